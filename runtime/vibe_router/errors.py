@@ -1,0 +1,98 @@
+"""Every error this project raises on purpose.
+
+    VibeRouterError             exit 1  anything that has no line of its own below
+    ├── UsageError              exit 2  a wrong option or argument
+    │   └── MissingExtraError   exit 2  a feature whose libraries are not installed
+    ├── BundleNotFoundError     exit 3  no bundle under that name or path
+    ├── BundleCorruptError      exit 4  a file is missing, altered, or not what the manifest says
+    ├── SchemaError             exit 5  the manifest is of a kind this version cannot read
+    ├── EngineUnavailableError  exit 6  the asked-for engine cannot run here
+    ├── EngineError             exit 1  the engine ran and failed
+    ├── ParityError             exit 7  an artifact disagrees with its reference
+    ├── PromptError             exit 8  the prompt cannot be routed as it is
+    ├── CheckpointError         exit 9  the checkpoint is not one we can export
+    └── DataError               exit 1  a data file has a bad row
+
+Each carries a message (what happened), a hint (what to do about it) and the exit code its command ends with.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class VibeRouterError(Exception):
+    """Base of all errors raised on purpose; catch this one to catch them all."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(VibeRouterError):
+    """A wrong option or argument."""
+
+    exit_code = 2
+
+
+class MissingExtraError(UsageError):
+    """A feature whose libraries are not installed."""
+
+    def __init__(self, feature: str, *, extra: str, missing: str) -> None:
+        super().__init__(
+            f"{feature} needs {missing}, which is not installed",
+            hint=f"pip install 'vibe-router[{extra}]'",
+        )
+
+
+class BundleNotFoundError(VibeRouterError):
+    """No bundle under that name or path."""
+
+    exit_code = 3
+
+
+class BundleCorruptError(VibeRouterError):
+    """A file of the bundle is missing, altered, or not what the manifest says."""
+
+    exit_code = 4
+
+
+class SchemaError(VibeRouterError):
+    """The manifest is of a kind that this version cannot read."""
+
+    exit_code = 5
+
+
+class EngineUnavailableError(VibeRouterError):
+    """The asked-for engine cannot run on this machine."""
+
+    exit_code = 6
+
+
+class EngineError(VibeRouterError):
+    """The engine ran and failed, or gave something that is not a score."""
+
+
+class ParityError(VibeRouterError):
+    """An artifact disagrees with its reference."""
+
+    exit_code = 7
+
+
+class PromptError(VibeRouterError):
+    """The prompt cannot be routed as it is."""
+
+    exit_code = 8
+
+
+class CheckpointError(VibeRouterError):
+    """The checkpoint is not one that can be exported."""
+
+    exit_code = 9
+
+
+class DataError(VibeRouterError):
+    """A data file has a bad row; the message names the file and the line."""
