@@ -1,0 +1,42 @@
+"""The logistic function and its inverse, safe at both ends, and the step between raw and calibrated scores."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+SMALLEST_PROBABILITY = 2.0**-24
+"""Half the distance from 1 to the float32 below it: engines give float32, so nothing finer reaches us."""
+
+
+def sigmoid(logits: npt.ArrayLike) -> FloatArray:
+    """Return 1 / (1 + exp(-logits)) elementwise as float64, without overflow."""
+    values = np.asarray(logits, dtype=np.float64)
+    small = np.exp(-np.abs(values))
+    return np.asarray(np.where(values >= 0, 1.0, small) / (1.0 + small), dtype=np.float64)
+
+
+def logit(probabilities: npt.ArrayLike) -> FloatArray:
+    """Return log(p / (1 - p)) elementwise as float64.
+
+    Probabilities within SMALLEST_PROBABILITY of 0 or 1 are taken at that distance, so that saturated scores
+    stay finite (|logit| <= 16.64).
+    """
+    values = np.asarray(probabilities, dtype=np.float64)
+    clipped = np.clip(values, SMALLEST_PROBABILITY, 1.0 - SMALLEST_PROBABILITY)
+    return np.asarray(np.log(clipped) - np.log1p(-clipped), dtype=np.float64)
+
+
+def raw_from_calibrated(calibrated: npt.ArrayLike, temperature: float) -> FloatArray:
+    """Return sigmoid(temperature * logit(calibrated)): the score before temperature scaling.
+
+    Inverse of p_cloud = sigmoid(z / temperature) with raw = sigmoid(z) (Guo et al. 2017, arXiv 1706.04599).
+    """
+    return sigmoid(temperature * logit(calibrated))
+
+
+def calibrated_from_raw(raw: npt.ArrayLike, temperature: float) -> FloatArray:
+    """Return sigmoid(logit(raw) / temperature): the score after temperature scaling (arXiv 1706.04599)."""
+    return sigmoid(logit(raw) / temperature)
