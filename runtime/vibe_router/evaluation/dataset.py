@@ -2,20 +2,19 @@
 
 One object a line, UTF-8, empty lines ignored. Keys:
 
-    prompt      string, not blank                                               required
-    source      string, where the prompt comes from                             optional
-    p_teacher   number in 0..1, the teacher's preference for the cloud          one of these three is the label
-    weak strong two numbers in 0..1, the quality of each model's answer
-    verdicts    list of "strong", "weak" or "tie", one a judge
+    prompt      required: string, not blank
+    source      optional: string, where the prompt comes from
+    p_teacher   label: number in 0..1, the teacher's preference for the cloud
+    weak strong label: two numbers in 0..1, the quality of each model's answer
+    verdicts    label: list of "strong", "weak" or "tie", one a judge
 
-`p_teacher` may stand beside `weak` and `strong`; then it is the label and the two are the qualities. `verdicts`
-stands alone. Other keys are ignored, so that files may carry identifiers and notes.
+One kind of label a row. `p_teacher` may stand beside `weak` and `strong`: then it is the label, the two are
+the qualities. Other keys are ignored, so that files may carry identifiers and notes.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -106,11 +105,8 @@ def collect_labelled(rows: Iterable[Row], name: str) -> LabelledPrompts:
     if not kept:
         raise DataError(f"{name}: no rows", hint="give a JSONL file with one object a line")
     preference = np.array([label.p_teacher for label in labels], dtype=np.float64)
-    for side, present in (
-        ("cloud", bool(np.any(preference > 0.5))),
-        ("device", bool(np.any(preference < 0.5))),
-    ):
-        if not present:
+    for side, better in (("cloud", preference > 0.5), ("device", preference < 0.5)):
+        if not np.any(better):
             raise DataError(
                 f"{name}: one class only: none of the lines {kept[0].line} to {kept[-1].line} "
                 f"prefers the {side}",
@@ -173,7 +169,7 @@ def _read_verdicts(value: Any, where: str) -> list[Verdict]:
 
 def _read_share(value: Any, key: str, where: str) -> float:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or not 0 <= value <= 1:
+    if not number or not 0 <= value <= 1:
         shown = repr(value) if number else f"a {type(value).__name__}"
         raise DataError(f"{where}: {key} is {shown[:40]}, not a number in 0..1", hint=_LABEL_HINT)
     return float(value)

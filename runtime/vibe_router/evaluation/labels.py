@@ -56,7 +56,7 @@ def label_from_scores(weak: float, strong: float, *, tau: float = TAU) -> Label:
 def label_from_verdicts(verdicts: Sequence[Verdict], *, tau: float = TAU) -> Label:
     """Return the label of a prompt on which judges compared the answers.
 
-    The verdicts are aggregated first: the scores are the win rates w of the strong and 1 - w of the weak model.
+    The verdicts are aggregated first: the scores are the win rate w of the strong model and 1 - w.
 
     Raises:
         ValueError: no verdicts.
@@ -66,5 +66,5 @@ def label_from_verdicts(verdicts: Sequence[Verdict], *, tau: float = TAU) -> Lab
 
 
 def label_from_preference(p_teacher: float) -> Label:
-    """Return the label of a prompt of which only p is known: the qualities are p (cloud) and 1 - p (device)."""
+    """Return the label where only p is known: the qualities are p (cloud) and 1 - p (device)."""
     return Label(p_teacher=p_teacher, device_quality=1.0 - p_teacher, cloud_quality=p_teacher)

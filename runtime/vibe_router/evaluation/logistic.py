@@ -1,4 +1,4 @@
-"""The logistic function and its inverse, safe at both ends, and the step between raw and calibrated scores."""
+"""The logistic function and its inverse, safe at both ends, and temperature scaling of scores."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class RoutingMetrics:
 
 
 def route(scores: npt.ArrayLike, threshold: float) -> BoolArray:
-    """Return True where the prompt goes to the cloud: strictly above the threshold, as the runtime decides."""
+    """Return True where the prompt goes to the cloud: strictly above the threshold, as the runtime does."""
     return np.asarray(np.asarray(scores) > threshold, dtype=np.bool_)
 
 
@@ -67,8 +67,8 @@ def routing_metrics(
 def auc(scores: FloatArray, preference: FloatArray) -> float:
     """Return the area under the ROC curve of "cloud better" (p > 0.5) against "device better" (p < 0.5).
 
-    Rows with p = 0.5 are left out. Equal to the chance that a random cloud-better prompt scores above a random
-    device-better one, a tied score counting half (Mann-Whitney U by mid-ranks). NaN where one side is empty.
+    Rows with p = 0.5 are left out. Equal to the chance that a random cloud-better prompt scores above a
+    random device-better one, a tied score counting half (Mann-Whitney). NaN where one side is empty.
     """
     _check_same_length(scores, preference)
     cloud_better = scores[preference > 0.5]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from itertools import pairwise
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def reliability_bins(
             mean_score=float(np.mean(ordered[start:end])),
             mean_preference=float(np.mean(labels[start:end])),
         )
-        for start, end in zip(edges[:-1], edges[1:], strict=True)
+        for start, end in pairwise(edges)
         if end > start
     )
 

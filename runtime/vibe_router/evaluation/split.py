@@ -18,5 +18,5 @@ def hash_fraction(prompt: str, *, salt: str = "") -> float:
 
 
 def is_held_out(prompt: str, share: float, *, salt: str = "") -> bool:
-    """Return whether the prompt belongs to the held-out part, which is about `share` (0..1) of all prompts."""
+    """Return whether the prompt belongs to the held-out part, about `share` (0..1) of all prompts."""
     return hash_fraction(prompt, salt=salt) < share
