@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 
-SMALLEST_PROBABILITY = 2.0**-24
-"""Half the distance from 1 to the float32 below it: engines give float32, so nothing finer reaches us."""
+SMALLEST_PROBABILITY = 2.0**-52
+"""The distance from 0 and 1 that saturated scores are kept at; next to 1, float64 is hardly finer."""
 
 
 def sigmoid(logits: npt.ArrayLike) -> FloatArray:
@@ -22,7 +22,7 @@ def logit(probabilities: npt.ArrayLike) -> FloatArray:
     """Return log(p / (1 - p)) elementwise as float64.
 
     Probabilities within SMALLEST_PROBABILITY of 0 or 1 are taken at that distance, so that saturated scores
-    stay finite (|logit| <= 16.64).
+    stay finite (|logit| <= 36.05).
     """
     values = np.asarray(probabilities, dtype=np.float64)
     clipped = np.clip(values, SMALLEST_PROBABILITY, 1.0 - SMALLEST_PROBABILITY)

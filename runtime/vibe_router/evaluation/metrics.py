@@ -90,7 +90,7 @@ def brier(scores: FloatArray, preference: FloatArray) -> float:
 def negative_log_likelihood(scores: FloatArray, preference: FloatArray) -> float:
     """Return mean(-p log(score) - (1 - p) log(1 - score)) in nats.
 
-    Scores are kept SMALLEST_PROBABILITY away from 0 and 1, so that one saturated score costs at most 16.6.
+    Scores are kept SMALLEST_PROBABILITY away from 0 and 1, so that one saturated score costs at most 36.05.
     """
     _check_same_length(scores, preference)
     clipped = np.clip(scores, SMALLEST_PROBABILITY, 1.0 - SMALLEST_PROBABILITY)
