@@ -1,0 +1,19 @@
+"""Decide on this machine whether a chat request needs the cloud.
+
+>>> from vibe_router import Router
+>>> with Router.load() as router:
+...     decision = router.route("hi")
+>>> decision.target.value
+'device'
+
+Errors are in `vibe_router.errors`; all of them are `VibeRouterError`.
+"""
+
+from vibe_router.bundle import Bundle
+from vibe_router.errors import VibeRouterError
+from vibe_router.policy import Decision, Reason, Target
+from vibe_router.router import Router
+
+__version__ = "0.1.0"
+
+__all__ = ["Bundle", "Decision", "Reason", "Router", "Target", "VibeRouterError", "__version__"]

@@ -1,0 +1,47 @@
+"""Many token sequences through an engine: similar lengths together, under a budget of tokens a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vibe_router.engines.protocol import Engine
+
+# Tokens of a padded batch. Attention's memory grows with it, and a CPU is busy with far fewer.
+_TOKEN_BUDGET = 2048
+
+
+def score_alone(engine: Engine, ids: NDArray[np.int64]) -> float:
+    """Return the logit of one sequence, int64 [tokens]."""
+    input_ids = ids[np.newaxis, :]
+    return float(engine.logits(input_ids, np.ones_like(input_ids))[0])
+
+
+def score_batches(
+    engine: Engine, sequences: Sequence[NDArray[np.int64]], *, pad_token_id: int
+) -> NDArray[np.float32]:
+    """Return the logits, float32 [len(sequences)], in the order of `sequences` (each int64 [tokens])."""
+    logits = np.empty(len(sequences), np.float32)
+    for batch in _batches([len(sequence) for sequence in sequences]):
+        width = max(len(sequences[index]) for index in batch)
+        input_ids = np.full((len(batch), width), pad_token_id, np.int64)
+        attention_mask = np.zeros((len(batch), width), np.int64)
+        for row, index in enumerate(batch):
+            input_ids[row, : len(sequences[index])] = sequences[index]
+            attention_mask[row, : len(sequences[index])] = 1
+        logits[batch] = engine.logits(input_ids, attention_mask)
+    return logits
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Yield indices grouped by length, shortest first; a padded group has at most the budget, or is one sequence."""
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and (len(batch) + 1) * lengths[index] > _TOKEN_BUDGET:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch

@@ -1,0 +1,76 @@
+"""Which engine runs which file of a bundle on this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vibe_router.errors import EngineUnavailableError, UsageError
+from vibe_router.manifest import EngineFile
+from vibe_router.policy import suggest
+
+if TYPE_CHECKING:
+    from vibe_router.bundle import Bundle
+    from vibe_router.engines.protocol import Engine
+
+AUTO = "auto"
+ENGINE_KINDS = {"onnx-cpu": "onnx", "onnx-cuda": "onnx", "coreml": "coreml"}
+"""The engines that exist, each with the kind of file that it runs."""
+_RUNNABLE = ("onnx-cpu",)
+# What "auto" takes on a CPU, fastest first. All but fp32 only where the parity gate has passed them.
+_PREFERENCE = ("int8", "fp32")
+
+
+def choose_engine(
+    bundle: Bundle, *, engine: str = AUTO, precision: str = AUTO, threads: int | None = None
+) -> Engine:
+    """Return a loaded engine.
+
+    "auto" takes the fastest engine and precision that this machine runs and that are proven; a name is taken at its
+    word and never replaced by another.
+
+    Raises:
+        EngineUnavailableError: unknown, not in the bundle, not possible on this machine, or nothing proven for "auto".
+        UsageError: `threads` is not positive.
+        EngineError: the engine's library refuses the file.
+        BundleCorruptError: the file has been altered.
+    """
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads must be at least 1, not {threads}")
+    if engine != AUTO and engine not in ENGINE_KINDS:
+        raise EngineUnavailableError(
+            f"there is no engine {engine!r}", hint=suggest(engine, [AUTO, *ENGINE_KINDS])
+        )
+    name = _RUNNABLE[0] if engine == AUTO else engine
+    if name not in _RUNNABLE:
+        raise EngineUnavailableError(
+            f"the engine {name!r} cannot run here", hint=f"available here: {', '.join(_RUNNABLE)}"
+        )
+    file = _choose_file(bundle, ENGINE_KINDS[name], precision)
+
+    from vibe_router.engines.onnx import OnnxCpuEngine
+
+    return OnnxCpuEngine(bundle.read(file.file), file=file.file, precision=file.precision, threads=threads)
+
+
+def is_proven(file: EngineFile) -> bool:
+    """Return whether the parity gate has passed this file."""
+    return file.parity is not None and file.parity.flips_outside_band == 0
+
+
+def _choose_file(bundle: Bundle, kind: str, precision: str) -> EngineFile:
+    files = {file.precision: file for file in bundle.manifest.engines if file.kind == kind}
+    there = ", ".join(files) or "none"
+    if precision != AUTO:
+        if precision not in files:
+            raise EngineUnavailableError(
+                f"bundle {bundle.manifest.name!r} has no {kind} file of precision {precision!r}",
+                hint=suggest(precision, files) if files else f"its {kind} precisions: {there}",
+            )
+        return files[precision]
+    for candidate in _PREFERENCE:
+        if candidate in files and (candidate == "fp32" or is_proven(files[candidate])):
+            return files[candidate]
+    raise EngineUnavailableError(
+        f"bundle {bundle.manifest.name!r} has no proven {kind} file (its precisions: {there})",
+        hint="name one with precision=..., or export the bundle again with the parity gate",
+    )

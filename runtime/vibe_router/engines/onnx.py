@@ -1,0 +1,96 @@
+"""ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from vibe_router.errors import EngineError
+
+NAME = "onnx-cpu"
+_PROVIDER = "CPUExecutionProvider"
+_INPUTS = {"input_ids": "tensor(int64)", "attention_mask": "tensor(int64)"}
+_LOGITS = "logits"
+_ERRORS_ONLY = 3
+
+
+class OnnxCpuEngine:
+    """A graph with inputs `input_ids` and `attention_mask`, int64 [batch, sequence], and float32 `logits` [batch, 1]."""
+
+    name = NAME
+
+    def __init__(self, content: bytes, *, file: str, precision: str, threads: int | None = None) -> None:
+        """Make a session from the bytes of an ONNX file. `threads` None means `available_cpus()`.
+
+        Raises:
+            EngineError: ONNX Runtime refuses the file, or its inputs or outputs are others.
+        """
+        self.file = file
+        self.precision = precision
+        try:
+            self._session: Any = onnxruntime.InferenceSession(
+                content, sess_options=_session_options(threads or available_cpus()), providers=[_PROVIDER]
+            )
+        except Exception as error:
+            raise EngineError(
+                f"ONNX Runtime cannot load {file}: {_first_line(error)}",
+                hint=f"the installed onnxruntime {onnxruntime.__version__} may be too old for this bundle",
+            ) from error
+        inputs = {node.name: node.type for node in self._session.get_inputs()}
+        outputs = {node.name: node.type for node in self._session.get_outputs()}
+        if inputs != _INPUTS or outputs.get(_LOGITS) != "tensor(float)":
+            raise EngineError(
+                f"{file} has inputs {inputs} and outputs {outputs}, which are not a router's",
+                hint="export the bundle again",
+            )
+
+    def logits(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the logits, float32 [batch]; see `Engine.logits`."""
+        session = self._session
+        if session is None:
+            raise EngineError(f"the engine {self.name} has been closed", hint="load the router again")
+        try:
+            (output,) = session.run([_LOGITS], {"input_ids": input_ids, "attention_mask": attention_mask})
+        except Exception as error:
+            raise EngineError(f"ONNX Runtime failed on {self.file}: {_first_line(error)}") from error
+        logits: NDArray[np.float32] = output.reshape(-1)
+        if logits.shape != (len(input_ids),) or not np.isfinite(logits).all():
+            raise EngineError(
+                f"{self.file} gave something that is not one finite logit a prompt",
+                hint="run `vibe-router verify` on this bundle",
+            )
+        return logits
+
+    def close(self) -> None:
+        """Drop the session and with it its memory."""
+        self._session = None
+
+
+def available_cpus() -> int:
+    """Return how many CPUs this process may use: its affinity where the system has one, else all of them."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def _session_options(threads: int) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    # The graph is one chain of nodes: a second pool would have nothing to run beside it.
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    # Threads that spin while they wait would burn a caller's CPU between two prompts.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Prompts differ in length: a memory pattern planned for one shape is planned again for the next.
+    options.enable_mem_pattern = False
+    # Its warnings go to stderr, which belongs to the host application.
+    options.log_severity_level = _ERRORS_ONLY
+    return options
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,145 @@
+"""From a score to a decision: the only place where a score is compared with a threshold.
+
+A decision is `cloud` if and only if p_cloud > threshold, strictly. Both stand on the same scale: the calibrated
+one, sigmoid(z / temperature), where the bundle's graph has the temperature folded in, and the raw one,
+sigmoid(z), where it has not. Dividing by a positive temperature keeps the order of logits, so a threshold moved
+by `calibrate_threshold` splits the prompts exactly as the raw one did.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from vibe_router.errors import UsageError
+
+if TYPE_CHECKING:
+    from vibe_router.manifest import Manifest
+
+
+class Target(str, Enum):
+    """Where a request goes."""
+
+    DEVICE = "device"
+    CLOUD = "cloud"
+
+
+class Reason(str, Enum):
+    """Why a request goes there."""
+
+    SCORE = "score"
+    """The score was compared with the threshold."""
+    PINNED = "pinned"
+    """The caller forbade the cloud."""
+    FALLBACK = "fallback"
+    """The engine failed and the caller had named a target for that case."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """One routed prompt.
+
+    `p_cloud`, `threshold` and `margin` = p_cloud - threshold are on one scale, see the module's docstring.
+    `tokens` counts the ids that were scored, [CLS] and [SEP] included; `truncated` says that the prompt had more.
+    `engine` names what ran, for example "onnx-cpu".
+    """
+
+    target: Target
+    p_cloud: float
+    threshold: float
+    margin: float
+    tokens: int
+    truncated: bool
+    engine: str
+    reason: Reason
+
+
+def sigmoid(logit: float) -> float:
+    """Return 1 / (1 + exp(-logit)) in float64, without overflow for any finite logit.
+
+    The graph's own `p_cloud` output is float32: above a logit of about 17 it is exactly 1 and no longer orders
+    prompts, and next to a threshold it is 2^-24 coarse. Decisions are therefore made from the logit with this.
+    """
+    if logit >= 0:
+        return 1.0 / (1.0 + math.exp(-logit))
+    exponential = math.exp(logit)
+    return exponential / (1.0 + exponential)
+
+
+def calibrate_threshold(raw: float, temperature: float) -> float:
+    """Return the threshold on the scale sigmoid(z / temperature) that decides as `raw` does on sigmoid(z).
+
+    calibrated = sigmoid(logit(raw) / temperature), logit(p) = log(p / (1 - p)); 0 and 1 stay as they are.
+
+    Raises:
+        UsageError: `raw` is outside 0..1 or `temperature` is not positive and finite.
+    """
+    check_threshold(raw)
+    if not (math.isfinite(temperature) and temperature > 0):
+        raise UsageError(f"the temperature {temperature} is not positive and finite")
+    if raw in (0.0, 1.0):
+        return float(raw)
+    return sigmoid((math.log(raw) - math.log1p(-raw)) / temperature)
+
+
+def check_threshold(threshold: float) -> float:
+    """Return `threshold` as a float.
+
+    Raises:
+        UsageError: it is outside 0..1 or not a number.
+    """
+    if not 0.0 <= threshold <= 1.0:
+        raise UsageError(
+            f"the threshold {threshold} is outside 0..1", hint="give a probability, such as 0.94"
+        )
+    return float(threshold)
+
+
+def profile_threshold(manifest: Manifest, profile: str | None) -> float:
+    """Return the threshold of `profile` (None: the default one) on the scale of the bundle's logits.
+
+    Raises:
+        UsageError: the bundle has no such profile.
+    """
+    name = manifest.default_profile if profile is None else profile
+    if name not in manifest.thresholds:
+        raise UsageError(
+            f"no profile {name!r} in bundle {manifest.name!r}", hint=suggest(name, manifest.thresholds)
+        )
+    threshold = manifest.thresholds[name]
+    return threshold.calibrated if manifest.calibration.folded else threshold.raw
+
+
+def decide(
+    logit: float,
+    *,
+    threshold: float,
+    tokens: int,
+    truncated: bool,
+    engine: str,
+    allow_cloud: bool = True,
+) -> Decision:
+    """Return the decision for one logit of the engine; `threshold` is on that logit's scale."""
+    p_cloud = sigmoid(logit)
+    above = p_cloud > threshold
+    return Decision(
+        target=Target.CLOUD if above and allow_cloud else Target.DEVICE,
+        p_cloud=p_cloud,
+        threshold=threshold,
+        margin=p_cloud - threshold,
+        tokens=tokens,
+        truncated=truncated,
+        engine=engine,
+        reason=Reason.SCORE if allow_cloud else Reason.PINNED,
+    )
+
+
+def suggest(name: str, known: Collection[str]) -> str:
+    """Return a hint for an unknown `name`: the closest known one, or the list."""
+    close = get_close_matches(name, list(known), n=1)
+    listed = ", ".join(known)
+    return f"did you mean {close[0]!r}? There are: {listed}" if close else f"there are: {listed}"

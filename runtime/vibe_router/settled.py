@@ -1,0 +1,119 @@
+"""Which tokens of a text's beginning are certain, whatever text follows.
+
+Let A be the beginning that was read, cut where `normalization_break` allows, and B the rest. Then:
+
+1. NFC(A + B) = NFC(A) + NFC(B), because the first character of B neither composes with nor is reordered before
+   anything (UAX #15, section 9).
+2. Added tokens are found from left to right, the longest first, and depend on no more text than the longest of them
+   is long. The splitting expression of GPT-2,
+   `'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+`, is also matched from left to
+   right, and where a match ends depends on at most two characters behind its end. So a word of A that ends far
+   enough before the cut is a word of A + B, and words are encoded independently: its tokens are certain.
+3. A word that reaches the cut (ten thousand letters without a break) continues in B, so BPE could merge otherwise.
+   Merges are applied in the order of their rank, and a merge never crosses the end of a token of the result. Hence
+   for any position that ends a token, the tokens before it are the BPE of the text before it (*prefix property*),
+   and a sequence in which every two neighbours t, u encode as [t, u] is the BPE of its text (*pair property*).
+   Position i is then the end of a token in every continuation, if no token can lie across it: were one to lie
+   across i and end at j, then BPE(word[:j]) would have it as its last token, but if the token before i and the
+   first one of BPE(word[i:j]) are compatible neighbours, BPE(word[:j]) has an end at i. Only the finitely many j
+   at which a vocabulary entry lies across i need a look.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from functools import cached_property
+
+from tokenizers import Tokenizer
+
+# An NFC character has at most 4 bytes in UTF-8, and NFC makes at most 3 characters of one (UAX #15, table 8).
+_BYTES_PER_CHARACTER = 4 * 3
+# Characters behind a match that can matter to the splitting expression.
+_LOOKAHEAD = 2
+# Ends of tokens that are tried inside one endless word before more text is read.
+_ANCHORS = 32
+
+
+class SettledTokens:
+    """The argument above for one tokenizer (byte-level BPE, NFC, GPT-2's splitting expression)."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        added = (token.content for token in tokenizer.get_added_tokens_decoder().values())
+        self._tokenizer = tokenizer
+        self._reserve = _BYTES_PER_CHARACTER * (max(map(len, added), default=0) + _LOOKAHEAD)
+
+    def first(self, limit: int, tokens: Sequence[str], words: Sequence[int | None]) -> bool:
+        """Return whether the first `limit` of the `tokens` are certain and are followed by another one.
+
+        `tokens` are the vocabulary entries for the text that was read, `words` the number of each one's word.
+        """
+        if len(tokens) <= limit:
+            return False
+        if limit == 0:
+            return True
+        last_word = words[limit - 1]
+        start = words.index(last_word)
+        end = next((index for index in range(limit, len(tokens)) if words[index] != last_word), len(tokens))
+        if sum(map(len, tokens[end:])) >= self._reserve:
+            return True
+        word = "".join(tokens[start:end])
+        # What is surely part of the word in every continuation.
+        word = word[: max(0, len(word) - self._reserve)]
+        position = len("".join(tokens[start:limit]))
+        for index in range(limit, min(end, limit + _ANCHORS)):
+            if position + self._longest > len(word):
+                return False
+            if self._ends_token(word, position, before=tokens[index - 1]):
+                return True
+            position += len(tokens[index])
+        return False
+
+    def _ends_token(self, word: str, position: int, *, before: str) -> bool:
+        """Return whether a token surely ends at `position`, the token `before` standing before it."""
+        ends = {
+            start + length
+            for length in self._lengths
+            for start in range(max(0, position - length + 1), position)
+            if word[start : start + length] in self._vocabulary
+        }
+        return all(self._compatible(before, self._bpe(word[position:end])[0]) for end in ends)
+
+    def _compatible(self, left: str, right: str) -> bool:
+        return self._bpe(left + right) == [left, right]
+
+    def _bpe(self, text: str) -> list[str]:
+        return [token.value for token in self._tokenizer.model.tokenize(text)]
+
+    # Only endless words need these, so that loading a bundle does not pay for them.
+    @cached_property
+    def _vocabulary(self) -> frozenset[str]:
+        return frozenset(self._tokenizer.get_vocab(with_added_tokens=False))
+
+    @cached_property
+    def _lengths(self) -> tuple[int, ...]:
+        return tuple(sorted({len(token) for token in self._vocabulary}))
+
+    @cached_property
+    def _longest(self) -> int:
+        return self._lengths[-1]
+
+
+def normalization_break(character: str) -> bool:
+    """Return whether text may be cut before `character` and its halves normalised (NFC) one by one.
+
+    Stricter than NFC_Quick_Check=Yes with combining class 0, which Python does not expose: marks, characters that
+    decompose, the vowels and final consonants of conjoining Hangul and Kirat Rai's vowels are refused, and so is
+    what is unassigned, for the tokenizer's tables may be newer than Python's.
+    """
+    if character.isascii():
+        return True
+    conjoining = "\u1160" <= character <= "\u11ff" or "\ud7b0" <= character <= "\ud7ff"
+    kirat_rai = "\U00016d40" <= character <= "\U00016d7f"
+    return not (
+        conjoining
+        or kirat_rai
+        or unicodedata.category(character) in ("Mn", "Mc", "Me", "Cn")
+        or unicodedata.combining(character)
+        or not unicodedata.is_normalized("NFC", character)
+    )
