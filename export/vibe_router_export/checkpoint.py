@@ -30,7 +30,10 @@ _HUB_PATTERNS = [
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A checkpoint that can be exported. `sha256` covers its configuration, tokenizer and weights."""
+    """A checkpoint that can be exported. `sha256` covers its configuration, tokenizer and weights.
+
+    `training_card` is the text of its TRAINING.md, an account of how it was trained for the bundle's card.
+    """
 
     source: str
     folder: Path
@@ -38,6 +41,7 @@ class Checkpoint:
     config: ModernBertConfig
     weights: ModernBertWeights
     router: RouterConfig
+    training_card: str | None
 
 
 def read_checkpoint(source: str | Path) -> Checkpoint:
@@ -53,7 +57,7 @@ def read_checkpoint(source: str | Path) -> Checkpoint:
     config = parse_config(_read_text(folder, "config.json"))
     _read_text(folder, "tokenizer.json")
     files = _weight_files(folder)
-    router_path = folder / "router_config.json"
+    router_path, card_path = folder / "router_config.json", folder / "TRAINING.md"
     return Checkpoint(
         source=Path(source).name if Path(source).exists() else str(source),
         folder=folder,
@@ -63,6 +67,7 @@ def read_checkpoint(source: str | Path) -> Checkpoint:
         router=parse_router_config(router_path.read_text("utf-8"), where=router_path.name)
         if router_path.exists()
         else RouterConfig(),
+        training_card=card_path.read_text("utf-8") if card_path.exists() else None,
     )
 
 

@@ -44,8 +44,8 @@ _LOGIT_MEAN, _LOGIT_DEVIATION = 2.5, 2.0
 
 def write_random_checkpoint(
     folder: Path, *, size: Size, seed: int, outliers: Outliers | None, tokenizer: Path, overwrite: bool = False
-) -> None:
-    """Write a checkpoint that transformers loads: config.json, model.safetensors and the tokenizer's files.
+) -> int:
+    """Write a checkpoint that transformers loads, and return its number of parameters.
 
     `tokenizer` is a tokenizer.json; its vocabulary is filled up to the size's with tokens that no text reaches. The
     same seed gives the same bytes. Weights are scaled so that every layer matters and logits scatter around the
@@ -70,6 +70,7 @@ def write_random_checkpoint(
         (staged / "tokenizer.json").write_text(tokenizer_json, encoding="utf-8")
         (staged / "tokenizer_config.json").write_text(json.dumps(special.tokenizer_config(), indent=2) + "\n")
         save_file(tensors, staged / "model.safetensors", metadata={"format": "pt"})
+    return sum(tensor.size for tensor in tensors.values())
 
 
 def _config_json(size: Size, special: SpecialTokens) -> dict[str, Any]:
