@@ -26,6 +26,7 @@ from vibe_router.manifest import (
     parse_manifest,
 )
 from vibe_router.policy import calibrate_threshold
+from vibe_router.version import __version__
 from vibe_router_export.checkpoint import Checkpoint
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "tokenizers", "torch", "transformers")
@@ -107,7 +108,7 @@ def write_manifest(
         provenance=Provenance(
             checkpoint=checkpoint.source,
             checkpoint_sha256=checkpoint.sha256,
-            tool=f"vibe-router {importlib.metadata.version('vibe-router')}",
+            tool=f"vibe-router {__version__}",
             versions=_versions(),
             created=_now().isoformat(timespec="seconds"),
         ),

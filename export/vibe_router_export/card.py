@@ -49,7 +49,7 @@ print(router.route("what is 2+2?").target)
 ## Scores
 
 The graphs return `logits` = z / {calibration.temperature:g} and `p_cloud` = sigmoid(logits), z being the checkpoint's
-own logit. The temperature comes from {calibration.source}.{ece}
+own logit. Source of the temperature: {calibration.source}.{ece}
 A request goes to the cloud if p_cloud is above the threshold of the profile:
 
 | profile | raw threshold, sigmoid(z) | calibrated threshold, p_cloud |

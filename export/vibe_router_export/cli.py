@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from enum import Enum
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
 from vibe_router.errors import UsageError, VibeRouterError
 
 if TYPE_CHECKING:
-    from vibe_router_export.onnx_export import ExportEvent, Exported
+    from vibe_router_export.onnx_export import Exported, ExportEvent
 
 app = typer.Typer(
     name="router-export",
@@ -95,9 +98,9 @@ def onnx(
     json: Json = False,
 ) -> None:
     """Export a checkpoint to an ONNX bundle and prove that it decides as PyTorch does."""
+    from vibe_router.evaluation.dataset import read_rows
     from vibe_router_export.checkpoint import read_checkpoint
     from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
-    from vibe_router_export.prompts import read_prompts
     from vibe_router_export.router_config import parse_profiles
 
     if temperature is not None and not 0 < temperature < float("inf"):
@@ -108,13 +111,79 @@ def onnx(
         profiles=None if profiles is None else parse_profiles(_read(profiles), where=profiles.name),
         max_tokens=max_tokens,
         reference=ReferenceChoice(reference.value),
-        prompts=None if prompts is None else read_prompts(prompts),
+        prompts=None if prompts is None else [row.prompt for row in read_rows(prompts)],
         overwrite=force,
     )
     with _Progress() as progress:
         loaded = read_checkpoint(source)
         exported = export_onnx(loaded, bundle, options=options, on_event=progress.show)
     _print_result(_summary(bundle, exported), _report(bundle, exported), as_json=json)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {path}: {error}", hint="name a readable file in UTF-8") from error
+
+
+def _summary(bundle: Path, exported: Exported) -> dict[str, object]:
+    manifest, report = exported.manifest, exported.report
+    return {
+        "bundle": str(bundle),
+        "name": manifest.name,
+        "temperature": manifest.calibration.temperature,
+        "temperature_source": manifest.calibration.source,
+        "proven": manifest.engines[0].parity is not None,
+        "parity": asdict(report.numbers),
+        "worst_prompt": report.worst.prompt,
+        "bytes": {name: entry.bytes for name, entry in manifest.files.items()},
+        "thresholds": {name: asdict(threshold) for name, threshold in manifest.thresholds.items()},
+    }
+
+
+def _report(bundle: Path, exported: Exported) -> str:
+    manifest, numbers = exported.manifest, exported.report.numbers
+    proven = manifest.engines[0].parity is not None
+    size = sum(entry.bytes for entry in manifest.files.values())
+    lines = [
+        f"{bundle}: {manifest.name}, {size / 1e6:.1f} MB in {len(manifest.files) + 1} files",
+        f"  temperature  {manifest.calibration.temperature:g} ({manifest.calibration.source})",
+        f"  parity       {'proven' if proven else 'unproven'}: {numbers.prompts} prompts alone and in padded batches "
+        f"against {numbers.reference}",
+        f"  max |dlogit| {numbers.max_abs_logit_difference:.2e}   max |dp| {numbers.max_abs_probability_difference:.2e}"
+        f"   flips {numbers.flips}",
+    ]
+    if not proven:
+        lines.append("               install vibe-router[reference] and export again to prove it against PyTorch")
+    for profile, threshold in manifest.thresholds.items():
+        default = " (default)" if profile == manifest.default_profile else ""
+        lines.append(f"  {profile:<12} raw {threshold.raw:.4f}  calibrated {threshold.calibrated:.4f}{default}")
+    return "\n".join(lines)
+
+
+def _print_result(result: dict[str, object], text: str, *, as_json: bool) -> None:
+    typer.echo(dumps(result, ensure_ascii=False) if as_json else text)
+
+
+class _Progress:
+    """Draws export events as one line on a terminal's stderr; silent elsewhere."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._status = self._console.status("reading the checkpoint")
+
+    def __enter__(self) -> _Progress:
+        if self._console.is_terminal:
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._status.stop()
+
+    def show(self, event: ExportEvent) -> None:
+        count = f" {event.done}/{event.total}" if event.total else ""
+        self._status.update(event.message + count)
 
 
 def main() -> None:

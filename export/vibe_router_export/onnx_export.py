@@ -148,16 +148,16 @@ def export_onnx(
 def _calibration(checkpoint: Checkpoint, options: ExportOptions) -> Calibration:
     router = checkpoint.router
     if options.temperature is not None:
-        return Calibration(temperature=options.temperature, folded=True, source="the export's --temperature")
+        return Calibration(temperature=options.temperature, folded=True, source="given at export")
     if router.temperature is not None:
         return Calibration(
             temperature=router.temperature,
             folded=True,
-            source="the checkpoint's router_config.json",
+            source="router_config.json of the checkpoint",
             ece_before=router.ece_before,
             ece_after=router.ece_after,
         )
-    return Calibration(temperature=1.0, folded=True, source="no calibration: the checkpoint states none")
+    return Calibration(temperature=1.0, folded=True, source="not calibrated, the checkpoint states none")
 
 
 def _load_reference(checkpoint: Checkpoint, choice: ReferenceChoice) -> Reference | None:

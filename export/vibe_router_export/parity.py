@@ -76,7 +76,8 @@ def check_ids(
             )
             raise ParityError(
                 f"token ids differ for {_shorten(prompt)} at place {place}: the reference has "
-                f"{expected[place : place + 4]} ({len(expected)} ids), the runtime {got[place : place + 4]} ({len(got)})",
+                f"{expected[place : place + 4]} ({len(expected)} ids), "
+                f"the runtime {got[place : place + 4]} ({len(got)} ids)",
                 hint="the runtime supports byte-level BPE with NFC, as ModernBERT's tokenizer is",
             )
 
@@ -136,7 +137,8 @@ def gate(report: ParityReport, limits: Limits, *, temperature: float) -> None:
     numbers = report.numbers
     if not numbers.max_abs_logit_difference <= limits.logit_difference:
         raise ParityError(
-            f"the logit of {_shorten(report.worst.prompt)} ({len(report.worst.ids)} tokens) is {report.worst_logit:.6f}, "
+            f"the logit of {_shorten(report.worst.prompt)} ({len(report.worst.ids)} tokens) is "
+            f"{report.worst_logit:.6f}, "
             f"the reference's {report.worst.logit / temperature:.6f}: {numbers.max_abs_logit_difference:.2e} apart, "
             f"at most {limits.logit_difference:.0e} is allowed{_flip_text(report)}",
             hint="nothing was written; this is a defect of the exporter or a checkpoint it misreads",

@@ -20,7 +20,7 @@ _SEED = 0
 
 @dataclass(frozen=True)
 class ProofCases:
-    """The golden prompts' cases first, `golden` of them, then the others. `reference` is None where nothing is proven."""
+    """The golden prompts' cases first, `golden` of them, then the others; `reference` None says nothing is proven."""
 
     cases: tuple[Case, ...]
     truncated: tuple[bool, ...]
@@ -57,8 +57,9 @@ def collect_cases(
         encoded: list[int] = tokenizer.encode(prompt).ids.tolist()
         return encoded
 
-    untruncated = PromptTokenizer((checkpoint.folder / "tokenizer.json").read_bytes(), max_tokens=1 << 20)
-    golden = edge_prompts(lambda text: len(untruncated.encode(text).ids), max_tokens=max_tokens)
+    # Room enough to count what is a little longer than the limit.
+    counter = PromptTokenizer((checkpoint.folder / "tokenizer.json").read_bytes(), max_tokens=2 * max_tokens)
+    golden = edge_prompts(lambda text: len(counter.encode(text).ids), max_tokens=max_tokens)
     others = [] if reference is None else list(prompts or mixed_prompts(golden, count=_OTHER_PROMPTS, seed=_SEED))
     every = golden + others
     if reference is not None:

@@ -66,10 +66,12 @@ class NumpyOperations:
         weights: Values = np.exp(scores - scores.max(axis=-1, keepdims=True))
         weights /= weights.sum(axis=-1, keepdims=True)
         attended: Values = weights @ values
-        return attended.swapaxes(1, 2).reshape(query.shape)
+        merged: Values = attended.swapaxes(1, 2).reshape(query.shape)
+        return merged
 
     def _by_head(self, x: Values) -> Values:
-        return x.reshape(*x.shape[:2], self.config.heads, self.config.head_size).swapaxes(1, 2)
+        heads: Values = x.reshape(*x.shape[:2], self.config.heads, self.config.head_size).swapaxes(1, 2)
+        return heads
 
     def gelu(self, x: Values) -> Values:
         phi: Values = np.float32(0.5) * (np.float32(1) + erf(x * np.float32(0.5**0.5)))
