@@ -142,7 +142,7 @@ def parse_manifest(text: str) -> Manifest:
             f"{MANIFEST_NAME} has schema {data['schema']!r}; this version reads {SCHEMA!r}",
             hint="upgrade vibe-router, or export the bundle again with this version",
         )
-    manifest = _read(Manifest, data, MANIFEST_NAME)
+    manifest: Manifest = _read(Manifest, data, MANIFEST_NAME)
     _check(manifest)
     return manifest
 

@@ -121,9 +121,7 @@ class Router:
         """
         total = len(prompts) if isinstance(prompts, Sequence) else None
         decisions: list[Decision] = []
-        stream = self.route_stream(
-            prompts, profile=profile, threshold=threshold, allow_cloud=allow_cloud, chunk=4096
-        )
+        stream = self.route_stream(prompts, profile=profile, threshold=threshold, allow_cloud=allow_cloud, chunk=4096)
         for decision in stream:
             decisions.append(decision)
             if progress is not None:
@@ -170,9 +168,7 @@ class Router:
             raise UsageError("a profile and a threshold were both given", hint="give one of them")
         return check_threshold(threshold)
 
-    def _stream(
-        self, prompts: Iterable[str], threshold: float, allow_cloud: bool, chunk: int
-    ) -> Iterator[Decision]:
+    def _stream(self, prompts: Iterable[str], threshold: float, allow_cloud: bool, chunk: int) -> Iterator[Decision]:
         source = enumerate(prompts)
         while True:
             encoded: list[TokenizedPrompt] = []

@@ -112,9 +112,7 @@ def describe(profile: str, threshold: Threshold, choice: ThresholdChoice) -> str
     """Return the paragraph in Markdown that a bundle's card gains for a chosen profile."""
     confidence = f"{choice.confidence:.0%}"
     if choice.goal is Goal.CLOUD_RATE:
-        promise = (
-            f"a cloud rate of {choice.target:.3g} within {choice.tolerance:.3g} at {confidence} confidence"
-        )
+        promise = f"a cloud rate of {choice.target:.3g} within {choice.tolerance:.3g} at {confidence} confidence"
         shares = "cloud rate"
     else:
         promise = f"at most {choice.target:.3g} catastrophic misses at {confidence} confidence"
