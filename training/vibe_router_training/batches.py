@@ -55,6 +55,7 @@ class Collate:
     padding: int
 
     def __call__(self, items: list[Item]) -> dict[str, torch.Tensor]:
+        """Return the batch."""
         ids, mask = pad([item.ids for item in items], self.padding)
         return {
             "input_ids": ids,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from vibe_router.errors import UsageError
+from vibe_router_export.staging import staged_folder
 from vibe_router_training.model import model_max_tokens, save_model
 from vibe_router_training.tokenizer import tokenizer_config
 
@@ -18,41 +18,28 @@ def require_new(out: Path) -> None:
     """Refuse to write over what exists, before any work is done.
 
     Raises:
-        UsageError: `out` is a file, or a folder that is not empty.
+        UsageError: `out` exists.
     """
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+    if out.exists():
         raise UsageError(f"{out} exists already", hint="choose another --out, or remove it first")
 
 
 def work_folder(out: Path) -> Path:
     """Return the hidden folder beside `out` where a run keeps its snapshots until it is done."""
-    return out.parent / f".{out.name}.work"
+    return out.absolute().parent / f".{out.name}.work"
 
 
-def write_checkpoint(
-    out: Path, model: Any, tokenizer: Tokenizer, *, texts: Mapping[str, str | bytes] | None = None
-) -> None:
-    """Write `config.json`, `model.safetensors`, `tokenizer.json`, `tokenizer_config.json` and `texts`.
+def write_checkpoint(out: Path, model: Any, tokenizer: Tokenizer, *, files: Mapping[str, bytes] | None = None) -> None:
+    """Write `config.json`, `model.safetensors`, `tokenizer.json`, `tokenizer_config.json` and `files`.
 
-    `texts` maps further file names to their content. Everything is written into a temporary folder beside
-    `out` and renamed at the end.
+    `files` maps the names of further files to their content.
 
     Raises:
-        UsageError: `out` exists already.
+        UsageError: `out` exists already, or its place cannot be written to.
     """
-    require_new(out)
-    partial = out.parent / f".{out.name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        save_model(model, partial)
-        tokenizer.save(str(partial / "tokenizer.json"))
-        files = {"tokenizer_config.json": tokenizer_config(model_max_tokens(model)), **(texts or {})}
-        for name, content in files.items():
-            (partial / name).write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
-        if out.is_dir():
-            out.rmdir()
-        partial.rename(out)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+    with staged_folder(out) as folder:
+        save_model(model, folder)
+        tokenizer.save(str(folder / "tokenizer.json"))
+        (folder / "tokenizer_config.json").write_text(tokenizer_config(model_max_tokens(model)), "utf-8")
+        for name, content in (files or {}).items():
+            (folder / name).write_bytes(content)

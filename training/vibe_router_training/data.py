@@ -114,7 +114,4 @@ def train_and_validation(data: LabelledPrompts, name: str) -> tuple[LabelledProm
 
 def examples_of(data: LabelledPrompts) -> list[Example]:
     """Return the rows of `data` as examples of weight 1."""
-    return [
-        Example(prompt=prompt, p_teacher=float(p))
-        for prompt, p in zip(data.prompts, data.preference, strict=True)
-    ]
+    return [Example(prompt=prompt, p_teacher=float(p)) for prompt, p in zip(data.prompts, data.preference, strict=True)]

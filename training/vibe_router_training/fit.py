@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_model, save_model
 from tokenizers import Tokenizer
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
@@ -24,7 +25,7 @@ from vibe_router_training.data import Example
 from vibe_router_training.distillation import LossSettings, router_loss
 from vibe_router_training.progress import FitCallback, ReportProgress
 
-_FINGERPRINT = "run.json"
+_FINGERPRINT, _RESULT, _WEIGHTS = "run.json", "result.json", "best.safetensors"
 
 
 class Precision(str, Enum):
@@ -81,6 +82,8 @@ def fit(
         UsageError: `work` belongs to a run with other data or settings.
     """
     _claim(work, _fingerprint(model, train, validation, settings))
+    if (work / _RESULT).is_file():
+        return _finished(model, work)
     steps = math.ceil(len(train) / settings.batch) * settings.epochs
     arguments = TrainingArguments(
         output_dir=str(work),
@@ -91,8 +94,7 @@ def fit(
         num_train_epochs=settings.epochs,
         warmup_steps=round(settings.warmup * steps),
         lr_scheduler_type=settings.schedule,
-        bf16=settings.precision is Precision.BF16
-        or (settings.precision is Precision.AUTO and has_bf16()),
+        bf16=settings.precision is Precision.BF16 or (settings.precision is Precision.AUTO and has_bf16()),
         use_cpu=not (torch.cuda.is_available() or torch.backends.mps.is_available()),
         seed=settings.seed,
         data_seed=settings.seed,
@@ -100,6 +102,8 @@ def fit(
         save_strategy="epoch",
         save_total_limit=2,
         load_best_model_at_end=True,
+        # The patience already used up counts after a resumption too.
+        restore_callback_states_from_checkpoint=True,
         metric_for_best_model="eval_loss",
         greater_is_better=False,
         prediction_loss_only=True,
@@ -110,13 +114,13 @@ def fit(
         report_to="none",
         disable_tqdm=True,
     )
-    lengths = dict(max_tokens=settings.max_tokens)
+    limit = settings.max_tokens
     trainer = _RouterTrainer(
         model=model,
         args=arguments,
-        train_dataset=Items(train, tokenizer, **lengths),
+        train_dataset=Items(train, tokenizer, max_tokens=limit),
         # Sorted by length, the validation rows need the least padding; their order changes nothing.
-        eval_dataset=Items(sorted(validation, key=lambda row: len(row.prompt)), tokenizer, **lengths),
+        eval_dataset=Items(sorted(validation, key=lambda row: len(row.prompt)), tokenizer, max_tokens=limit),
         data_collator=Collate(padding=int(model.config.pad_token_id)),
         callbacks=[EarlyStoppingCallback(early_stopping_patience=settings.patience)],
         loss=settings.loss,
@@ -128,12 +132,14 @@ def fit(
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(work)))
     losses = tuple(entry["eval_loss"] for entry in trainer.state.log_history if "eval_loss" in entry)
     model.to("cpu").eval()
-    return FitResult(
+    result = FitResult(
         validation_loss=min(losses),
         best_epoch=losses.index(min(losses)) + 1,
         validation_losses=losses,
         seconds=time.monotonic() - started,
     )
+    _finish(model, result, work)
+    return result
 
 
 def has_bf16() -> bool:
@@ -167,9 +173,7 @@ class _RouterTrainer(Trainer):  # type: ignore[misc]  # transformers carries no 
         return SimilarLengths(items.lengths(), batch=self.args.train_batch_size, seed=self.args.seed)
 
 
-def _fingerprint(
-    model: Any, train: Sequence[Example], validation: Sequence[Example], settings: FitSettings
-) -> str:
+def _fingerprint(model: Any, train: Sequence[Example], validation: Sequence[Example], settings: FitSettings) -> str:
     """Return JSON that is equal for two runs that would go the same way."""
     digest = hashlib.sha256()
     for rows in (train, validation):
@@ -195,6 +199,22 @@ def _claim(work: Path, fingerprint: str) -> None:
         )
     work.mkdir(parents=True, exist_ok=True)
     marker.write_text(fingerprint, encoding="utf-8")
+
+
+def _finish(model: Any, result: FitResult, work: Path) -> None:
+    """Keep the outcome of a fit, so that a longer run that is interrupted later need not repeat it."""
+    save_model(model, str(work / _WEIGHTS))
+    for snapshot in work.glob("checkpoint-*"):
+        shutil.rmtree(snapshot)
+    (work / _RESULT).write_text(json.dumps(asdict(result)), encoding="utf-8")
+
+
+def _finished(model: Any, work: Path) -> FitResult:
+    """Load the outcome of a finished fit into `model`."""
+    load_model(model, str(work / _WEIGHTS))
+    model.eval()
+    result = json.loads((work / _RESULT).read_text(encoding="utf-8"))
+    return FitResult(**{**result, "validation_losses": tuple(result["validation_losses"])})
 
 
 def release(work: Path) -> None:

@@ -1,5 +1,8 @@
 """What fitting tells while it works, and a callback that makes the Trainer tell it."""
 
+# The Trainer names the arguments of its events; most of them are of no use here.
+# ruff: noqa: ARG002
+
 from __future__ import annotations
 
 import time
@@ -34,23 +37,33 @@ class ReportProgress(TrainerCallback):  # type: ignore[misc]  # transformers car
         self._started = time.monotonic()
         self._first_step = 0
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Start the clock; a resumed run counts from the step it resumes at."""
         self._started = time.monotonic()
         self._first_step = state.global_step
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Report the step."""
         self._tell(state)
 
     def on_log(
-        self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any  # noqa: ARG002
+        self,
+        args: Any,
+        state: Any,
+        control: Any,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
     ) -> None:
         """Keep the training loss."""
         self._loss = (logs or {}).get("loss", self._loss)
 
     def on_evaluate(
-        self, args: Any, state: Any, control: Any, metrics: dict[str, float] | None = None, **kwargs: Any  # noqa: ARG002
+        self,
+        args: Any,
+        state: Any,
+        control: Any,
+        metrics: dict[str, float] | None = None,
+        **kwargs: Any,
     ) -> None:
         """Keep and report the validation loss."""
         self._validation_loss = (metrics or {}).get("eval_loss", self._validation_loss)

@@ -1,19 +1,18 @@
-"""`router_config.json`: what a checkpoint says beyond its weights - temperature, thresholds, names."""
+"""Write `router_config.json` and choose the thresholds in it; reading it is `vibe_router_export.router_config`."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from vibe_router.errors import CheckpointError
+import numpy as np
+
+from vibe_router.evaluation.logistic import FloatArray
+from vibe_router_export.router_config import RouterConfig, parse_router_config
 
 CONFIG_NAME = "router_config.json"
-
-LABELS = {"device": "LFM2.5-1.2B-Instruct", "cloud": "GPT-5.2"}
 
 CLOUD_RATES: Mapping[str, float] = {
     "max-quality": 1.0,
@@ -24,30 +23,29 @@ CLOUD_RATES: Mapping[str, float] = {
 }
 """The share of prompts that each profile sends to the cloud; its threshold is chosen to come near it."""
 
-DEFAULT_PROFILE = "balanced"
+
+def choose_thresholds(raw: FloatArray, cloud_rates: Mapping[str, float] = CLOUD_RATES) -> dict[str, float]:
+    """Return for each rate the threshold that sends that share of the scores `raw` (float [n]) to the cloud.
+
+    The threshold lies halfway between the lowest score above it and the highest at or below it, so that the
+    rounding of other engines moves no decision; a rate of 1 puts it halfway between 0 and the lowest score.
+    """
+    ordered = np.concatenate([[0.0], np.sort(raw), [1.0]])
+    thresholds = {}
+    for name, rate in cloud_rates.items():
+        kept = round((1.0 - rate) * len(raw))
+        thresholds[name] = float(ordered[kept] + ordered[kept + 1]) / 2
+    return thresholds
 
 
-@dataclass(frozen=True, kw_only=True)
-class CalibrationRecord:
-    """How the temperature was found: ECE on `rows` validation rows over `bins` bins of kind `binning`."""
+def read_router_config(checkpoint: Path) -> RouterConfig | None:
+    """Return what the checkpoint's file says, None where it has none.
 
-    ece_before: float
-    ece_after: float
-    rows: int
-    bins: int
-    binning: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class RouterConfig:
-    """The file's content; `profiles` are thresholds on the raw scale sigmoid(z)."""
-
-    name: str
-    temperature: float
-    profiles: dict[str, float]
-    labels: dict[str, str] = field(default_factory=lambda: dict(LABELS))
-    default_profile: str = DEFAULT_PROFILE
-    calibration: CalibrationRecord | None = None
+    Raises:
+        CheckpointError: the file is not one that the exporter would read.
+    """
+    path = checkpoint / CONFIG_NAME
+    return parse_router_config(path.read_text("utf-8"), where=path.name) if path.exists() else None
 
 
 def dump_router_config(config: RouterConfig) -> str:
@@ -55,26 +53,8 @@ def dump_router_config(config: RouterConfig) -> str:
     return json.dumps(asdict(config), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def read_profiles(folder: Path) -> dict[str, Any]:
-    """Return what `router_config.json` of a checkpoint holds, {} where there is none.
-
-    Raises:
-        CheckpointError: it cannot be read, or is no JSON object.
-    """
-    path = folder / CONFIG_NAME
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}", hint="remove it and calibrate again") from error
-    if not isinstance(data, dict):
-        raise CheckpointError(f"{path} holds no JSON object", hint="remove it and calibrate again")
-    return data
-
-
 def replace_file(path: Path, content: bytes) -> None:
     """Write a file through a temporary one beside it, so that it is whole at any time."""
     temporary = path.with_name(f".{path.name}.partial")
     temporary.write_bytes(content)
-    os.replace(temporary, path)
+    temporary.replace(path)

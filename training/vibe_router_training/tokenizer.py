@@ -44,19 +44,43 @@ def train_tokenizer(prompts: Iterable[str], *, vocabulary_size: int = VOCABULARY
     return tokenizer
 
 
-def load_tokenizer(folder: Path) -> Tokenizer:
-    """Return the tokenizer of a checkpoint folder.
+def read_tokenizer(path: Path) -> Tokenizer:
+    """Return the tokenizer in a `tokenizer.json`.
 
     Raises:
-        CheckpointError: no `tokenizer.json` there, or not one that can be read.
+        CheckpointError: the file is not there or cannot be read, or lacks a special token that models need.
     """
-    path = folder / "tokenizer.json"
     if not path.is_file():
-        raise CheckpointError(f"{folder} holds no tokenizer.json", hint="name a checkpoint folder")
+        raise CheckpointError(f"no tokenizer at {path}", hint="name a tokenizer.json, or a checkpoint folder")
     try:
-        return Tokenizer.from_file(str(path))
-    except Exception as error:  # noqa: BLE001 - the tokenizers library raises bare Exception
-        raise CheckpointError(f"{path} cannot be read: {error}", hint="write the checkpoint again") from error
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the tokenizers library raises nothing narrower
+        raise CheckpointError(f"{path} cannot be read: {error}", hint="write the tokenizer again") from error
+    missing = [name for name in (START, END, PADDING) if tokenizer.token_to_id(name) is None]
+    if missing:
+        raise CheckpointError(f"{path} lacks {', '.join(missing)}", hint="use a tokenizer of ModernBERT's kind")
+    return tokenizer
+
+
+def load_tokenizer(checkpoint: str | Path) -> Tokenizer:
+    """Return the tokenizer of a checkpoint folder or hub id (cache first, honouring HF_HUB_OFFLINE).
+
+    Raises:
+        CheckpointError: it cannot be found or read.
+    """
+    folder = Path(checkpoint)
+    if folder.is_dir() or str(checkpoint).count("/") != 1:
+        return read_tokenizer(folder / "tokenizer.json")
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return read_tokenizer(Path(hf_hub_download(str(checkpoint), "tokenizer.json")))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise CheckpointError(
+            f"cannot get the tokenizer of {checkpoint} from the hub or its cache: {error}",
+            hint="check the name and the network, or download it first and name the folder",
+        ) from error
 
 
 def encode(tokenizer: Tokenizer, prompts: Sequence[str], *, max_tokens: int) -> list[list[int]]:

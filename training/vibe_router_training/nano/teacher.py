@@ -14,14 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
-import scipy.sparse
 from sklearn.ensemble import HistGradientBoostingRegressor
-from sklearn.linear_model import LogisticRegression
 
 from vibe_router.evaluation.logistic import FloatArray, logit, sigmoid
 from vibe_router_training.data import bucket
 from vibe_router_training.nano.features import PromptFeatures
+from vibe_router_training.soft_logistic import soft_logistic
 
 FOLDS = 5
 MARGIN_SHARE = 0.3
@@ -51,7 +49,7 @@ def out_of_fold(
     for fold in range(FOLDS):
         seen, unseen = folds != fold, folds == fold
         for logits, weight in ((plain, np.ones_like(margin)), (weighted, margin)):
-            linear = _logistic(sparse[seen], preference[seen], weight[seen], seed=seed)
+            linear = soft_logistic(sparse[seen], preference[seen], weight[seen])
             trees = HistGradientBoostingRegressor(
                 learning_rate=0.03,
                 max_iter=200,
@@ -76,21 +74,5 @@ def _standardised(values: FloatArray) -> FloatArray:
 
 def _on_the_scale_of(preference: FloatArray, scores: FloatArray) -> FloatArray:
     """Return sigmoid(a scores + b), a and b by likelihood: two numbers from n rows, so in-sample is honest."""
-    fitted = _logistic(scores[:, None], preference, np.ones_like(preference), strength=1e4)
+    fitted = soft_logistic(scores[:, None], preference, np.ones_like(preference), strength=1e4)
     return sigmoid(fitted.decision_function(scores[:, None]))
-
-
-def _logistic(
-    rows: FloatArray | scipy.sparse.csr_matrix,
-    preference: FloatArray,
-    weight: npt.NDArray[np.float64],
-    *,
-    strength: float = 1.0,
-    seed: int = 0,
-) -> LogisticRegression:
-    """Return a logistic regression against soft labels: each row stands once as 1 and once as 0."""
-    twice = scipy.sparse.vstack([rows, rows]).tocsr()
-    hard = np.repeat([1, 0], len(preference))
-    weights = np.concatenate([preference * weight, (1.0 - preference) * weight])
-    model = LogisticRegression(C=strength, solver="liblinear", max_iter=200, random_state=seed)
-    return model.fit(twice, hard, sample_weight=weights)
