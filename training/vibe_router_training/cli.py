@@ -234,9 +234,10 @@ def calibrate(
     used = rows if all_rows else train_and_validation(rows, str(data))[1]
     result = calibrate_checkpoint(checkpoint, used, diagrams=diagrams, choose_profiles=choose_profiles)
     fitted = result.fit
+    bins = f"{fitted.bins} {fitted.binning.value} bins"
     lines = [
         f"{checkpoint}: T = {fitted.temperature:.4f} on {fitted.rows:,} rows",
-        f"  ECE {fitted.ece_before:.4f} before, {fitted.ece_after:.4f} after ({fitted.bins} {fitted.binning.value} bins)",
+        f"  ECE {fitted.ece_before:.4f} before, {fitted.ece_after:.4f} after ({bins})",
         f"  NLL {fitted.nll_before:.4f} before, {fitted.nll_after:.4f} after",
         *(f"  {name:<12} raw threshold {value:.4f}" for name, value in result.config.profiles.items()),
     ]

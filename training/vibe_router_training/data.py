@@ -12,7 +12,7 @@ import numpy as np
 
 from vibe_router.errors import DataError
 from vibe_router.evaluation.dataset import LabelledPrompts, read_labelled, read_rows
-from vibe_router_training.labels import TAU
+from vibe_router.evaluation.labels import TAU
 
 BUCKETS = 10
 

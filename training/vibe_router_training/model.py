@@ -136,6 +136,8 @@ def model_max_tokens(model: Any) -> int:
 def save_model(model: Any, folder: Path) -> None:
     """Write `config.json` and `model.safetensors`."""
     model.save_pretrained(folder, safe_serialization=True)
+    # safetensors creates its file readable by the owner alone.
+    (folder / "model.safetensors").chmod(0o644)
 
 
 def _attention() -> str:

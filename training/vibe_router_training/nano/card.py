@@ -77,7 +77,7 @@ Seed {report.seed}.
 
 {sweep_markdown(report.sweep).rstrip()}
 
-The whole run took {report.seconds / 60:.0f} minutes. The 14 example prompts below are excluded from all training data."""
+The whole run took {report.seconds / 60:.0f} minutes. The 14 example prompts below are in no training data."""
 
 
 def _calibration(report: TrainingReport) -> str:
@@ -86,9 +86,9 @@ def _calibration(report: TrainingReport) -> str:
     ]
     return f"""### Calibration and profiles
 
-T = {report.temperature:.4f}, by likelihood on the validation split. Expected calibration error there (15 equal-count
-bins, against p_teacher): {report.ece_before:.4f} before, {report.ece_after:.4f} after. Thresholds were chosen on the
-validation split for its cloud rates; on other prompts the rates differ, on small talk they are close to zero.
+T = {report.temperature:.4f}, by likelihood on the validation split. Expected calibration error there (15
+equal-count bins, against p_teacher): {report.ece_before:.4f} before, {report.ece_after:.4f} after. Thresholds were
+chosen on the validation split for its cloud rates; on other prompts, small talk above all, the rates differ.
 
 {_table(["profile", "raw threshold", "cloud rate on validation"], rows)}"""
 

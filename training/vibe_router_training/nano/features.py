@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ def shape_terms(prompt: str) -> list[str]:
     text = _DIGIT.sub("0", prompt)
     words = _TOKEN.findall(text)[:_WORDS]
     terms = [word.lower() for word in words]
-    terms += [f"{first.lower()} {second.lower()}" for first, second in zip(words, words[1:], strict=False)]
+    terms += [f"{first.lower()} {second.lower()}" for first, second in pairwise(words)]
     if words:
         terms += [f"FIRST {words[0]}", f"FIRST {' '.join(words[:2])}"]
         terms += [f"LAST {words[-1]}", f"LAST {' '.join(words[-2:])}"]

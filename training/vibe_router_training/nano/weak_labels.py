@@ -63,7 +63,7 @@ def weak_examples(prompts: Sequence[RawPrompt], *, seed: int) -> list[Example]:
     openings = [_SENTENCE_END.split(prompt)[0] for prompt in cloud]
     openings = [text for text in openings if 20 < len(text) < 160 and not is_demo_prompt(text)]
     generator = np.random.default_rng(seed)
-    sample = generator.choice(len(device), min(DEVICE_ROWS, len(device)), replace=False) if device else []
+    sample = generator.permutation(len(device))[:DEVICE_ROWS]
     return [
         *(Example(prompt=device[row], p_teacher=DEVICE_LABEL, weight=DEVICE_WEIGHT) for row in sample),
         *(Example(prompt=text, p_teacher=CLOUD_LABEL, weight=CLOUD_WEIGHT) for text in cloud * 2),
