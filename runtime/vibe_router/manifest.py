@@ -36,8 +36,8 @@ class Labels:
 class Calibration:
     """Temperature scaling: p_cloud = sigmoid(z / temperature), z the classifier's raw logit.
 
-    `folded` says that the graph's `logits` output is z / temperature already. `ece_before` and `ece_after` are
-    expected calibration errors on the validation split, null where nobody measured them.
+    `folded` says that the graph's `logits` output is z / temperature already. `ece_before` and `ece_after`
+    are expected calibration errors on the validation split, null where nobody measured them.
     """
 
     temperature: float
@@ -142,7 +142,7 @@ def parse_manifest(text: str) -> Manifest:
             f"{MANIFEST_NAME} has schema {data['schema']!r}; this version reads {SCHEMA!r}",
             hint="upgrade vibe-router, or export the bundle again with this version",
         )
-    manifest = _read(Manifest, data, MANIFEST_NAME)
+    manifest: Manifest = _read(Manifest, data, MANIFEST_NAME)
     _check(manifest)
     return manifest
 

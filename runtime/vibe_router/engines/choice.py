@@ -25,11 +25,12 @@ def choose_engine(
 ) -> Engine:
     """Return a loaded engine.
 
-    "auto" takes the fastest engine and precision that this machine runs and that are proven; a name is taken at its
-    word and never replaced by another.
+    "auto" takes the fastest engine and precision that this machine runs and that are proven; a name is
+    taken at its word and never replaced by another.
 
     Raises:
-        EngineUnavailableError: unknown, not in the bundle, not possible on this machine, or nothing proven for "auto".
+        EngineUnavailableError: unknown, not in the bundle, not possible on this machine, or nothing proven
+        for "auto".
         UsageError: `threads` is not positive.
         EngineError: the engine's library refuses the file.
         BundleCorruptError: the file has been altered.
