@@ -31,9 +31,9 @@ from vibe_router.evaluation.reliability import Binning, expected_calibration_err
 P = np.array([0.9, 0.2, 0.5, 1.0])
 SCORES = np.array([0.8, 0.6, 0.3, 0.1])
 
-rows = st.lists(
-    st.tuples(st.sampled_from([0.1, 0.25, 0.5, 0.7, 0.9]), st.floats(0, 1)), min_size=1, max_size=40
-).map(lambda pairs: (np.array([a for a, _ in pairs]), np.array([b for _, b in pairs])))
+rows = st.lists(st.tuples(st.sampled_from([0.1, 0.25, 0.5, 0.7, 0.9]), st.floats(0, 1)), min_size=1, max_size=40).map(
+    lambda pairs: (np.array([a for a, _ in pairs]), np.array([b for _, b in pairs]))
+)
 
 
 def test_routing_metrics_by_hand() -> None:
@@ -92,9 +92,7 @@ def test_random_baseline_is_the_mean_over_all_choices() -> None:
     ]
     assert expected.utility == pytest.approx(np.mean([choice.utility for choice in choices]))
     assert expected.regret == pytest.approx(np.mean([choice.regret for choice in choices]))
-    assert expected.catastrophic_miss == pytest.approx(
-        np.mean([choice.catastrophic_miss for choice in choices])
-    )
+    assert expected.catastrophic_miss == pytest.approx(np.mean([choice.catastrophic_miss for choice in choices]))
 
 
 def test_ranked_baseline_agrees_with_routing_where_nothing_is_tied() -> None:

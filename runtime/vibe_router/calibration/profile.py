@@ -53,9 +53,7 @@ def check_new_profile(manifest: Manifest, profile: str) -> None:
     """
     if profile in manifest.thresholds:
         known = ", ".join(manifest.thresholds)
-        raise UsageError(
-            f"the bundle has a profile {profile!r} already", hint=f"choose another name than {known}"
-        )
+        raise UsageError(f"the bundle has a profile {profile!r} already", hint=f"choose another name than {known}")
     if not _NAME.fullmatch(profile):
         raise UsageError(f"{profile!r} is not a plain name for a profile", hint="use letters, digits and -")
 
@@ -103,8 +101,7 @@ def with_temperature(manifest: Manifest, fit: TemperatureFit) -> Manifest:
         ece_after=fit.ece_after,
     )
     thresholds = {
-        name: threshold_on_both_scales(threshold.raw, calibration)
-        for name, threshold in manifest.thresholds.items()
+        name: threshold_on_both_scales(threshold.raw, calibration) for name, threshold in manifest.thresholds.items()
     }
     return replace(manifest, calibration=calibration, thresholds=thresholds)
 

@@ -48,9 +48,7 @@ class ScoreSample:
         return self.choose.scores.total + self.check.scores.total
 
 
-def empty_sample(
-    model: str, *, held_out_share: float = HELD_OUT_SHARE, miss_bound: float = MISS_BOUND
-) -> ScoreSample:
+def empty_sample(model: str, *, held_out_share: float = HELD_OUT_SHARE, miss_bound: float = MISS_BOUND) -> ScoreSample:
     """Return the sample of no prompts."""
     nothing = Part(ScoreHistogram.empty(), ScoreHistogram.empty())
     return ScoreSample(

@@ -44,9 +44,7 @@ def calibrate(
     temperature: Annotated[
         bool, typer.Option("--temperature", help="Fit a temperature instead of a threshold; needs labels.")
     ] = False,
-    tolerance: Annotated[
-        float, typer.Option(help="How far the true cloud rate may lie from the target.")
-    ] = TOLERANCE,
+    tolerance: Annotated[float, typer.Option(help="How far the true cloud rate may lie from the target.")] = TOLERANCE,
     confidence: ConfidenceOption = CONFIDENCE,
     profile: Annotated[str | None, typer.Option(help="Name of the new profile.")] = None,
     output: Annotated[
@@ -87,13 +85,7 @@ def calibrate(
         from vibe_router.commands.temperature import calibrate_temperature
         from vibe_router.router import Router
 
-        if (
-            prompts is None
-            or str(prompts) == STDIN
-            or merge
-            or save_histogram is not None
-            or profile is not None
-        ):
+        if prompts is None or str(prompts) == STDIN or merge or save_histogram is not None or profile is not None:
             raise UsageError(
                 "--temperature needs a file of labelled prompts, and neither histograms nor a profile",
                 hint="vibe-router calibrate LABELLED.jsonl --temperature",
@@ -143,7 +135,5 @@ def _share(option: str, value: float | None, *, below: float) -> float | None:
         UsageError: it does not.
     """
     if value is not None and not 0 < value < below:
-        raise UsageError(
-            f"{option} {value:g} is not between 0 and {below:g}", hint="give a share, such as 0.05"
-        )
+        raise UsageError(f"{option} {value:g} is not between 0 and {below:g}", hint="give a share, such as 0.05")
     return value

@@ -39,26 +39,20 @@ ConfidenceOption = Annotated[float, typer.Option(help="Confidence of intervals a
 MissBoundOption = Annotated[
     float, typer.Option(min=0, max=1, help="p_teacher from which keeping a prompt is a catastrophic miss.")
 ]
-TauOption = Annotated[
-    float, typer.Option(help="Width of labels: p_teacher = sigmoid((strong - weak) / tau).")
-]
+TauOption = Annotated[float, typer.Option(help="Width of labels: p_teacher = sigmoid((strong - weak) / tau).")]
 
 
 def evaluate_bundle(
     data: Annotated[
         Path,
-        typer.Argument(
-            metavar="DATA", help="JSONL rows: prompt, and p_teacher, or weak and strong, or verdicts."
-        ),
+        typer.Argument(metavar="DATA", help="JSONL rows: prompt, and p_teacher, or weak and strong, or verdicts."),
     ],
     bundle: BundleOption = None,
     thresholds: Annotated[
         str, typer.Option(help="The sweep, on the scale of the bundle's scores, separated by spaces.")
     ] = _SWEEP,
     report: Annotated[Path | None, typer.Option(help="Write one self-contained HTML file.")] = None,
-    plots: Annotated[
-        Path | None, typer.Option(help="Write the plots into this folder, as PNG and SVG.")
-    ] = None,
+    plots: Annotated[Path | None, typer.Option(help="Write the plots into this folder, as PNG and SVG.")] = None,
     miss_bound: MissBoundOption = MISS_BOUND,
     bins: BinsOption = BINS,
     binning: BinningOption = Binning.EQUAL_COUNT,
@@ -177,6 +171,4 @@ def _parse_thresholds(text: str) -> tuple[float, ...]:
     try:
         return tuple(check_threshold(float(part)) for part in re.split(r"[\s,]+", text) if part)
     except ValueError as error:
-        raise UsageError(
-            f"--thresholds {text!r} are not numbers", hint="for example --thresholds '0.5 0.9'"
-        ) from error
+        raise UsageError(f"--thresholds {text!r} are not numbers", hint="for example --thresholds '0.5 0.9'") from error

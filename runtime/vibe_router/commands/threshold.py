@@ -117,9 +117,7 @@ def _choose(sample: ScoreSample, promise: Promise) -> ThresholdChoice | None:
 
     confidence = promise.confidence
     if promise.cloud_rate is not None:
-        return choose_for_cloud_rate(
-            sample, promise.cloud_rate, tolerance=promise.tolerance, confidence=confidence
-        )
+        return choose_for_cloud_rate(sample, promise.cloud_rate, tolerance=promise.tolerance, confidence=confidence)
     if promise.catastrophic_miss is not None:
         return choose_for_catastrophic_miss(sample, promise.catastrophic_miss, confidence=confidence)
     return None

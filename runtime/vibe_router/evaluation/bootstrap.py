@@ -55,9 +55,7 @@ def bootstrap(
         if progress is not None:
             progress(Progress(index + 1, resamples))
     tail = (1.0 - confidence) / 2
-    return tuple(
-        _interval(float(value), column, tail) for value, column in zip(values, samples.T, strict=True)
-    )
+    return tuple(_interval(float(value), column, tail) for value, column in zip(values, samples.T, strict=True))
 
 
 def _interval(value: float, samples: FloatArray, tail: float) -> Interval:

@@ -108,8 +108,7 @@ def collect_labelled(rows: Iterable[Row], name: str) -> LabelledPrompts:
     for side, better in (("cloud", preference > 0.5), ("device", preference < 0.5)):
         if not np.any(better):
             raise DataError(
-                f"{name}: one class only: none of the lines {kept[0].line} to {kept[-1].line} "
-                f"prefers the {side}",
+                f"{name}: one class only: none of the lines {kept[0].line} to {kept[-1].line} prefers the {side}",
                 hint="add rows on which the other side is better; nothing can be measured without them",
             )
     return LabelledPrompts(

@@ -166,15 +166,10 @@ def evaluate(
         )
     )
     best = next(intervals)
-    ranking, length_ranking = (
-        Ranking(**{field.name: next(intervals) for field in fields(Ranking)}) for _ in range(2)
-    )
+    ranking, length_ranking = (Ranking(**{field.name: next(intervals) for field in fields(Ranking)}) for _ in range(2))
     calibration = CalibrationFigures(**{field.name: next(intervals) for field in fields(CalibrationFigures)})
     names = [field.name for field in fields(OperatingPoint) if field.name != "threshold"]
-    judged = [
-        OperatingPoint(threshold=threshold, **{name: next(intervals) for name in names})
-        for threshold in points
-    ]
+    judged = [OperatingPoint(threshold=threshold, **{name: next(intervals) for name in names}) for threshold in points]
     return Evaluation(
         rows=len(scores),
         cloud_better=int(np.sum(data.preference > 0.5)),
@@ -210,9 +205,7 @@ def _by_source(data: LabelledPrompts, scores: FloatArray, threshold: float) -> d
     return figures
 
 
-def _ranking(
-    scores: FloatArray, preference: FloatArray, device: FloatArray, cloud: FloatArray
-) -> list[float]:
+def _ranking(scores: FloatArray, preference: FloatArray, device: FloatArray, cloud: FloatArray) -> list[float]:
     """Return the figures of Ranking in its order."""
     curve = quality_curve(scores, device, cloud)
     return [
@@ -223,9 +216,7 @@ def _ranking(
     ]
 
 
-def _calibration(
-    raw: FloatArray, calibrated: FloatArray, preference: FloatArray, settings: Settings
-) -> list[float]:
+def _calibration(raw: FloatArray, calibrated: FloatArray, preference: FloatArray, settings: Settings) -> list[float]:
     """Return the figures of CalibrationFigures in its order."""
     return [
         expected_calibration_error(raw, preference, bins=settings.bins, binning=settings.binning),

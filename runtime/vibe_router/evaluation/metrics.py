@@ -37,9 +37,7 @@ def best_utility(preference: FloatArray) -> float:
     return float(np.mean(np.maximum(preference, 1.0 - preference)))
 
 
-def routing_metrics(
-    to_cloud: BoolArray, preference: FloatArray, *, miss_bound: float = MISS_BOUND
-) -> RoutingMetrics:
+def routing_metrics(to_cloud: BoolArray, preference: FloatArray, *, miss_bound: float = MISS_BOUND) -> RoutingMetrics:
     """Judge decisions: `to_cloud` bool [n], `preference` float [n].
 
     utility           mean of p where the prompt goes to the cloud and 1 - p where it stays on the device

@@ -45,9 +45,7 @@ def quality_figure(data: LabelledPrompts, scores: FloatArray, profiles: Mapping[
     for name, threshold in profiles.items():
         share = float(np.mean(route(scores, threshold)))
         axes.plot([share], [router.at(share)], "o", color=_ROUTER, markersize=4)
-        axes.annotate(
-            name, (share, router.at(share)), textcoords="offset points", xytext=(4, -10), fontsize=7
-        )
+        axes.annotate(name, (share, router.at(share)), textcoords="offset points", xytext=(4, -10), fontsize=7)
     axes.set(xlabel="share of prompts sent to the cloud", ylabel="mean quality", xlim=(0, 1))
     axes.legend(frameon=False, fontsize=8)
     return figure
@@ -141,9 +139,7 @@ def save_figures(figures: Mapping[str, Figure], folder: Path) -> tuple[Path, ...
                 path.write_bytes(content)
                 written.append(path)
     except OSError as error:
-        raise UsageError(
-            f"cannot write to {folder}: {error.strerror}", hint="name a writable folder"
-        ) from error
+        raise UsageError(f"cannot write to {folder}: {error.strerror}", hint="name a writable folder") from error
     return tuple(written)
 
 

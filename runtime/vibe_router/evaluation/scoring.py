@@ -49,9 +49,7 @@ def score_rows(router: Router, rows: Iterable[Row], name: str) -> Iterator[tuple
             raise PromptError(f"{name}:{row.line}: {error.message}", hint=error.hint) from error
 
 
-def score_all(
-    router: Router, rows: Sequence[Row], name: str, *, progress: ProgressCallback | None = None
-) -> Scored:
+def score_all(router: Router, rows: Sequence[Row], name: str, *, progress: ProgressCallback | None = None) -> Scored:
     """Return the scores of all rows with what they are to be compared with; `name` is for errors.
 
     Raises:
