@@ -30,11 +30,7 @@ def test_the_version_is_the_distributions() -> None:
 
 def loaded_after(statement: str) -> set[str]:
     code = f"import sys; {statement}; print(*sorted(m.partition('.')[0] for m in sys.modules))"
-    return set(
-        subprocess.run(
-            [sys.executable, "-c", code], check=True, capture_output=True, text=True
-        ).stdout.split()
-    )
+    return set(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split())
 
 
 def test_importing_pulls_in_nothing_heavy() -> None:
