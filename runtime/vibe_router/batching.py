@@ -19,9 +19,7 @@ def score_alone(engine: Engine, ids: NDArray[np.int64]) -> float:
     return float(engine.logits(input_ids, np.ones_like(input_ids))[0])
 
 
-def score_batches(
-    engine: Engine, sequences: Sequence[NDArray[np.int64]], *, pad_token_id: int
-) -> NDArray[np.float32]:
+def score_batches(engine: Engine, sequences: Sequence[NDArray[np.int64]], *, pad_token_id: int) -> NDArray[np.float32]:
     """Return the logits, float32 [len(sequences)], in the order of `sequences` (each int64 [tokens])."""
     logits = np.empty(len(sequences), np.float32)
     for batch in _batches([len(sequence) for sequence in sequences]):

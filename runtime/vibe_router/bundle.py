@@ -100,9 +100,7 @@ class Bundle:
             current = current / part
             if not current.is_symlink():
                 continue
-            in_cache = (
-                depth == len(parts) and self.blobs is not None and current.resolve().parent == self.blobs
-            )
+            in_cache = depth == len(parts) and self.blobs is not None and current.resolve().parent == self.blobs
             if not in_cache:
                 raise _corrupt(f"{name} is reached through a link")
 
@@ -140,9 +138,7 @@ def bundled_folder() -> Path:
     return package.parents[1] / "artifacts" / "nano" if in_source_tree else installed
 
 
-_HOW_TO_NAME = (
-    "give a bundle's folder or a hub id such as org/name; without a name the bundled default is used"
-)
+_HOW_TO_NAME = "give a bundle's folder or a hub id such as org/name; without a name the bundled default is used"
 
 
 def _open_folder(folder: Path) -> Bundle:

@@ -12,7 +12,9 @@ from vibe_router.errors import VibeRouterError
 
 def build_app() -> typer.Typer:
     """Return the command with all its subcommands."""
+    from vibe_router.commands.calibrate import calibrate
     from vibe_router.commands.doctor import doctor
+    from vibe_router.commands.eval import evaluate_bundle
     from vibe_router.commands.inspect import inspect
     from vibe_router.commands.route import route
     from vibe_router.commands.verify import verify
@@ -21,6 +23,8 @@ def build_app() -> typer.Typer:
     app.callback()(_options)
     for command in (route, verify, inspect, doctor):
         app.command()(command)
+    app.command("eval")(evaluate_bundle)
+    app.command()(calibrate)
     return app
 
 
@@ -38,9 +42,7 @@ def main() -> None:
 def _options(
     version: Annotated[
         bool,
-        typer.Option(
-            "--version", help="Print the version.", callback=lambda on: _print_version(on), is_eager=True
-        ),
+        typer.Option("--version", help="Print the version.", callback=lambda on: _print_version(on), is_eager=True),
     ] = False,
 ) -> None:
     """Decide on this machine whether a chat request needs the cloud."""

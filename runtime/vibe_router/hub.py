@@ -33,9 +33,7 @@ def fetch(repository: str) -> Path:
     snapshot = manifest_path.parent
     for name in manifest.files:
         if name.endswith(_PICKLED):
-            raise BundleCorruptError(
-                f"{repository} lists a pickled file, {name}", hint="a bundle has no such files"
-            )
+            raise BundleCorruptError(f"{repository} lists a pickled file, {name}", hint="a bundle has no such files")
         _fetch_file(repository, name, revision=snapshot.name)
     return snapshot
 
@@ -45,9 +43,7 @@ def _fetch_file(repository: str, name: str, *, revision: str | None) -> Path:
         from huggingface_hub import constants, hf_hub_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
     except ImportError as error:
-        raise MissingExtraError(
-            f"the hub id {repository!r}", extra="hub", missing="huggingface_hub"
-        ) from error
+        raise MissingExtraError(f"the hub id {repository!r}", extra="hub", missing="huggingface_hub") from error
     try:
         return Path(hf_hub_download(repository, name, revision=revision, local_files_only=True))
     except LocalEntryNotFoundError as error:

@@ -99,9 +99,7 @@ def check_threshold(threshold: float) -> float:
         UsageError: it is outside 0..1 or not a number.
     """
     if not 0.0 <= threshold <= 1.0:
-        raise UsageError(
-            f"the threshold {threshold} is outside 0..1", hint="give a probability, such as 0.94"
-        )
+        raise UsageError(f"the threshold {threshold} is outside 0..1", hint="give a probability, such as 0.94")
     return float(threshold)
 
 
@@ -113,9 +111,7 @@ def profile_threshold(manifest: Manifest, profile: str | None) -> float:
     """
     name = manifest.default_profile if profile is None else profile
     if name not in manifest.thresholds:
-        raise UsageError(
-            f"no profile {name!r} in bundle {manifest.name!r}", hint=suggest(name, manifest.thresholds)
-        )
+        raise UsageError(f"no profile {name!r} in bundle {manifest.name!r}", hint=suggest(name, manifest.thresholds))
     threshold = manifest.thresholds[name]
     return threshold.calibrated if manifest.calibration.folded else threshold.raw
 

@@ -68,9 +68,7 @@ class PromptTokenizer:
                 combining marks in a row) that cannot be cut where the tokens before the cut are certain.
         """
         if not isinstance(prompt, str):
-            raise PromptError(
-                f"a prompt must be a str, not {type(prompt).__name__}", hint="pass the request's text"
-            )
+            raise PromptError(f"a prompt must be a str, not {type(prompt).__name__}", hint="pass the request's text")
         ids, truncated = self._content(prompt)
         return TokenizedPrompt(np.concatenate([self._start, np.array(ids, np.int64), self._end]), truncated)
 
@@ -126,9 +124,7 @@ def _require_supported(tokenizer: Tokenizer) -> None:
     if not (normalizer is None or isinstance(normalizer, NFC)):
         raise _corrupt("its normalizer is not NFC")
     if not (isinstance(splitter, ByteLevel) and splitter.use_regex and not splitter.add_prefix_space):
-        raise _corrupt(
-            "its pre-tokenizer is not ByteLevel with the regular expression and without a prefix space"
-        )
+        raise _corrupt("its pre-tokenizer is not ByteLevel with the regular expression and without a prefix space")
     for added in tokenizer.get_added_tokens_decoder().values():
         if not added.special and (added.lstrip or added.rstrip or added.single_word):
             raise _corrupt(f"its added token {added.content!r} depends on the text around it")

@@ -108,9 +108,7 @@ def tiny_graph(vocabulary: int, *, temperature: float) -> onnx.ModelProto:
         helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"])
         for name in ("input_ids", "attention_mask")
     ]
-    outputs = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 1]) for name in ("logits", "p_cloud")
-    ]
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 1]) for name in ("logits", "p_cloud")]
     graph = helper.make_graph(
         nodes,
         "tiny",
@@ -197,7 +195,5 @@ def _golden(max_tokens: int) -> bytes:
     for prompt in GOLDEN_PROMPTS:
         ids, truncated = reference_ids(tiny_tokenizer_json(), prompt, max_tokens=max_tokens)
         logit = tiny_logit(ids) / TEMPERATURE
-        lines.append(
-            json.dumps({"prompt": prompt, "input_ids": ids, "truncated": truncated, "logit": logit}) + "\n"
-        )
+        lines.append(json.dumps({"prompt": prompt, "input_ids": ids, "truncated": truncated, "logit": logit}) + "\n")
     return "".join(lines).encode()

@@ -9,6 +9,8 @@ from vibe_router.manifest import EngineFile
 from vibe_router.policy import suggest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from vibe_router.bundle import Bundle
     from vibe_router.engines.protocol import Engine
 
@@ -16,13 +18,13 @@ AUTO = "auto"
 ENGINE_KINDS = {"onnx-cpu": "onnx", "onnx-cuda": "onnx", "coreml": "coreml"}
 """The engines that exist, each with the kind of file that it runs."""
 _RUNNABLE = ("onnx-cpu",)
+# Big graphs keep their weights in a file of the graph's name and this suffix, as the Hugging Face hub names them.
+_WEIGHTS_SUFFIX = "_data"
 # What "auto" takes on a CPU, fastest first. All but fp32 only where the parity gate has passed them.
 _PREFERENCE = ("int8", "fp32")
 
 
-def choose_engine(
-    bundle: Bundle, *, engine: str = AUTO, precision: str = AUTO, threads: int | None = None
-) -> Engine:
+def choose_engine(bundle: Bundle, *, engine: str = AUTO, precision: str = AUTO, threads: int | None = None) -> Engine:
     """Return a loaded engine.
 
     "auto" takes the fastest engine and precision that this machine runs and that are proven; a name is
@@ -38,9 +40,7 @@ def choose_engine(
     if threads is not None and threads < 1:
         raise UsageError(f"threads must be at least 1, not {threads}")
     if engine != AUTO and engine not in ENGINE_KINDS:
-        raise EngineUnavailableError(
-            f"there is no engine {engine!r}", hint=suggest(engine, [AUTO, *ENGINE_KINDS])
-        )
+        raise EngineUnavailableError(f"there is no engine {engine!r}", hint=suggest(engine, [AUTO, *ENGINE_KINDS]))
     name = _RUNNABLE[0] if engine == AUTO else engine
     if name not in _RUNNABLE:
         raise EngineUnavailableError(
@@ -50,7 +50,11 @@ def choose_engine(
 
     from vibe_router.engines.onnx import OnnxCpuEngine
 
-    return OnnxCpuEngine(bundle.read(file.file), file=file.file, precision=file.precision, threads=threads)
+    content: bytes | Path = bundle.read(file.file)
+    if f"{file.file}{_WEIGHTS_SUFFIX}" in bundle.manifest.files:
+        # ONNX Runtime finds weights beside the graph by the graph's path, and maps them instead of copying.
+        content = bundle.path(file.file)
+    return OnnxCpuEngine(content, file=file.file, precision=file.precision, threads=threads)
 
 
 def is_proven(file: EngineFile) -> bool:

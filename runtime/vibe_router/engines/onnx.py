@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,10 @@ class OnnxCpuEngine:
 
     name = NAME
 
-    def __init__(self, content: bytes, *, file: str, precision: str, threads: int | None = None) -> None:
-        """Make a session from the bytes of an ONNX file. `threads` None means `available_cpus()`.
+    def __init__(self, content: bytes | Path, *, file: str, precision: str, threads: int | None = None) -> None:
+        """Make a session from the bytes of an ONNX file, or from its path where big weights lie in a file beside it.
+
+        `threads` None means `available_cpus()`.
 
         Raises:
             EngineError: ONNX Runtime refuses the file, or its inputs or outputs are others.
@@ -33,7 +36,9 @@ class OnnxCpuEngine:
         self.precision = precision
         try:
             self._session: Any = onnxruntime.InferenceSession(
-                content, sess_options=_session_options(threads or available_cpus()), providers=[_PROVIDER]
+                content if isinstance(content, bytes) else str(content),
+                sess_options=_session_options(threads or available_cpus()),
+                providers=[_PROVIDER],
             )
         except Exception as error:
             raise EngineError(

@@ -1,0 +1,91 @@
+"""The README.md of a bundle: a model card with what was measured and what was not."""
+
+from __future__ import annotations
+
+from vibe_router.manifest import Calibration, EngineFile, Labels, Threshold
+
+
+def bundle_card(
+    *,
+    name: str,
+    labels: Labels,
+    calibration: Calibration,
+    thresholds: dict[str, Threshold],
+    default_profile: str,
+    engines: tuple[EngineFile, ...],
+    checkpoint: str,
+    training_card: str | None,
+) -> str:
+    """Return the card as Markdown; `training_card` is the checkpoint's own account of its training, if it has one."""
+    profiles = "\n".join(
+        f"| {profile}{' (default)' if profile == default_profile else ''} | {t.raw:.4f} | {t.calibrated:.4f} |"
+        for profile, t in thresholds.items()
+    )
+    ece = (
+        f" Expected calibration error on validation data: {calibration.ece_before:.4f} before, "
+        f"{calibration.ece_after:.4f} after."
+        if calibration.ece_before is not None and calibration.ece_after is not None
+        else ""
+    )
+    return f"""---
+license: apache-2.0
+library_name: vibe-router
+pipeline_tag: text-classification
+tags: [llm-routing, modernbert, onnx]
+---
+
+# {name}
+
+Decides whether a chat request is answered on the device ({labels.device}) or in the cloud ({labels.cloud}).
+Exported from the checkpoint `{checkpoint}` by vibe-router.
+
+```python
+from vibe_router import Router
+
+router = Router.load("path/to/this/folder")
+print(router.route("what is 2+2?").target)
+```
+
+## Scores
+
+The graphs return `logits` = z / {calibration.temperature:g} and `p_cloud` = sigmoid(logits), z being the checkpoint's
+own logit. Source of the temperature: {calibration.source}.{ece}
+A request goes to the cloud if p_cloud is above the threshold of the profile:
+
+| profile | raw threshold, sigmoid(z) | calibrated threshold, p_cloud |
+|---|---|---|
+{profiles}
+
+A score is a hint about quality. It is not a privacy or a safety boundary.
+
+## Parity with PyTorch
+
+{_parity_table(engines)}
+
+`golden.jsonl` holds edge prompts with their ids and the reference's logits; `vibe-router verify` replays them on any
+machine without torch.
+{_training(training_card)}"""
+
+
+def _parity_table(engines: tuple[EngineFile, ...]) -> str:
+    rows = []
+    for engine in engines:
+        if engine.parity is None:
+            rows.append(f"| {engine.file} | {engine.precision} | unproven | | | |")
+            continue
+        parity = engine.parity
+        rows.append(
+            f"| {engine.file} | {engine.precision} | {parity.prompts} | {parity.max_abs_logit_difference:.1e} | "
+            f"{parity.max_abs_probability_difference:.1e} | {parity.flips} ({parity.flips_outside_band} outside the "
+            f"band of {parity.band:g}) |"
+        )
+    header = (
+        "| file | precision | prompts | max \\|dlogit\\| | max \\|dp\\| | decision flips |\n|---|---|---|---|---|---|\n"
+    )
+    references = sorted({engine.parity.reference for engine in engines if engine.parity is not None})
+    against = f"\n\nReference: {'; '.join(references)}." if references else ""
+    return header + "\n".join(rows) + against
+
+
+def _training(card: str | None) -> str:
+    return "" if card is None else f"\n## Training\n\n{card.strip()}\n"

@@ -1,0 +1,160 @@
+"""The forward pass as an ONNX graph of few, fused operators.
+
+Rotary embedding, attention and GELU are operators of the `com.microsoft` domain, which ONNX Runtime implements as
+single kernels on CPU and CUDA and which no exporter emits from a traced ModernBERT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import NodeProto, TensorProto, helper
+
+from vibe_router_export.config import ModernBertConfig, Pooling
+from vibe_router_export.emit.rope import rope_tables
+from vibe_router_export.modernbert import forward
+from vibe_router_export.weights import LayerNorm, Linear, ModernBertWeights, Parameter
+
+MICROSOFT = "com.microsoft"
+# Added to attention scores that must not count. Two of them together stay finite, so that a row in which everything
+# is masked (padding seen from padding) gives numbers that nobody reads instead of NaN.
+_MASKED = -1e30
+
+
+@dataclass(frozen=True)
+class OnnxGraph:
+    """Nodes in order, and the constants that they name. Constants stay arrays until the file is written."""
+
+    nodes: list[NodeProto]
+    constants: dict[str, NDArray[np.generic]]
+
+
+def build_onnx(weights: ModernBertWeights, *, max_tokens: int) -> OnnxGraph:
+    """Emit the model in fp32.
+
+    Inputs: `input_ids` and `attention_mask` (1 token, 0 padding), int64 [batch, sequence], sequence at most
+    `max_tokens`. Outputs: `logits` and `p_cloud` = sigmoid(logits), float32 [batch, 1].
+    """
+    operations = OnnxOperations(weights.config, max_tokens)
+    scores = forward(operations, weights)
+    operations.rename(scores.logits, "logits")
+    operations.rename(scores.p_cloud, "p_cloud")
+    return OnnxGraph(operations.nodes, operations.constants)
+
+
+@dataclass
+class OnnxOperations:
+    """Operations that append nodes; a tensor is the name of a node's output."""
+
+    config: ModernBertConfig
+    max_tokens: int
+    nodes: list[NodeProto] = field(default_factory=list)
+    constants: dict[str, NDArray[np.generic]] = field(default_factory=dict)
+    _cached: dict[str, str] = field(default_factory=dict)
+
+    def embed(self, table: Parameter) -> str:
+        return self._node("Gather", [self._constant(table.name, table.value), "input_ids"])
+
+    def linear(self, x: str, layer: Linear) -> str:
+        product = self._node("MatMul", [x, self._constant(layer.weight.name, layer.weight.value.T)])
+        if layer.bias is None:
+            return product
+        return self.add(product, self._constant(layer.bias.name, layer.bias.value))
+
+    def layer_norm(self, x: str, norm: LayerNorm) -> str:
+        inputs = [x, self._constant(norm.weight.name, norm.weight.value)]
+        if norm.bias is not None:
+            inputs.append(self._constant(norm.bias.name, norm.bias.value))
+        return self._node("LayerNormalization", inputs, axis=-1, epsilon=norm.epsilon)
+
+    def split(self, x: str, parts: int) -> tuple[str, ...]:
+        return tuple(self._nodes("Split", [x], parts, axis=-1, num_outputs=parts))
+
+    def rotate(self, x: str, theta: float) -> str:
+        cosine, sine = rope_tables(self.max_tokens, self.config.head_size, theta)
+        start = self._constant("rope.first_position", np.zeros(1, np.int64))
+        tables = [
+            self._constant(f"rope.cosine.{theta:g}", cosine),
+            self._constant(f"rope.sine.{theta:g}", sine),
+        ]
+        return self._node("RotaryEmbedding", [x, start, *tables], domain=MICROSOFT, num_heads=self.config.heads)
+
+    def attention(self, query: str, key: str, value: str, window: int | None) -> str:
+        inputs = [query, key, value, "", self._once("padding", self._padding_mask)]
+        if window is not None:
+            inputs.append(self._once(f"window.{window}", lambda: self._window_bias(window)))
+        return self._node(
+            "MultiHeadAttention",
+            inputs,
+            domain=MICROSOFT,
+            num_heads=self.config.heads,
+            mask_filter_value=_MASKED,
+        )
+
+    def gelu(self, x: str) -> str:
+        return self._node("Gelu", [x], domain=MICROSOFT)
+
+    def add(self, a: str, b: str) -> str:
+        return self._node("Add", [a, b])
+
+    def multiply(self, a: str, b: str) -> str:
+        return self._node("Mul", [a, b])
+
+    def pool(self, x: str, pooling: Pooling) -> str:
+        if pooling is Pooling.CLS:
+            return self._node("Gather", [x, self._constant("first_token", np.array(0))], axis=1)
+        keep = self._node("Cast", ["attention_mask"], to=TensorProto.FLOAT)
+        by_row = self._node("Unsqueeze", [keep, self._constant("axis.1", np.array([1]))])
+        total = self._node("MatMul", [by_row, x])
+        count = self._node("ReduceSum", [by_row, self._constant("axis.2", np.array([2]))])
+        return self._node("Squeeze", [self._node("Div", [total, count]), self._constant("axis.1", np.array([1]))])
+
+    def sigmoid(self, x: str) -> str:
+        return self._node("Sigmoid", [x])
+
+    def rename(self, output: str, name: str) -> None:
+        """Give a node's output the name it has in the model's interface."""
+        for node in self.nodes:
+            for names in (node.input, node.output):
+                for index, existing in enumerate(names):
+                    if existing == output:
+                        names[index] = name
+
+    def _padding_mask(self) -> str:
+        return self._node("Cast", ["attention_mask"], to=TensorProto.INT32)
+
+    def _window_bias(self, window: int) -> str:
+        """[1, 1, sequence, sequence]: 0 where |i - j| <= window, else a value that softmax turns into 0."""
+        length = self._node("Squeeze", [self._node("Shape", ["input_ids"], start=1, end=2)])
+        zero, one = self._constant("zero", np.array(0)), self._constant("one", np.array(1))
+        position = self._node("Range", [zero, length, one])
+        column = self._node("Unsqueeze", [position, self._constant("axis.1", np.array([1]))])
+        distance = self._node("Abs", [self._node("Sub", [column, position])])
+        outside = self._node("Greater", [distance, self._constant(f"window.{window}", np.array(window))])
+        masked = self._constant("masked", np.array(_MASKED, np.float32))
+        bias = self._node("Where", [outside, masked, self._constant("unmasked", np.array(0, np.float32))])
+        return self._node("Unsqueeze", [bias, self._constant("axes.0.1", np.array([0, 1]))])
+
+    def _once(self, key: str, make: Callable[[], str]) -> str:
+        if key not in self._cached:
+            self._cached[key] = make()
+        return self._cached[key]
+
+    def _constant(self, name: str, value: NDArray[np.generic]) -> str:
+        self.constants.setdefault(name, value)
+        return name
+
+    def _node(self, kind: str, inputs: Sequence[str], *, domain: str = "", **attributes: int | float) -> str:
+        (output,) = self._nodes(kind, inputs, 1, domain=domain, **attributes)
+        return output
+
+    def _nodes(
+        self, kind: str, inputs: Sequence[str], outputs: int, *, domain: str = "", **attributes: int | float
+    ) -> list[str]:
+        name = f"{kind}.{len(self.nodes)}"
+        names = [name if outputs == 1 else f"{name}.{index}" for index in range(outputs)]
+        self.nodes.append(helper.make_node(kind, inputs, names, name=name, domain=domain, **attributes))
+        return names

@@ -1,0 +1,182 @@
+"""The parity gate: an artifact decides as the PyTorch reference does, or it is not written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vibe_router.engines.protocol import Engine
+from vibe_router.errors import ParityError
+from vibe_router.manifest import ParityNumbers, Threshold
+from vibe_router.policy import sigmoid
+
+FP32_TOLERANCE = 1e-4
+_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Case:
+    """One prompt as the reference sees it: its ids (int64 [tokens]) and its raw logit z."""
+
+    prompt: str
+    ids: NDArray[np.int64]
+    logit: float
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the gate lets pass. A flip inside the band |p - threshold| < `band` is no error of the artifact's."""
+
+    logit_difference: float
+    band: float
+    flips_outside_band: int = 0
+
+
+FP32_LIMITS = Limits(logit_difference=FP32_TOLERANCE, band=0.0)
+
+
+@dataclass(frozen=True)
+class Flip:
+    """A prompt that the artifact sends elsewhere than the reference."""
+
+    prompt: str
+    profile: str
+    threshold: Threshold
+    reference_p: float
+    artifact_p: float
+
+
+@dataclass(frozen=True)
+class ParityReport:
+    """The comparison over all cases: the numbers, the case with the largest difference, the flips outside the band."""
+
+    numbers: ParityNumbers
+    worst: Case
+    worst_logit: float
+    flips: tuple[Flip, ...]
+
+
+def check_ids(
+    prompts: Sequence[str], ours: Callable[[str], Sequence[int]], reference: Callable[[str], Sequence[int]]
+) -> None:
+    """Check that both tokenizers give the same ids for every prompt.
+
+    Raises:
+        ParityError: they differ; the message names the prompt and the place.
+    """
+    for prompt in prompts:
+        expected, got = list(reference(prompt)), list(ours(prompt))
+        if expected != got:
+            place = next(
+                (i for i, (a, b) in enumerate(zip(expected, got, strict=False)) if a != b),
+                min(len(expected), len(got)),
+            )
+            raise ParityError(
+                f"token ids differ for {_shorten(prompt)} at place {place}: the reference has "
+                f"{expected[place : place + 4]} ({len(expected)} ids), "
+                f"the runtime {got[place : place + 4]} ({len(got)} ids)",
+                hint="the runtime supports byte-level BPE with NFC, as ModernBERT's tokenizer is",
+            )
+
+
+def measure(
+    engine: Engine,
+    cases: Sequence[Case],
+    *,
+    temperature: float,
+    thresholds: Mapping[str, Threshold],
+    pad_token_id: int,
+    reference: str,
+    band: float,
+) -> ParityReport:
+    """Run every case alone and in padded batches and compare with the reference.
+
+    The reference's decision is made on the raw scale, sigmoid(z) > raw, the artifact's on the calibrated one,
+    sigmoid(logit) > calibrated: so a wrong temperature or threshold is a flip like any other.
+    """
+    alone = np.array([engine.logits(case.ids[None], np.ones((1, len(case.ids)), np.int64))[0] for case in cases])
+    batched = _in_padded_batches(engine, cases, pad_token_id)
+    expected = np.array([case.logit / temperature for case in cases])
+    differences = np.maximum(np.abs(alone - expected), np.abs(batched - expected))
+    # Of both runs, the one that is further from the reference.
+    scores = np.where(np.abs(alone - expected) >= np.abs(batched - expected), alone, batched)
+    flips, outside = 0, []
+    p_differences = []
+    for case, score, target in zip(cases, scores, expected, strict=True):
+        p_differences.append(abs(sigmoid(float(score)) - sigmoid(float(target))))
+        for profile, threshold in thresholds.items():
+            reference_p, artifact_p = sigmoid(case.logit), sigmoid(float(score))
+            if (reference_p > threshold.raw) == (artifact_p > threshold.calibrated):
+                continue
+            flips += 1
+            if abs(sigmoid(float(target)) - threshold.calibrated) >= band:
+                outside.append(Flip(case.prompt, profile, threshold, sigmoid(float(target)), artifact_p))
+    worst = int(differences.argmax())
+    numbers = ParityNumbers(
+        reference=reference,
+        prompts=len(cases),
+        max_abs_logit_difference=float(differences[worst]),
+        max_abs_probability_difference=max(p_differences),
+        flips=flips,
+        flips_outside_band=len(outside),
+        band=band,
+    )
+    return ParityReport(numbers, cases[worst], float(scores[worst]), tuple(outside))
+
+
+def gate(report: ParityReport, limits: Limits, *, temperature: float) -> None:
+    """Let a report pass that keeps the limits.
+
+    Raises:
+        ParityError: a logit is too far off (NaN included) or a decision flips; the message names the worst prompt,
+            both scores and, for a flip, the threshold.
+    """
+    numbers = report.numbers
+    if not numbers.max_abs_logit_difference <= limits.logit_difference:
+        raise ParityError(
+            f"the logit of {_shorten(report.worst.prompt)} ({len(report.worst.ids)} tokens) is "
+            f"{report.worst_logit:.6f}, "
+            f"the reference's {report.worst.logit / temperature:.6f}: {numbers.max_abs_logit_difference:.2e} apart, "
+            f"at most {limits.logit_difference:.0e} is allowed{_flip_text(report)}",
+            hint="nothing was written; this is a defect of the exporter or a checkpoint it misreads",
+        )
+    if numbers.flips_outside_band > limits.flips_outside_band:
+        raise ParityError(
+            f"{numbers.flips_outside_band} decisions differ from the reference's{_flip_text(report)}",
+            hint="nothing was written; choose a higher precision",
+        )
+
+
+def _flip_text(report: ParityReport) -> str:
+    if not report.flips:
+        return ""
+    flip = max(report.flips, key=lambda flip: abs(flip.artifact_p - flip.reference_p))
+    return (
+        f"; {_shorten(flip.prompt)} flips at {flip.profile}: p_cloud {flip.artifact_p:.6f} instead of "
+        f"{flip.reference_p:.6f}, threshold {flip.threshold.calibrated:.6f}"
+    )
+
+
+def _in_padded_batches(engine: Engine, cases: Sequence[Case], pad_token_id: int) -> NDArray[np.float32]:
+    """Return the logits of batches in which a long prompt pads short ones."""
+    by_length = sorted(range(len(cases)), key=lambda index: len(cases[index].ids))
+    batches = -(-len(cases) // _BATCH)
+    logits = np.empty(len(cases), np.float32)
+    for start in range(batches):
+        # Every batches-th case by length: each batch holds short and long ones.
+        chosen = by_length[start::batches]
+        width = max(len(cases[index].ids) for index in chosen)
+        ids = np.full((len(chosen), width), pad_token_id, np.int64)
+        mask = np.zeros_like(ids)
+        for row, index in enumerate(chosen):
+            ids[row, : len(cases[index].ids)] = cases[index].ids
+            mask[row, : len(cases[index].ids)] = 1
+        logits[chosen] = engine.logits(ids, mask)
+    return logits
+
+
+def _shorten(prompt: str) -> str:
+    return repr(prompt if len(prompt) <= 60 else prompt[:57] + "...")

@@ -1,0 +1,78 @@
+"""What a bundle is proven on: prompts, their ids, and the logits that the reference gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vibe_router.tokenizer import PromptTokenizer
+from vibe_router_export.checkpoint import Checkpoint
+from vibe_router_export.emit.numpy_values import evaluate
+from vibe_router_export.golden import GoldenPrompt, edge_prompts, mixed_prompts
+from vibe_router_export.parity import Case, check_ids
+from vibe_router_export.reference import Reference
+
+_OTHER_PROMPTS = 240
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class ProofCases:
+    """The golden prompts' cases first, `golden` of them, then the others; `reference` None says nothing is proven."""
+
+    cases: tuple[Case, ...]
+    truncated: tuple[bool, ...]
+    golden: int
+    reference: str | None
+
+    def golden_prompts(self, temperature: float) -> list[GoldenPrompt]:
+        """Return what `golden.jsonl` holds: logits on the scale z / temperature."""
+        return [
+            GoldenPrompt(case.prompt, case.ids.tolist(), truncated, case.logit / temperature)
+            for case, truncated in zip(self.cases[: self.golden], self.truncated, strict=False)
+        ]
+
+
+def collect_cases(
+    checkpoint: Checkpoint,
+    tokenizer: PromptTokenizer,
+    *,
+    reference: Reference | None,
+    prompts: Sequence[str] | None,
+    max_tokens: int,
+    on_case: Callable[[int, int], None],
+) -> ProofCases:
+    """Score the golden prompts and `prompts` (None: 240 of mixed length) with the reference.
+
+    Without a reference only the golden prompts are scored, by the numpy emitter; that checks the graph but proves
+    nothing about PyTorch. `on_case` is told how many of how many are done.
+
+    Raises:
+        ParityError: the runtime's token ids differ from the reference tokenizer's.
+    """
+
+    def ids(prompt: str) -> list[int]:
+        encoded: list[int] = tokenizer.encode(prompt).ids.tolist()
+        return encoded
+
+    # Room enough to count what is a little longer than the limit.
+    counter = PromptTokenizer((checkpoint.folder / "tokenizer.json").read_bytes(), max_tokens=2 * max_tokens)
+    golden = edge_prompts(lambda text: len(counter.encode(text).ids), max_tokens=max_tokens)
+    others = [] if reference is None else list(prompts or mixed_prompts(golden, count=_OTHER_PROMPTS, seed=_SEED))
+    every = golden + others
+    if reference is not None:
+        check_ids(every, ids, lambda prompt: reference.ids(prompt, max_tokens=max_tokens))
+    cases, truncated = [], []
+    for done, prompt in enumerate(every, start=1):
+        encoded = tokenizer.encode(prompt)
+        truncated.append(encoded.truncated)
+        if reference is not None:
+            logit = reference.logit(encoded.ids.tolist())
+        else:
+            row = encoded.ids[None]
+            logit = float(evaluate(checkpoint.weights, row, np.ones_like(row))[0])
+        cases.append(Case(prompt, encoded.ids, logit))
+        on_case(done, len(every))
+    return ProofCases(tuple(cases), tuple(truncated), len(golden), None if reference is None else reference.name)

@@ -1,0 +1,80 @@
+"""Whether scores mean what they say: reliability bins and the expected calibration error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from vibe_router.evaluation.defaults import BINS as BINS
+from vibe_router.evaluation.defaults import Binning as Binning
+from vibe_router.evaluation.logistic import FloatArray
+from vibe_router.evaluation.ties import spread_over_ties
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReliabilityBin:
+    """One bin that holds prompts: how many, their mean score and the mean preference p of the teacher."""
+
+    count: int
+    mean_score: float
+    mean_preference: float
+
+
+def reliability_bins(
+    scores: FloatArray,
+    preference: FloatArray,
+    *,
+    bins: int = BINS,
+    binning: Binning = Binning.EQUAL_COUNT,
+) -> tuple[ReliabilityBin, ...]:
+    """Bin prompts by score (float [n], in 0..1) beside `preference` (float [n]); empty bins are left out.
+
+    Equal-count bins differ in size by at most one; a run of equal scores that falls across a border is shared
+    out with its mean preference, so that the order of the rows does not matter. Equal-width bins are the
+    intervals [k / bins, (k + 1) / bins), the last one closed.
+
+    Raises:
+        ValueError: no prompts, arrays of different lengths, or fewer than one bin.
+    """
+    if scores.shape != preference.shape or scores.ndim != 1 or not scores.size or bins < 1:
+        raise ValueError(f"cannot bin {scores.shape} scores and {preference.shape} labels into {bins} bins")
+    order = np.argsort(scores, kind="stable")
+    ordered = scores[order]
+    if binning is Binning.EQUAL_COUNT:
+        labels = spread_over_ties(ordered, preference[order])
+        size, larger = divmod(len(ordered), bins)
+        edges = np.concatenate([[0], np.cumsum([size + 1] * larger + [size] * (bins - larger))])
+    else:
+        labels = preference[order]
+        inner = np.searchsorted(ordered, np.arange(1, bins) / bins, side="left")
+        edges = np.concatenate([[0], inner, [len(ordered)]])
+    return tuple(
+        ReliabilityBin(
+            count=int(end - start),
+            mean_score=float(np.mean(ordered[start:end])),
+            mean_preference=float(np.mean(labels[start:end])),
+        )
+        for start, end in pairwise(edges)
+        if end > start
+    )
+
+
+def expected_calibration_error(
+    scores: FloatArray,
+    preference: FloatArray,
+    *,
+    bins: int = BINS,
+    binning: Binning = Binning.EQUAL_COUNT,
+) -> float:
+    """Return ECE = sum over bins of (count / n) |mean score - mean preference|.
+
+    After Naeini et al. (AAAI 2015) and Guo et al. (arXiv 1706.04599), here against the soft preference p
+    instead of a hard label. The default is 15 equal-count bins.
+
+    Raises:
+        ValueError: as reliability_bins.
+    """
+    rows = reliability_bins(scores, preference, bins=bins, binning=binning)
+    return sum(row.count * abs(row.mean_score - row.mean_preference) for row in rows) / len(scores)
