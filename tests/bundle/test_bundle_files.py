@@ -121,9 +121,7 @@ def test_another_schema_is_named(folder: Path) -> None:
         open_bundle(folder)
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"schema": "vibe-router-bundle/1"}']
-)
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"schema": "vibe-router-bundle/1"}'])
 def test_what_is_no_manifest_is_refused(folder: Path, content: bytes) -> None:
     (folder / "router.json").write_bytes(content)
     with pytest.raises(BundleCorruptError, match=r"router\.json"):
@@ -147,9 +145,7 @@ def test_nothing_there_is_not_found(source: str | Path) -> None:
     assert caught.value.hint
 
 
-def test_a_mistyped_folder_is_not_looked_up_on_the_network(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_mistyped_folder_is_not_looked_up_on_the_network(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder.parent.parent)
     with pytest.raises(BundleNotFoundError, match="no bundle at"):
         open_bundle(f"{folder.parent.name}/missing")

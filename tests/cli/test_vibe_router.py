@@ -23,17 +23,13 @@ def run(*arguments: str | Path, stdin: bytes = b"", code: int = 0) -> subprocess
         env=os.environ | {"NO_COLOR": "1", "HF_HUB_OFFLINE": "1", "PYTHONIOENCODING": "utf-8"},
         check=False,
     )
-    result = subprocess.CompletedProcess(
-        done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
-    )
+    result = subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
     assert result.returncode == code, result.stderr
     assert "Traceback" not in result.stderr
     return result
 
 
-def route(
-    bundle: Path, *arguments: str | Path, stdin: bytes = b"", code: int = 0
-) -> subprocess.CompletedProcess[str]:
+def route(bundle: Path, *arguments: str | Path, stdin: bytes = b"", code: int = 0) -> subprocess.CompletedProcess[str]:
     return run("route", *arguments, "--bundle", bundle, "--threads", "1", stdin=stdin, code=code)
 
 
@@ -98,9 +94,7 @@ def test_strings_and_objects_and_empty_lines_are_rows(tiny_bundle: Path) -> None
     assert first == second
 
 
-@pytest.mark.parametrize(
-    "row", [b"nonsense", b"3", b'{"text": "a"}', b'{"prompt": null}', b'"\xff"', b"[" * 5000]
-)
+@pytest.mark.parametrize("row", [b"nonsense", b"3", b'{"text": "a"}', b'{"prompt": null}', b'"\xff"', b"[" * 5000])
 def test_a_bad_row_is_named_and_the_rows_before_it_are_answered(tiny_bundle: Path, row: bytes) -> None:
     result = route(tiny_bundle, "--input", "-", stdin=b'"a"\n"b"\n' + row + b'\n"c"\n', code=1)
     assert len(result.stdout.splitlines()) == 2
@@ -143,9 +137,7 @@ def test_a_missing_bundle_is_exit_3(tmp_path: Path) -> None:
         error_of(run(*command, tmp_path / "nothing", code=3))
 
 
-@pytest.mark.parametrize(
-    "name", ["tokenizer.json", "config.json", "golden.jsonl", "onnx/model.onnx", "router.json"]
-)
+@pytest.mark.parametrize("name", ["tokenizer.json", "config.json", "golden.jsonl", "onnx/model.onnx", "router.json"])
 @pytest.mark.parametrize("damage", ["missing", "altered", "cut"])
 def test_a_corrupt_bundle_is_exit_4(tmp_path: Path, name: str, damage: str) -> None:
     path = write_bundle(tmp_path / "b") / name
@@ -166,9 +158,7 @@ def test_an_unknown_schema_is_exit_5(tmp_path: Path) -> None:
     assert "vibe-router-bundle/9" in error_of(route(tmp_path / "b", "hi", code=5))
 
 
-@pytest.mark.parametrize(
-    "options", [("--engine", "onx-cpu"), ("--engine", "onnx-cuda"), ("--precision", "int8")]
-)
+@pytest.mark.parametrize("options", [("--engine", "onx-cpu"), ("--engine", "onnx-cuda"), ("--precision", "int8")])
 def test_an_engine_that_is_not_there_is_exit_6(tiny_bundle: Path, options: tuple[str, str]) -> None:
     error_of(route(tiny_bundle, "hi", *options, code=6))
 
@@ -197,9 +187,7 @@ def test_a_prompt_that_is_no_unicode_is_exit_8(tiny_bundle: Path) -> None:
 
 def test_inspect_shows_what_is_proven_and_what_is_not(tiny_bundle: Path) -> None:
     shown = run("inspect", tiny_bundle).stdout
-    assert all(
-        word in shown for word in ("tiny", "balanced", "0.938126", "proven against numpy", "golden.jsonl")
-    )
+    assert all(word in shown for word in ("tiny", "balanced", "0.938126", "proven against numpy", "golden.jsonl"))
     manifest = json.loads(run("inspect", tiny_bundle, "--json").stdout)
     assert manifest["engines"][0]["proven"] is True
     assert manifest["max_tokens"] == 64

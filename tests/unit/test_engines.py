@@ -107,9 +107,7 @@ def test_threads_are_those_this_process_may_use(monkeypatch: pytest.MonkeyPatch)
     ],
     ids=["unproven fp32", "proven int8", "unproven int8", "failed int8", "int4"],
 )
-def test_auto_takes_the_fastest_proven_precision(
-    tmp_path: Path, files: tuple[EngineFile, ...], expected: str
-) -> None:
+def test_auto_takes_the_fastest_proven_precision(tmp_path: Path, files: tuple[EngineFile, ...], expected: str) -> None:
     bundle = open_bundle(write_bundle(tmp_path / "b", engines=files))
     assert choose_engine(bundle, threads=1).precision == expected
 

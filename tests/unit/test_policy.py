@@ -14,9 +14,7 @@ from vibe_router.policy import calibrate_threshold, decide, sigmoid
 
 
 def decision(logit: float, *, threshold: float = 0.5, allow_cloud: bool = True) -> Decision:
-    return decide(
-        logit, threshold=threshold, tokens=3, truncated=False, engine="onnx-cpu", allow_cloud=allow_cloud
-    )
+    return decide(logit, threshold=threshold, tokens=3, truncated=False, engine="onnx-cpu", allow_cloud=allow_cloud)
 
 
 def test_the_comparison_is_strict() -> None:
@@ -56,9 +54,7 @@ def test_the_ends_of_the_scale_stay(raw: float) -> None:
     assert calibrate_threshold(raw, 1.083) == raw
 
 
-@pytest.mark.parametrize(
-    ("raw", "temperature"), [(-0.1, 1), (1.1, 1), (math.nan, 1), (0.5, 0), (0.5, math.inf)]
-)
+@pytest.mark.parametrize(("raw", "temperature"), [(-0.1, 1), (1.1, 1), (math.nan, 1), (0.5, 0), (0.5, math.inf)])
 def test_impossible_thresholds_and_temperatures_are_refused(raw: float, temperature: float) -> None:
     with pytest.raises(UsageError):
         calibrate_threshold(raw, temperature)
@@ -66,9 +62,7 @@ def test_impossible_thresholds_and_temperatures_are_refused(raw: float, temperat
 
 @pytest.mark.parametrize("raw", RAW_THRESHOLDS.values())
 @pytest.mark.parametrize("temperature", [0.37, 1.0, 1.083, 2.5])
-def test_raw_and_calibrated_decisions_agree_one_float_around_each_threshold(
-    raw: float, temperature: float
-) -> None:
+def test_raw_and_calibrated_decisions_agree_one_float_around_each_threshold(raw: float, temperature: float) -> None:
     nearest = np.float32(math.log(raw / (1 - raw)))
     logits = [nearest]
     for _ in range(3):

@@ -116,9 +116,7 @@ class BatchSensitive:
 
 
 @pytest.mark.parametrize(("precision", "shift"), [("fp32", 1e-5), ("int8", 0.05)])
-def test_batching_never_changes_a_decision_near_the_threshold(
-    tmp_path: Path, precision: str, shift: float
-) -> None:
+def test_batching_never_changes_a_decision_near_the_threshold(tmp_path: Path, precision: str, shift: float) -> None:
     file = EngineFile(kind="onnx", file="onnx/model.onnx", precision=precision, parity=PARITY)
     bundle = open_bundle(write_bundle(tmp_path / "b", engines=(file,)))
     tokenizer = PromptTokenizer(bundle.read("tokenizer.json"), max_tokens=64)

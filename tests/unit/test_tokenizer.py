@@ -98,9 +98,7 @@ def test_mixed_prompts_are_as_uncapped() -> None:
 @pytest.mark.parametrize(
     "unit", ["a", " ", "\n", "-", "'", "|", "a b ", "é", "e\u0301", "你", "🙂", "\u1100\u1161\u11a8"]
 )
-def test_a_million_characters_are_read_only_as_far_as_needed(
-    unit: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_million_characters_are_read_only_as_far_as_needed(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
     capped = PromptTokenizer(tiny_tokenizer_json(), max_tokens=64)
     encode = PromptTokenizer._encode

@@ -68,9 +68,7 @@ def test_a_logit_off_by_more_than_the_tolerance_fails_and_is_named(tmp_path: Pat
 def test_an_unfolded_temperature_fails(tmp_path: Path) -> None:
     folder = write_bundle(tmp_path / "b")
     vocabulary = json.loads((folder / "tokenizer.json").read_text())
-    size = len(
-        {**vocabulary["model"]["vocab"], **{item["content"]: 0 for item in vocabulary["added_tokens"]}}
-    )
+    size = len({**vocabulary["model"]["vocab"], **{item["content"]: 0 for item in vocabulary["added_tokens"]}})
     replace_file(folder, "onnx/model.onnx", tiny_graph(size, temperature=1.0).SerializeToString())
     with pytest.raises(ParityError):
         report_of(folder).require()
@@ -78,9 +76,7 @@ def test_an_unfolded_temperature_fails(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("distance", "passes"), [(0.005, True), (0.2, False)])
 def test_low_precision_flips_only_inside_its_band(tmp_path: Path, distance: float, passes: bool) -> None:
-    file = EngineFile(
-        kind="onnx", file="onnx/model.onnx", precision="int8", parity=replace(PARITY, band=0.02)
-    )
+    file = EngineFile(kind="onnx", file="onnx/model.onnx", precision="int8", parity=replace(PARITY, band=0.02))
     folder = write_bundle(tmp_path / "b", engines=(file,))
     with Router.load(folder, threads=1) as router:
         above = next(
