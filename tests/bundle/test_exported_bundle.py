@@ -82,9 +82,7 @@ def test_the_runtime_routes_and_verifies_it(bundle: Path) -> None:
     assert report.prompts >= 64
 
 
-def test_the_same_checkpoint_gives_the_same_bytes(
-    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_same_checkpoint_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     contents = []
     for name in ("first", "second"):
