@@ -124,9 +124,10 @@ def verify(
 
 def inspect(source: CheckpointArgument, as_json: JsonOption = False) -> None:
     """Show what a checkpoint is, or why it cannot be exported."""
+    loaded = _load(source)
     from vibe_router_export.report import checkpoint_summary
 
-    summary = checkpoint_summary(_load(source))
+    summary = checkpoint_summary(loaded)
     if as_json:
         print_json(summary)
     else:

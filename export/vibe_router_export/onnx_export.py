@@ -79,8 +79,8 @@ def export_onnx(
     temperature = calibration.temperature
     thresholds = calibrated_thresholds(options.profiles or checkpoint.router.profiles, temperature)
     max_tokens = min(options.max_tokens, checkpoint.config.max_positions)
-    reference = _load_reference(checkpoint, options.reference)
     with staged_folder(bundle, overwrite=options.overwrite) as staged:
+        reference = _load_reference(checkpoint, options.reference)
         write_model_files(checkpoint, staged, max_tokens=max_tokens)
         model = staged / MODEL_FILE
         model.parent.mkdir()
