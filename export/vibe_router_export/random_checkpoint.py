@@ -60,17 +60,23 @@ def write_random_checkpoint(
     tokenizer_json, special = resized_tokenizer(tokenizer, 50_368 if size is Size.BASE else None)
     raw_config = _config_json(size, special)
     config = parse_config(json.dumps(raw_config))
-    random = np.random.default_rng(seed)
-    tensors = _random_tensors(config, random)
-    if outliers is not None:
-        _plant(tensors, config, outliers, random)
-    _spread_logits(tensors, config, random)
+    tensors = random_tensors(config, seed=seed, outliers=outliers)
     with staged_folder(folder, overwrite=overwrite) as staged:
         (staged / "config.json").write_text(json.dumps(raw_config, indent=2) + "\n")
         (staged / "tokenizer.json").write_text(tokenizer_json, encoding="utf-8")
         (staged / "tokenizer_config.json").write_text(json.dumps(special.tokenizer_config(), indent=2) + "\n")
         save_file(tensors, staged / "model.safetensors", metadata={"format": "pt"})
     return sum(tensor.size for tensor in tensors.values())
+
+
+def random_tensors(config: ModernBertConfig, *, seed: int, outliers: Outliers | None = None) -> Tensors:
+    """Return float32 tensors by name for any configuration; see `write_random_checkpoint` for how they are scaled."""
+    random = np.random.default_rng(seed)
+    tensors = _scaled_tensors(config, random)
+    if outliers is not None:
+        _plant(tensors, config, outliers, random)
+    _spread_logits(tensors, config, random)
+    return tensors
 
 
 def _config_json(size: Size, special: SpecialTokens) -> dict[str, Any]:
@@ -107,7 +113,7 @@ def _config_json(size: Size, special: SpecialTokens) -> dict[str, Any]:
     }
 
 
-def _random_tensors(config: ModernBertConfig, random: np.random.Generator) -> Tensors:
+def _scaled_tensors(config: ModernBertConfig, random: np.random.Generator) -> Tensors:
     """Unit-variance projections in, a third of the residual's size written out, norm gains around one."""
     # GeGLU of two unit normals has a root mean square near 0.6; attention averages values down to about 0.5.
     written = {"attn.Wo": 0.3 / 0.5, "mlp.Wo": 0.3 / 0.6}
@@ -147,8 +153,8 @@ def _plant(tensors: Tensors, config: ModernBertConfig, outliers: Outliers, rando
         tensors[f"{prefix}.mlp.Wi.weight"][[neuron, neuron + config.intermediate_size]] = detector
     output = f"{prefix}.mlp.Wo.weight"
     tensors[output][:, neurons] = 0
-    first = np.array([[config.cls_token_id, config.sep_token_id]], np.int64)
-    hidden = linear_inputs(arrange(config, tensors), first, np.ones_like(first))[output][0, 0, neurons]
+    inputs = linear_inputs(arrange(config, tensors), *_random_sequences(config, random, count=8))
+    hidden = np.median(inputs[output][:, 0, neurons], axis=0)
     signs = np.where(np.arange(outliers.channels) % 2, -1.0, 1.0)
     tensors[output][np.ix_(channels, neurons)] = np.outer(signs, outliers.peak / len(neurons) / hidden)
 
@@ -164,13 +170,20 @@ def _mark_first_token(tensors: Tensors, config: ModernBertConfig, direction: NDA
 
 
 def _spread_logits(tensors: Tensors, config: ModernBertConfig, random: np.random.Generator) -> None:
-    lengths = random.integers(4, 40, 48)
-    ids = random.integers(0, config.vocabulary_size, (len(lengths), int(lengths.max())))
-    mask = (np.arange(ids.shape[1]) < lengths[:, None]).astype(np.int64)
-    ids[:, 0] = config.cls_token_id
-    ids[np.arange(len(ids)), lengths - 1] = config.sep_token_id
-    logits = evaluate(arrange(config, tensors), ids, mask)
+    logits = evaluate(arrange(config, tensors), *_random_sequences(config, random, count=48))
     scale = np.float32(_LOGIT_DEVIATION / logits.std())
     tensors["classifier.weight"] *= scale
     bias = tensors["classifier.bias"]
     bias[:] = _LOGIT_MEAN - (logits.mean() - bias[0]) * scale
+
+
+def _random_sequences(
+    config: ModernBertConfig, random: np.random.Generator, *, count: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return ids and mask, int64 [count, longest], of sequences of 4 to 39 random tokens between [CLS] and [SEP]."""
+    lengths = random.integers(4, 40, count)
+    ids = random.integers(0, config.vocabulary_size, (count, int(lengths.max())))
+    mask = (np.arange(ids.shape[1]) < lengths[:, None]).astype(np.int64)
+    ids[:, 0] = config.cls_token_id
+    ids[np.arange(count), lengths - 1] = config.sep_token_id
+    return ids, mask

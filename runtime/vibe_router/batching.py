@@ -34,7 +34,7 @@ def score_batches(engine: Engine, sequences: Sequence[NDArray[np.int64]], *, pad
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Yield indices grouped by length, shortest first; a padded group has at most the budget, or is one sequence."""
+    """Yield indices grouped by length; a padded group holds at most the budget, or one sequence."""
     batch: list[int] = []
     for index in sorted(range(len(lengths)), key=lengths.__getitem__):
         if batch and (len(batch) + 1) * lengths[index] > _TOKEN_BUDGET:

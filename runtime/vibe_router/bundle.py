@@ -1,7 +1,7 @@
 """Find a bundle, read its manifest, check its files.
 
-A bundle may come from a stranger, so its files are data: only those named in the manifest are ever opened, each is
-a regular file inside the folder, and its size and SHA-256 are what the manifest says.
+A bundle may come from a stranger, so its files are data: only those named in the manifest are ever opened,
+each is a regular file inside the folder, and its size and SHA-256 are what the manifest says.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Bundle:
         return content
 
     def check(self, *, skip: Collection[str] = ()) -> None:
-        """Check the content of every file of the manifest but those in `skip` (which were read through `read`).
+        """Check the content of every file of the manifest but `skip` (those read through `read`).
 
         Raises:
             BundleCorruptError: as `read`.
@@ -131,7 +131,7 @@ def open_bundle(source: str | os.PathLike[str] | None = None) -> Bundle:
 
 
 def bundled_folder() -> Path:
-    """Return the folder of the default bundle, whether or not it exists: package data, or the source tree's."""
+    """Return the folder of the default bundle, existing or not: package data, or the source tree's."""
     package = Path(__file__).resolve().parent
     installed = package / "_bundles" / "nano"
     in_source_tree = package.parent.name == "runtime" and not installed.is_dir()

@@ -1,4 +1,4 @@
-"""Fetch a bundle from the Hugging Face hub: the cache first, then the network unless HF_HUB_OFFLINE forbids it."""
+"""Fetch a bundle from the Hugging Face hub: from the cache first, and without network on HF_HUB_OFFLINE."""
 
 from __future__ import annotations
 

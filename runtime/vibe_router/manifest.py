@@ -36,8 +36,8 @@ class Labels:
 class Calibration:
     """Temperature scaling: p_cloud = sigmoid(z / temperature), z the classifier's raw logit.
 
-    `folded` says that the graph's `logits` output is z / temperature already. `ece_before` and `ece_after` are
-    expected calibration errors on the validation split, null where nobody measured them.
+    `folded` says that the graph's `logits` output is z / temperature already. `ece_before` and `ece_after`
+    are expected calibration errors on the validation split, null where nobody measured them.
     """
 
     temperature: float

@@ -1,9 +1,9 @@
 """From a score to a decision: the only place where a score is compared with a threshold.
 
-A decision is `cloud` if and only if p_cloud > threshold, strictly. Both stand on the same scale: the calibrated
-one, sigmoid(z / temperature), where the bundle's graph has the temperature folded in, and the raw one,
-sigmoid(z), where it has not. Dividing by a positive temperature keeps the order of logits, so a threshold moved
-by `calibrate_threshold` splits the prompts exactly as the raw one did.
+A decision is `cloud` if and only if p_cloud > threshold, strictly. Both stand on the same scale: the
+calibrated one, sigmoid(z / temperature), where the bundle's graph has the temperature folded in, and the
+raw one, sigmoid(z), where it has not. Dividing by a positive temperature keeps the order of logits, so a
+threshold moved by `calibrate_threshold` splits the prompts exactly as the raw one did.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class Decision:
     """One routed prompt.
 
     `p_cloud`, `threshold` and `margin` = p_cloud - threshold are on one scale, see the module's docstring.
-    `tokens` counts the ids that were scored, [CLS] and [SEP] included; `truncated` says that the prompt had more.
-    `engine` names what ran, for example "onnx-cpu".
+    `tokens` counts the ids that were scored, [CLS] and [SEP] included; `truncated` says that the prompt had
+    more. `engine` names what ran, for example "onnx-cpu".
     """
 
     target: Target
@@ -61,13 +61,19 @@ class Decision:
 def sigmoid(logit: float) -> float:
     """Return 1 / (1 + exp(-logit)) in float64, without overflow for any finite logit.
 
-    The graph's own `p_cloud` output is float32: above a logit of about 17 it is exactly 1 and no longer orders
-    prompts, and next to a threshold it is 2^-24 coarse. Decisions are therefore made from the logit with this.
+    The graph's own `p_cloud` output is float32: above a logit of about 17 it is exactly 1 and no longer
+    orders prompts, and next to a threshold it is 2^-24 coarse. Decisions are therefore made from the logit
+    with this.
     """
     if logit >= 0:
         return 1.0 / (1.0 + math.exp(-logit))
     exponential = math.exp(logit)
     return exponential / (1.0 + exponential)
+
+
+def above(p_cloud: float, threshold: float) -> bool:
+    """Return whether a score asks for the cloud; both are on one scale. A score on the threshold does not."""
+    return p_cloud > threshold
 
 
 def calibrate_threshold(raw: float, temperature: float) -> float:
@@ -121,9 +127,8 @@ def decide(
 ) -> Decision:
     """Return the decision for one logit of the engine; `threshold` is on that logit's scale."""
     p_cloud = sigmoid(logit)
-    above = p_cloud > threshold
     return Decision(
-        target=Target.CLOUD if above and allow_cloud else Target.DEVICE,
+        target=Target.CLOUD if allow_cloud and above(p_cloud, threshold) else Target.DEVICE,
         p_cloud=p_cloud,
         threshold=threshold,
         margin=p_cloud - threshold,

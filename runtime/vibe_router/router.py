@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from vibe_router.bundle import Bundle, open_bundle
-from vibe_router.errors import UsageError, VibeRouterError
+from vibe_router.errors import PromptError, UsageError
 from vibe_router.events import Progress, ProgressCallback
 from vibe_router.policy import Decision, check_threshold, decide, profile_threshold, sigmoid
 
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from vibe_router.engines.protocol import Engine
     from vibe_router.tokenizer import PromptTokenizer, TokenizedPrompt
 
+# Prompts whose ids are held at a time: for answers soon, and for batches of nearly equal lengths.
 _CHUNK = 256
+_LARGE_CHUNK = 4096
 
 
 class Router:
-    """Routes prompts with one bundle on one engine. Make one with `Router.load`; safe to use from several threads."""
+    """Routes prompts with one bundle on one engine. Made by `Router.load`; safe to use from many threads."""
 
     def __init__(
         self, bundle: Bundle, tokenizer: PromptTokenizer, engine: Engine, *, profile: str | None = None
@@ -43,9 +45,9 @@ class Router:
     ) -> Router:
         """Return a router for a bundle: None for the bundled default, a folder, or a hub id "org/name".
 
-        `engine` is "auto" or a name such as "onnx-cpu", `precision` "auto" or one of the bundle's, `threads` how
-        many CPU threads a prompt may use (None: the CPUs this process may use), `profile` the default threshold's.
-        All files of the bundle are checked against the manifest before any decision.
+        `engine` is "auto" or a name such as "onnx-cpu", `precision` "auto" or one of the bundle's,
+        `threads` how many CPU threads a prompt may use (None: the CPUs this process may use), `profile` the
+        default threshold's. All files of the bundle are checked against the manifest before any decision.
 
         Raises:
             BundleNotFoundError: no bundle there.
@@ -90,8 +92,8 @@ class Router:
     ) -> Decision:
         """Return the decision for one prompt.
 
-        `profile` or `threshold` (on the scale of `Decision.p_cloud`) replace the router's threshold for this call.
-        With `allow_cloud=False` the target is the device, whatever the score.
+        `profile` or `threshold` (on the scale of `Decision.p_cloud`) replace the router's threshold for
+        this call. With `allow_cloud=False` the target is the device, whatever the score.
 
         Raises:
             PromptError: not text, or text that cannot be tokenized.
@@ -112,7 +114,8 @@ class Router:
     ) -> list[Decision]:
         """Return one decision a prompt, in the prompts' order, equal in target to `route` on each.
 
-        Prompts of similar length are scored together; see `route_stream` for input that does not fit into memory.
+        Prompts of similar length are scored together; see `route_stream` for input that does not fit into
+        memory.
 
         Raises:
             PromptError: as `route`; the message names the prompt's place, counted from 0.
@@ -121,11 +124,16 @@ class Router:
         """
         total = len(prompts) if isinstance(prompts, Sequence) else None
         decisions: list[Decision] = []
-        stream = self.route_stream(prompts, profile=profile, threshold=threshold, allow_cloud=allow_cloud, chunk=4096)
-        for decision in stream:
-            decisions.append(decision)
-            if progress is not None:
-                progress(Progress(len(decisions), total))
+        stream = self.route_stream(
+            prompts, profile=profile, threshold=threshold, allow_cloud=allow_cloud, chunk=_LARGE_CHUNK
+        )
+        try:
+            for decision in stream:
+                decisions.append(decision)
+                if progress is not None:
+                    progress(Progress(len(decisions), total))
+        except PromptError as error:
+            raise PromptError(f"prompt {len(decisions)}: {error.message}", hint=error.hint) from error
         return decisions
 
     def route_stream(
@@ -139,11 +147,14 @@ class Router:
     ) -> Iterator[Decision]:
         """Yield one decision a prompt, in order, holding at most `chunk` prompts' ids in memory.
 
-        When `prompts` raises, or a prompt cannot be tokenized, the prompts before it are decided first.
+        When `prompts` raises, or a prompt cannot be tokenized, the prompts before it are decided first: the
+        number of decisions received is the place of the prompt that failed.
 
         Raises:
             PromptError, EngineError, UsageError: as `route_many`.
         """
+        if isinstance(prompts, (str, bytes)):
+            raise UsageError("prompts must be several texts, not one", hint="pass a list, or call route")
         if chunk < 1:
             raise UsageError(f"chunk must be at least 1, not {chunk}")
         chosen = self._choose_threshold(profile, threshold)
@@ -169,28 +180,22 @@ class Router:
         return check_threshold(threshold)
 
     def _stream(self, prompts: Iterable[str], threshold: float, allow_cloud: bool, chunk: int) -> Iterator[Decision]:
-        source = enumerate(prompts)
+        source = iter(prompts)
         while True:
             encoded: list[TokenizedPrompt] = []
             failure: Exception | None = None
             try:
-                for index, prompt in source:
-                    encoded.append(self._encode_at(index, prompt))
+                for prompt in source:
+                    encoded.append(self._tokenizer.encode(prompt))
                     if len(encoded) == chunk:
                         break
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - raised again below, after the decisions before it
                 failure = error
             yield from self._route_batch(encoded, threshold, allow_cloud)
             if failure is not None:
                 raise failure
             if len(encoded) < chunk:
                 return
-
-    def _encode_at(self, index: int, prompt: str) -> TokenizedPrompt:
-        try:
-            return self._tokenizer.encode(prompt)
-        except VibeRouterError as error:
-            raise type(error)(f"prompt {index}: {error.message}", hint=error.hint) from error
 
     def _route_batch(
         self, encoded: Sequence[TokenizedPrompt], threshold: float, allow_cloud: bool
@@ -210,8 +215,9 @@ class Router:
     def _band(self) -> float:
         """Return how close to the threshold a score must be for its batch to be able to change the decision.
 
-        Rounding differs with the batch: by about 1e-6 in fp32, by far more in int8, whose activation scales are
-        taken over the whole batch. Such prompts are scored again alone, so that batches never change a decision.
+        Rounding differs with the batch: by about 1e-6 in fp32, by far more in int8, whose activation scales
+        are taken over the whole batch. Such prompts are scored again alone, so that batches never change a
+        decision.
         """
         for file in self._bundle.manifest.engines:
             if file.file == self._engine.file and file.precision != "fp32":

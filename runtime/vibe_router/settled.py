@@ -2,21 +2,23 @@
 
 Let A be the beginning that was read, cut where `normalization_break` allows, and B the rest. Then:
 
-1. NFC(A + B) = NFC(A) + NFC(B), because the first character of B neither composes with nor is reordered before
-   anything (UAX #15, section 9).
-2. Added tokens are found from left to right, the longest first, and depend on no more text than the longest of them
-   is long. The splitting expression of GPT-2,
-   `'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+`, is also matched from left to
-   right, and where a match ends depends on at most two characters behind its end. So a word of A that ends far
-   enough before the cut is a word of A + B, and words are encoded independently: its tokens are certain.
-3. A word that reaches the cut (ten thousand letters without a break) continues in B, so BPE could merge otherwise.
-   Merges are applied in the order of their rank, and a merge never crosses the end of a token of the result. Hence
-   for any position that ends a token, the tokens before it are the BPE of the text before it (*prefix property*),
-   and a sequence in which every two neighbours t, u encode as [t, u] is the BPE of its text (*pair property*).
-   Position i is then the end of a token in every continuation, if no token can lie across it: were one to lie
-   across i and end at j, then BPE(word[:j]) would have it as its last token, but if the token before i and the
-   first one of BPE(word[i:j]) are compatible neighbours, BPE(word[:j]) has an end at i. Only the finitely many j
-   at which a vocabulary entry lies across i need a look.
+1. NFC(A + B) = NFC(A) + NFC(B), because the first character of B neither composes with nor is
+   reordered before anything (UAX #15, section 9).
+2. Added tokens are found from left to right, the longest first, and depend on no more text than the
+   longest of them is long. The splitting expression of GPT-2,
+   `'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+`, is also matched
+   from left to right, and where a match ends depends on at most two characters behind its end. So a word of
+   A that ends far enough before the cut is a word of A + B, and words are encoded independently: its tokens
+   are certain.
+3. A word that reaches the cut (ten thousand letters without a break) continues in B, so BPE could merge
+   otherwise. Merges are applied in the order of their rank, and a merge never crosses the end of a token of
+   the result. Hence for any position that ends a token, the tokens before it are the BPE of the text before
+   it (*prefix property*), and a sequence in which every two neighbours t, u encode as [t, u] is the BPE of
+   its text (*pair property*). Let k be where the kept tokens end, t the last of them, and i any later
+   position. In every continuation a token ends at i or lies across i, so one ends at i or at one of the
+   finitely many places j at which a vocabulary entry that lies across i ends. If for each of them [t, first
+   token of BPE(word[k:j])] encode as themselves, then BPE(word[:j]) begins with the kept tokens, and by the
+   prefix property so does the BPE of every continuation.
 """
 
 from __future__ import annotations
@@ -31,8 +33,9 @@ from tokenizers import Tokenizer
 _BYTES_PER_CHARACTER = 4 * 3
 # Characters behind a match that can matter to the splitting expression.
 _LOOKAHEAD = 2
-# Ends of tokens that are tried inside one endless word before more text is read.
-_ANCHORS = 32
+# How many tokens behind the kept ones the place i is tried: near ones are cheap, far ones nearly always
+# settle it.
+_TOKENS_AHEAD = (0, 1, 2, 4, 8, 16, 32)
 
 
 class SettledTokens:
@@ -60,24 +63,25 @@ class SettledTokens:
         word = "".join(tokens[start:end])
         # What is surely part of the word in every continuation.
         word = word[: max(0, len(word) - self._reserve)]
-        position = len("".join(tokens[start:limit]))
-        for index in range(limit, min(end, limit + _ANCHORS)):
-            if position + self._longest > len(word):
+        kept = len("".join(tokens[start:limit]))
+        window = kept
+        for ahead in range(end - limit):
+            if window + self._longest > len(word):
                 return False
-            if self._ends_token(word, position, before=tokens[index - 1]):
+            if ahead in _TOKENS_AHEAD and self._kept_in_all(word, kept, window, last=tokens[limit - 1]):
                 return True
-            position += len(tokens[index])
+            window += len(tokens[limit + ahead])
         return False
 
-    def _ends_token(self, word: str, position: int, *, before: str) -> bool:
-        """Return whether a token surely ends at `position`, the token `before` standing before it."""
+    def _kept_in_all(self, word: str, kept: int, window: int, *, last: str) -> bool:
+        """Return whether a token surely ends at `kept`; `last` is the one before it, `window` the place i."""
         ends = {
             start + length
             for length in self._lengths
-            for start in range(max(0, position - length + 1), position)
+            for start in range(max(0, window - length + 1), window)
             if word[start : start + length] in self._vocabulary
         }
-        return all(self._compatible(before, self._bpe(word[position:end])[0]) for end in ends)
+        return all(self._compatible(last, self._bpe(word[kept:end])[0]) for end in ends | {window} if end > kept)
 
     def _compatible(self, left: str, right: str) -> bool:
         return self._bpe(left + right) == [left, right]
@@ -102,9 +106,9 @@ class SettledTokens:
 def normalization_break(character: str) -> bool:
     """Return whether text may be cut before `character` and its halves normalised (NFC) one by one.
 
-    Stricter than NFC_Quick_Check=Yes with combining class 0, which Python does not expose: marks, characters that
-    decompose, the vowels and final consonants of conjoining Hangul and Kirat Rai's vowels are refused, and so is
-    what is unassigned, for the tokenizer's tables may be newer than Python's.
+    Stricter than NFC_Quick_Check=Yes with combining class 0, which Python does not expose: marks,
+    characters that decompose, the vowels and final consonants of conjoining Hangul and Kirat Rai's vowels
+    are refused, and so is what is unassigned, for the tokenizer's tables may be newer than Python's.
     """
     if character.isascii():
         return True

@@ -1,11 +1,11 @@
 """Text to token ids: the one place that cleans, caps and truncates prompts.
 
-The reference is the transformers tokenizer of the same `tokenizer.json` with `split_special_tokens=True`: byte-level
-BPE after NFC, `[CLS] ... [SEP]`, cut to at most `max_tokens` ids with [SEP] kept, and literal special tokens in
-the prompt are text like any other.
+The reference is the transformers tokenizer of the same `tokenizer.json` with `split_special_tokens=True`:
+byte-level BPE after NFC, `[CLS] ... [SEP]`, cut to at most `max_tokens` ids with [SEP] kept, and literal
+special tokens in the prompt are text like any other.
 
-Only as much of a long prompt is read as the kept ids need, so 10 MB cost about what 10 kB do. `vibe_router.settled`
-holds the argument why the kept ids are those of the whole prompt.
+Only as much of a long prompt is read as the kept ids need, so 10 MB cost about what 10 kB do.
+`vibe_router.settled` holds the argument why the kept ids are those of the whole prompt.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from vibe_router.settled import SettledTokens, normalization_break
 
 # Characters read at first, per token kept: ordinary text has four or five of them in a token.
 _CHARACTERS_PER_TOKEN = 8
-# Where to give up looking for a place to cut. Unicode's stream-safe format allows 30 combining marks in a row.
+# Where to give up looking for a place to cut. Unicode's stream-safe format allows 30 combining marks in a
+# row.
 _MARGIN = 1024
 # Most characters read for one prompt; more than any vocabulary's longest tokens in a row need.
 _MOST_CHARACTERS = 2**21
@@ -36,7 +37,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class TokenizedPrompt:
-    """`ids` is int64 [tokens], [CLS] and [SEP] included; `truncated` says that the prompt had more of them."""
+    """`ids` is int64 [tokens], [CLS] and [SEP] included; `truncated` says that the prompt had more."""
 
     ids: NDArray[np.int64]
     truncated: bool
@@ -49,7 +50,8 @@ class PromptTokenizer:
         """Read the bytes of a `tokenizer.json`.
 
         Raises:
-            BundleCorruptError: it is no tokenizer, or not a byte-level BPE that puts one token on either side.
+            BundleCorruptError: it is no tokenizer, or not a byte-level BPE that puts one token on either
+            side.
         """
         self._tokenizer = _no_panic(lambda: _load(content), _corrupt)
         _require_supported(self._tokenizer)
@@ -61,7 +63,8 @@ class PromptTokenizer:
         """Return the ids of `prompt`.
 
         Raises:
-            PromptError: not a string, a lone surrogate in the part that is read, or text (such as thousands of
+            PromptError: not a string, a lone surrogate in the part that is read, or text (such as thousands
+            of
                 combining marks in a row) that cannot be cut where the tokens before the cut are certain.
         """
         if not isinstance(prompt, str):
@@ -79,7 +82,8 @@ class PromptTokenizer:
                 return encoding.ids[:limit], len(encoding) > limit
             if self._settled.first(limit, encoding.tokens, encoding.word_ids):
                 return encoding.ids[:limit], True
-            # Dense text, such as a row of dashes, packs hundreds of characters into a token: aim at what it needs.
+            # Dense text, such as a row of dashes, packs hundreds of characters into a token: aim at what it
+            # needs.
             size = max(2 * cut, 5 * cut * limit // (4 * max(1, len(encoding))))
         raise PromptError(
             f"the first {_MOST_CHARACTERS} characters do not settle the first {limit} tokens",

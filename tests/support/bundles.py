@@ -69,7 +69,7 @@ def tiny_tokenizer_json() -> bytes:
 
 @functools.cache
 def tiny_weights(vocabulary: int) -> tuple[np.ndarray, np.ndarray, float]:
-    """Embedding [vocabulary, width], classifier [width, 1], bias; the scores lie on both sides of all thresholds."""
+    """Return embedding [vocabulary, width], classifier [width, 1], bias; scores surround the thresholds."""
     random = np.random.default_rng(7)
     embedding = random.normal(0, 4, (vocabulary, WIDTH)).astype(np.float32)
     classifier = random.normal(0, 1, (WIDTH, 1)).astype(np.float32)

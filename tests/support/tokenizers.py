@@ -19,7 +19,8 @@ CORPUS = (
     "Write a thread-safe LRU cache in Python: def get(self, key):\n    return self.items[key]\n\n",
     "Explain quantum entanglement, then design a distributed consensus algorithm with proofs.",
     "aaaa aaaaaaaa aaaaaaaaaaaaaaaa ababab abcabcabc ---- -------- ---------------- ........ ====",
-    "naïve café résumé Ångström über 日本語のテキスト 你好世界 مرحبا بالعالم שלום עולם 한국어 🙂🙃 1234567890",
+    "naïve café résumé Ångström über 日本語のテキスト 你好世界 مرحبا بالعالم שלום עולם 한국어",
+    "🙂🙃 1234567890",
     "        deep\n            deeper\n\t\ttabs\r\n   x",
 )
 

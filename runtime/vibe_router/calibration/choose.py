@@ -20,9 +20,7 @@ from vibe_router.calibration.confidence import (
 from vibe_router.calibration.histogram import edges
 from vibe_router.calibration.sample import ScoreSample
 from vibe_router.errors import DataError
-
-CONFIDENCE = 0.95
-TOLERANCE = 0.05
+from vibe_router.evaluation.defaults import CONFIDENCE, TOLERANCE
 
 
 class Goal(str, Enum):
@@ -123,8 +121,7 @@ def choose_for_catastrophic_miss(
 
     Raises:
         DataError: prompts without labels or no severe prompt among them; too few prompts (the message says
-        how
-            many are needed); or the held-out part contradicts the promise.
+            how many are needed); or the held-out part contradicts the promise.
         MissingExtraError: scipy is not installed.
         ValueError: target or confidence out of range.
     """

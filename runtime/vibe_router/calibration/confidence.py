@@ -13,9 +13,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vibe_router.errors import MissingExtraError
-
-_FEATURE = "calibrating a threshold"
+from vibe_router.evaluation.temperature import require_scipy
 
 
 @dataclass(frozen=True)
@@ -55,10 +53,9 @@ def quantile_ranks(total: int, level: float, confidence: float) -> tuple[int, in
     low = the alpha / 2 quantile of Binomial(total, level) and high = its 1 - alpha / 2 quantile plus 1, both
     kept within 1..total (David and Nagaraja 2003, section 7.1).
     """
-    try:
-        from scipy.stats import binom
-    except ImportError as error:
-        raise MissingExtraError(_FEATURE, extra="eval", missing="scipy") from error
+    require_scipy()
+    from scipy.stats import binom
+
     tail = (1.0 - confidence) / 2
     low = int(binom.ppf(tail, total, level))
     high = int(binom.ppf(1.0 - tail, total, level)) + 1
@@ -93,8 +90,7 @@ def _smallest(enough: Callable[[int], bool]) -> int:
 
 
 def _beta_quantile(level: float, first: int, second: int) -> float:
-    try:
-        from scipy.special import betaincinv
-    except ImportError as error:
-        raise MissingExtraError(_FEATURE, extra="eval", missing="scipy") from error
+    require_scipy()
+    from scipy.special import betaincinv
+
     return float(betaincinv(first, second, level))

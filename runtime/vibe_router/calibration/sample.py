@@ -9,10 +9,9 @@ import numpy as np
 
 from vibe_router.calibration.histogram import ScoreHistogram
 from vibe_router.errors import DataError
-from vibe_router.evaluation.metrics import MISS_BOUND
+from vibe_router.evaluation.defaults import HELD_OUT_SHARE, MISS_BOUND
 from vibe_router.evaluation.split import is_held_out
 
-HELD_OUT_SHARE = 0.3
 _SALT = "calibrate"
 
 

@@ -27,11 +27,12 @@ _PREFERENCE = ("int8", "fp32")
 def choose_engine(bundle: Bundle, *, engine: str = AUTO, precision: str = AUTO, threads: int | None = None) -> Engine:
     """Return a loaded engine.
 
-    "auto" takes the fastest engine and precision that this machine runs and that are proven; a name is taken at its
-    word and never replaced by another.
+    "auto" takes the fastest engine and precision that this machine runs and that are proven; a name is
+    taken at its word and never replaced by another.
 
     Raises:
-        EngineUnavailableError: unknown, not in the bundle, not possible on this machine, or nothing proven for "auto".
+        EngineUnavailableError: unknown, not in the bundle, not possible on this machine, or nothing proven
+        for "auto".
         UsageError: `threads` is not positive.
         EngineError: the engine's library refuses the file.
         BundleCorruptError: the file has been altered.

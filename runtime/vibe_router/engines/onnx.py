@@ -20,7 +20,7 @@ _ERRORS_ONLY = 3
 
 
 class OnnxCpuEngine:
-    """A graph with inputs `input_ids` and `attention_mask`, int64 [batch, sequence], and float32 `logits` [batch, 1]."""
+    """A graph: int64 `input_ids` and `attention_mask` [batch, sequence] to float32 `logits` [batch, 1]."""
 
     name = NAME
 

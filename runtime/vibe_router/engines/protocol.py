@@ -24,7 +24,9 @@ class Engine(Protocol):
         """The precision of that file as the manifest names it, for example "fp32"."""
 
     def logits(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the logits, float32 [batch], of ids and mask, int64 [batch, sequence] (mask 1: a token, 0: padding).
+        """Return the logits, float32 [batch], of ids and mask, int64 [batch, sequence].
+
+        The mask is 1 for a token and 0 for padding, which stands at the end.
 
         Raises:
             EngineError: the engine failed, or a logit is not finite.

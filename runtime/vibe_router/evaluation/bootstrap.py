@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from vibe_router.evaluation.defaults import CONFIDENCE, RESAMPLES
 from vibe_router.evaluation.logistic import FloatArray
-
-RESAMPLES = 1000
-CONFIDENCE = 0.95
+from vibe_router.events import Progress, ProgressCallback
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ def bootstrap(
     resamples: int = RESAMPLES,
     confidence: float = CONFIDENCE,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> tuple[Interval, ...]:
     """Return one interval for each figure that `statistics` gives.
 
@@ -40,7 +39,7 @@ def bootstrap(
     a figure is NaN are left out of its interval. The same seed gives the same intervals. Percentile intervals
     of a figure that is biased upwards in small samples, such as ECE, are shifted upwards with it.
 
-    `progress(done, resamples)` is called after each sample.
+    `progress` is called after each sample.
 
     Raises:
         ValueError: no rows, fewer than two resamples, or a confidence outside 0..1.
@@ -54,7 +53,7 @@ def bootstrap(
         # Sorted indices draw the same sample and leave presorted rows presorted, which makes sorting cheap.
         samples[index] = statistics(np.sort(generator.integers(0, rows, size=rows)))
         if progress is not None:
-            progress(index + 1, resamples)
+            progress(Progress(index + 1, resamples))
     tail = (1.0 - confidence) / 2
     return tuple(_interval(float(value), column, tail) for value, column in zip(values, samples.T, strict=True))
 

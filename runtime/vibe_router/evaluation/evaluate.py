@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 
 from vibe_router.evaluation.baselines import length_scores, random_at, ranked_at
-from vibe_router.evaluation.bootstrap import CONFIDENCE, RESAMPLES, Interval, bootstrap
+from vibe_router.evaluation.bootstrap import Interval, bootstrap
 from vibe_router.evaluation.curve import average_gap_recovered, cloud_share_for_gap, quality_curve
 from vibe_router.evaluation.dataset import LabelledPrompts
+from vibe_router.evaluation.defaults import (
+    BINS,
+    CARD_THRESHOLDS,
+    CONFIDENCE,
+    MISS_BOUND,
+    RESAMPLES,
+    Binning,
+)
 from vibe_router.evaluation.logistic import FloatArray
 from vibe_router.evaluation.metrics import (
-    MISS_BOUND,
     RoutingMetrics,
     auc,
     best_utility,
@@ -23,9 +30,8 @@ from vibe_router.evaluation.metrics import (
     route,
     routing_metrics,
 )
-from vibe_router.evaluation.reliability import BINS, Binning, expected_calibration_error
-
-CARD_THRESHOLDS = (0.53, 0.63, 0.78, 0.89, 0.94, 0.99)
+from vibe_router.evaluation.reliability import expected_calibration_error
+from vibe_router.events import ProgressCallback
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +86,17 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SourceFigures:
+    """One source's prompts at the default profile; point values only, for sources may be small."""
+
+    rows: int
+    auc: float
+    utility: float
+    best_utility: float
+    cloud_rate: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """All figures of one router on one file."""
 
@@ -95,6 +112,7 @@ class Evaluation:
     calibration: CalibrationFigures
     profiles: Mapping[str, OperatingPoint]
     sweep: tuple[OperatingPoint, ...]
+    sources: Mapping[str, SourceFigures]
 
 
 def evaluate(
@@ -104,15 +122,16 @@ def evaluate(
     calibrated: FloatArray,
     raw: FloatArray,
     profiles: Mapping[str, float],
+    default_profile: str,
     thresholds: Sequence[float] = CARD_THRESHOLDS,
     settings: Settings | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Evaluation:
     """Return every figure for the router that gave `scores` (float [n]) to the prompts of `data`.
 
     `scores` is what decisions are made of; `profiles` and `thresholds` are on its scale. `calibrated` and
     `raw` are the same scores after and before temperature scaling, for the calibration figures.
-    `progress(done, resamples)` is called during the bootstrap.
+    `progress` is called during the bootstrap.
 
     Raises:
         ValueError: arrays of different lengths, or settings out of range.
@@ -164,7 +183,26 @@ def evaluate(
         calibration=calibration,
         profiles=dict(zip(profiles, judged, strict=False)),
         sweep=tuple(judged[len(profiles) :]),
+        sources=_by_source(data, scores, profiles[default_profile]),
     )
+
+
+def _by_source(data: LabelledPrompts, scores: FloatArray, threshold: float) -> dict[str, SourceFigures]:
+    """Return the figures of each named source, in the order of the file."""
+    figures: dict[str, SourceFigures] = {}
+    sources = np.array([source or "" for source in data.sources])
+    for source in dict.fromkeys(name for name in data.sources if name):
+        here = sources == source
+        preference = data.preference[here]
+        metrics = routing_metrics(route(scores[here], threshold), preference)
+        figures[source] = SourceFigures(
+            rows=int(np.sum(here)),
+            auc=auc(scores[here], preference),
+            utility=metrics.utility,
+            best_utility=best_utility(preference),
+            cloud_rate=metrics.cloud_rate,
+        )
+    return figures
 
 
 def _ranking(scores: FloatArray, preference: FloatArray, device: FloatArray, cloud: FloatArray) -> list[float]:

@@ -11,12 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from vibe_router.evaluation.defaults import MISS_BOUND as MISS_BOUND
 from vibe_router.evaluation.logistic import SMALLEST_PROBABILITY, FloatArray
 
 BoolArray = npt.NDArray[np.bool_]
-
-MISS_BOUND = 0.9
-"""A prompt kept on the device counts as a catastrophic miss from this preference for the cloud upwards."""
 
 
 @dataclass(frozen=True, kw_only=True)

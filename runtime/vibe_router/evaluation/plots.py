@@ -1,4 +1,4 @@
-"""Three plots: quality against cloud share, reliability, scores. Drawn without pyplot, so without global state."""
+"""Three plots: quality against cloud share, reliability, scores; without pyplot, so without global state."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from vibe_router.errors import MissingExtraError, UsageError
 from vibe_router.evaluation.baselines import length_scores
 from vibe_router.evaluation.curve import quality_curve
 from vibe_router.evaluation.dataset import LabelledPrompts
+from vibe_router.evaluation.evaluate import Settings
 from vibe_router.evaluation.logistic import FloatArray
 from vibe_router.evaluation.metrics import route
-from vibe_router.evaluation.reliability import ReliabilityBin
+from vibe_router.evaluation.reliability import ReliabilityBin, reliability_bins
+from vibe_router.evaluation.scoring import Scored
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,6 +88,23 @@ def score_figure(scores: FloatArray, profiles: Mapping[str, float]) -> Figure:
         )
     axes.set(xlabel="score", ylabel="prompts", xlim=(0, 1))
     return figure
+
+
+def evaluation_figures(data: LabelledPrompts, scored: Scored, settings: Settings) -> dict[str, Figure]:
+    """Return all plots of an evaluation: quality, reliability, scores.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+
+    def bins(scores: FloatArray) -> tuple[ReliabilityBin, ...]:
+        return reliability_bins(scores, data.preference, bins=settings.bins, binning=settings.binning)
+
+    return {
+        "quality": quality_figure(data, scored.scores, scored.thresholds),
+        "reliability": reliability_figure({"raw": bins(scored.raw), "calibrated": bins(scored.calibrated)}),
+        "scores": score_figure(scored.scores, scored.thresholds),
+    }
 
 
 def svg_bytes(figure: Figure) -> bytes:

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from itertools import pairwise
 
 import numpy as np
 
+from vibe_router.evaluation.defaults import BINS as BINS
+from vibe_router.evaluation.defaults import Binning as Binning
 from vibe_router.evaluation.logistic import FloatArray
 from vibe_router.evaluation.ties import spread_over_ties
-
-BINS = 15
-
-
-class Binning(str, Enum):
-    """How scores are binned: by rank into equally filled bins, or by value into equally wide ones."""
-
-    EQUAL_COUNT = "equal-count"
-    EQUAL_WIDTH = "equal-width"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,15 +14,17 @@ from vibe_router.evaluation.evaluate import Evaluation
 from vibe_router.evaluation.tables import Table, explain, tables
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color:
-#1f2328 } table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums } th, td {
-padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #d0d7de; white-space: nowrap }
-th:first-child, td:first-child { text-align: left } .scroll { overflow-x: auto } img { max-width: 100% }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
+table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums }
+th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #d0d7de; white-space: nowrap }
+th:first-child, td:first-child { text-align: left }
+.scroll { overflow-x: auto }
+img { max-width: 100% }
 """
 
 
 def html_report(evaluation: Evaluation, *, title: str, figures: Mapping[str, bytes]) -> str:
-    """Return the report as HTML; `figures` maps a caption to an SVG file's bytes, which are inlined."""
+    """Return the report as HTML; `figures` maps captions to SVG files' bytes, which are inlined."""
     parts = [
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
@@ -64,4 +66,5 @@ def _table(table: Table) -> str:
 
 def _image(caption: str, svg: bytes) -> str:
     data = base64.b64encode(svg).decode("ascii")
-    return f'<h2>{escape(caption)}</h2>\n<img alt="{escape(caption)}" src="data:image/svg+xml;base64,{data}">'
+    name = escape(caption.capitalize())
+    return f'<h2>{name}</h2>\n<img alt="{name}" src="data:image/svg+xml;base64,{data}">'

@@ -20,31 +20,14 @@ class Table:
 
 def tables(evaluation: Evaluation) -> tuple[Table, ...]:
     """Return all tables of an evaluation, in reading order."""
-    settings = evaluation.settings
-    binning = f"{settings.bins} {settings.binning.value} bins"
-    figures = evaluation.calibration
+    profiles = tuple(_point_row(name, point) for name, point in evaluation.profiles.items())
+    sweep = tuple(_point_row(f"{point.threshold:g}", point) for point in evaluation.sweep)
+    by_source = (_source_table(evaluation),) if evaluation.sources else ()
     return (
-        Table("Profiles", _POINT_COLUMNS, tuple(_point_row(n, p) for n, p in evaluation.profiles.items())),
-        Table(
-            "Threshold sweep",
-            _POINT_COLUMNS,
-            tuple(_point_row(f"{p.threshold:g}", p) for p in evaluation.sweep),
-        ),
-        Table(
-            "Without a router",
-            ("", "utility", "regret", "cloud rate", "catastrophic miss"),
-            tuple(
-                (
-                    name,
-                    *(f"{value:.3f}" for value in (m.utility, m.regret, m.cloud_rate, m.catastrophic_miss)),
-                )
-                for name, m in (
-                    ("always device", evaluation.always_device),
-                    ("always cloud", evaluation.always_cloud),
-                )
-            )
-            + (("best choice", f"{evaluation.best_utility.value:.3f}", "0.000", "", ""),),
-        ),
+        Table("Profiles", _POINT_COLUMNS, profiles),
+        Table("Threshold sweep", _POINT_COLUMNS, sweep),
+        _gain_table(evaluation),
+        _fixed_table(evaluation),
         Table(
             "Ranking",
             ("", "AUC", "APGR", "CPT(50 %)", "CPT(80 %)"),
@@ -54,14 +37,8 @@ def tables(evaluation: Evaluation) -> tuple[Table, ...]:
                 ("random", "0.500", "0.500", "0.500", "0.800"),
             ),
         ),
-        Table(
-            "Calibration",
-            ("", f"ECE ({binning})", "Brier", "NLL"),
-            (
-                ("raw", _cell(figures.ece_raw), "", ""),
-                ("calibrated", _cell(figures.ece_calibrated), _cell(figures.brier), _cell(figures.nll)),
-            ),
-        ),
+        _calibration_table(evaluation),
+        *by_source,
     )
 
 
@@ -69,11 +46,11 @@ def explain(evaluation: Evaluation) -> str:
     """Return one paragraph that says what the tables' figures mean."""
     settings = evaluation.settings
     return (
-        f"{evaluation.rows} prompts: the cloud's answer is better on {evaluation.cloud_better}, the device's on "
-        f"{evaluation.device_better}. Brackets hold {settings.confidence:.0%} bootstrap intervals "
+        f"{evaluation.rows} prompts: the cloud's answer is better on {evaluation.cloud_better}, the device's "
+        f"on {evaluation.device_better}. Brackets hold {settings.confidence:.0%} bootstrap intervals "
         f"({settings.resamples} resamples). Catastrophic miss: share of prompts kept on the device though "
-        f"p_teacher >= {settings.miss_bound:g}. Gains compare utility with random routing and with routing by "
-        "prompt length at the same cloud rate."
+        f"p_teacher >= {settings.miss_bound:g}. Gains compare utility with random routing and with routing "
+        "by prompt length at the same cloud rate."
     )
 
 
@@ -84,10 +61,55 @@ _POINT_COLUMNS = (
     "regret",
     "cloud rate",
     "catastrophic miss",
-    "random utility",
-    "gain over random",
-    "gain over length",
 )
+
+
+def _gain_table(evaluation: Evaluation) -> Table:
+    points = {**evaluation.profiles, **{f"{point.threshold:g}": point for point in evaluation.sweep}}
+    rows = tuple(
+        (
+            name,
+            f"{point.random_utility.value:.3f}",
+            _cell(point.gain_over_random, sign=True),
+            f"{point.length_utility.value:.3f}",
+            _cell(point.gain_over_length, sign=True),
+        )
+        for name, point in points.items()
+    )
+    columns = ("", "random utility", "gain over random", "length utility", "gain over length")
+    return Table("Against baselines at the same cloud rate", columns, rows)
+
+
+def _fixed_table(evaluation: Evaluation) -> Table:
+    fixed = {"always device": evaluation.always_device, "always cloud": evaluation.always_cloud}
+    rows = [
+        (name, *(f"{value:.3f}" for value in (m.utility, m.regret, m.cloud_rate, m.catastrophic_miss)))
+        for name, m in fixed.items()
+    ]
+    best = ("best choice", _cell(evaluation.best_utility), "0.000", "", "0.000")
+    columns = ("", "utility", "regret", "cloud rate", "catastrophic miss")
+    return Table("Without a router", columns, (*rows, best))
+
+
+def _calibration_table(evaluation: Evaluation) -> Table:
+    settings, figures = evaluation.settings, evaluation.calibration
+    return Table(
+        "Calibration",
+        ("", f"ECE ({settings.bins} {settings.binning.value} bins)", "Brier", "NLL"),
+        (
+            ("raw", _cell(figures.ece_raw), "", ""),
+            ("calibrated", _cell(figures.ece_calibrated), _cell(figures.brier), _cell(figures.nll)),
+        ),
+    )
+
+
+def _source_table(evaluation: Evaluation) -> Table:
+    rows = tuple(
+        (name, str(f.rows), *map(_number, (f.auc, f.utility, f.best_utility, f.cloud_rate)))
+        for name, f in evaluation.sources.items()
+    )
+    columns = ("", "prompts", "AUC", "utility", "best utility", "cloud rate")
+    return Table("By source, at the default profile", columns, rows)
 
 
 def _point_row(name: str, point: OperatingPoint) -> tuple[str, ...]:
@@ -98,14 +120,15 @@ def _point_row(name: str, point: OperatingPoint) -> tuple[str, ...]:
         _cell(point.regret),
         _cell(point.cloud_rate),
         _cell(point.catastrophic_miss),
-        f"{point.random_utility.value:.3f}",
-        _cell(point.gain_over_random, sign=True),
-        _cell(point.gain_over_length, sign=True),
     )
 
 
 def _ranking_row(name: str, ranking: Ranking) -> tuple[str, ...]:
     return (name, *(_cell(figure) for figure in (ranking.auc, ranking.apgr, ranking.cpt50, ranking.cpt80)))
+
+
+def _number(value: float) -> str:
+    return "not defined" if math.isnan(value) else f"{value:.3f}"
 
 
 def _cell(interval: Interval, *, sign: bool = False) -> str:

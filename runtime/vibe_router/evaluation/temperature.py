@@ -49,10 +49,8 @@ def fit_temperature(
     """
     if logits.shape != preference.shape or not logits.size:
         raise ValueError(f"cannot fit {logits.shape} logits to {preference.shape} labels")
-    try:
-        from scipy.optimize import minimize_scalar
-    except ImportError as error:
-        raise MissingExtraError("fitting a temperature", extra="eval", missing="scipy") from error
+    require_scipy()
+    from scipy.optimize import minimize_scalar
 
     def loss(log_temperature: float) -> float:
         return _negative_log_likelihood(logits / math.exp(log_temperature), preference)
@@ -77,6 +75,14 @@ def fit_temperature(
         bins=bins,
         binning=binning,
     )
+
+
+def require_scipy() -> None:
+    """Raise MissingExtraError where scipy is missing, before any work is done that will need it."""
+    try:
+        import scipy  # noqa: F401 - whether it is there is the question
+    except ImportError as error:
+        raise MissingExtraError("calibrating", extra="eval", missing="scipy") from error
 
 
 def _negative_log_likelihood(logits: FloatArray, preference: FloatArray) -> float:

@@ -1,0 +1,70 @@
+"""A changed copy of a bundle: written beside its place, checked, renamed; the original stays."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from vibe_router.bundle import Bundle, open_bundle
+from vibe_router.errors import UsageError
+from vibe_router.manifest import MANIFEST_NAME, FileEntry, Manifest, dump_manifest, parse_manifest
+
+CARD = "README.md"
+
+
+def check_free(folder: Path) -> None:
+    """Check that a copy can be made at `folder`, before any work is done for it.
+
+    Raises:
+        UsageError: something is there already, or its parent is not a folder.
+    """
+    if folder.exists() or folder.is_symlink():
+        raise UsageError(f"{folder} exists", hint="name a folder that does not exist; nothing is overwritten")
+    if not folder.absolute().parent.is_dir():
+        raise UsageError(f"{folder.absolute().parent} is not a folder", hint="create it first")
+
+
+def write_copy(bundle: Bundle, folder: Path, manifest: Manifest, *, card_section: str) -> None:
+    """Write a copy of `bundle` with another `manifest` (of the same files) to `folder`.
+
+    `card_section` is appended to the bundle's card where it has one, because the card is what people read.
+
+    Raises:
+        UsageError: as check_free, or the copy cannot be written.
+        BundleCorruptError: the bundle's files are not what its manifest says.
+    """
+    check_free(folder)
+    target = folder.absolute()
+    try:
+        temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+        try:
+            for name in manifest.files:
+                copied = temporary / name
+                copied.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(bundle.path(name), copied)
+            # Checked before the card changes: a copy must not bless what was altered in the original.
+            Bundle(temporary, manifest).check()
+            final = _extend_card(temporary, manifest, card_section)
+            text = dump_manifest(final)
+            parse_manifest(text)
+            (temporary / MANIFEST_NAME).write_text(text, encoding="utf-8")
+            open_bundle(temporary).check()
+            temporary.chmod(bundle.folder.stat().st_mode & 0o777)
+            temporary.rename(target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise UsageError(f"cannot write {folder}: {error.strerror}", hint="name a writable folder") from error
+
+
+def _extend_card(folder: Path, manifest: Manifest, section: str) -> Manifest:
+    if CARD not in manifest.files:
+        return manifest
+    card = folder / CARD
+    content = card.read_bytes() + section.encode()
+    card.write_bytes(content)
+    entry = FileEntry(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+    return replace(manifest, files={**manifest.files, CARD: entry})

@@ -1,0 +1,1 @@
+"""One file a command of `vibe-router`: parse, call the library, print."""
