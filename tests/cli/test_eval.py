@@ -13,7 +13,9 @@ import pytest
 from tests.support.command_line import CommandLine
 from vibe_router import Router
 from vibe_router.evaluation.dataset import read_labelled
+from vibe_router.evaluation.logistic import raw_from_calibrated
 from vibe_router.evaluation.metrics import auc, route, routing_metrics
+from vibe_router.evaluation.reliability import expected_calibration_error
 
 QUICK = ("--resamples", "20", "--threads", "1")
 
@@ -39,6 +41,10 @@ def test_json_holds_the_metrics_of_the_librarys_scores(
     assert evaluation["always_cloud"]["utility"] + evaluation["always_device"]["utility"] == pytest.approx(1)
     decisions = [router.route(prompt).target.value == "cloud" for prompt in data.prompts]
     assert evaluation["profiles"]["balanced"]["cloud_rate"]["value"] == pytest.approx(np.mean(decisions))
+    calibrated = expected_calibration_error(scores, data.preference)
+    assert evaluation["calibration"]["ece_calibrated"]["value"] == pytest.approx(calibrated)
+    raw = expected_calibration_error(raw_from_calibrated(scores, 1.083), data.preference)
+    assert evaluation["calibration"]["ece_raw"]["value"] == pytest.approx(raw)
     assert set(evaluation["sources"]) == {"even", "odd <b>"}
     assert (result["scale"], result["temperature"]) == ("calibrated", 1.083)
 

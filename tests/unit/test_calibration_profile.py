@@ -98,6 +98,10 @@ def test_the_card_tells_of_the_profile(tmp_path: Path) -> None:
     manifest = replace(manifest, files={**manifest.files, "README.md": entry(b"# Card\n")})
     (original / MANIFEST_NAME).write_text(dump_manifest(manifest))
     bundle = open_bundle(original)
+    (original / "README.md").write_bytes(b"# Curd\n")
+    with pytest.raises(BundleCorruptError, match="altered"):
+        write_copy(bundle, tmp_path / "copy", bundle.manifest, card_section="more")
+    (original / "README.md").write_bytes(b"# Card\n")
     changed = add_profile(bundle.manifest, "mine", CHOICE)
     section = describe_profile("mine", changed.thresholds["mine"], CHOICE)
     write_copy(bundle, tmp_path / "copy", changed, card_section=section)
