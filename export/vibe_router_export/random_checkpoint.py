@@ -60,17 +60,23 @@ def write_random_checkpoint(
     tokenizer_json, special = resized_tokenizer(tokenizer, 50_368 if size is Size.BASE else None)
     raw_config = _config_json(size, special)
     config = parse_config(json.dumps(raw_config))
-    random = np.random.default_rng(seed)
-    tensors = _random_tensors(config, random)
-    if outliers is not None:
-        _plant(tensors, config, outliers, random)
-    _spread_logits(tensors, config, random)
+    tensors = random_tensors(config, seed=seed, outliers=outliers)
     with staged_folder(folder, overwrite=overwrite) as staged:
         (staged / "config.json").write_text(json.dumps(raw_config, indent=2) + "\n")
         (staged / "tokenizer.json").write_text(tokenizer_json, encoding="utf-8")
         (staged / "tokenizer_config.json").write_text(json.dumps(special.tokenizer_config(), indent=2) + "\n")
         save_file(tensors, staged / "model.safetensors", metadata={"format": "pt"})
     return sum(tensor.size for tensor in tensors.values())
+
+
+def random_tensors(config: ModernBertConfig, *, seed: int, outliers: Outliers | None = None) -> Tensors:
+    """Return float32 tensors by name for any configuration; see `write_random_checkpoint` for how they are scaled."""
+    random = np.random.default_rng(seed)
+    tensors = _scaled_tensors(config, random)
+    if outliers is not None:
+        _plant(tensors, config, outliers, random)
+    _spread_logits(tensors, config, random)
+    return tensors
 
 
 def _config_json(size: Size, special: SpecialTokens) -> dict[str, Any]:
@@ -107,7 +113,7 @@ def _config_json(size: Size, special: SpecialTokens) -> dict[str, Any]:
     }
 
 
-def _random_tensors(config: ModernBertConfig, random: np.random.Generator) -> Tensors:
+def _scaled_tensors(config: ModernBertConfig, random: np.random.Generator) -> Tensors:
     """Unit-variance projections in, a third of the residual's size written out, norm gains around one."""
     # GeGLU of two unit normals has a root mean square near 0.6; attention averages values down to about 0.5.
     written = {"attn.Wo": 0.3 / 0.5, "mlp.Wo": 0.3 / 0.6}

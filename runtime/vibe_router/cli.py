@@ -19,7 +19,13 @@ def build_app() -> typer.Typer:
     from vibe_router.commands.route import route
     from vibe_router.commands.verify import verify
 
-    app = typer.Typer(name="vibe-router", no_args_is_help=True, pretty_exceptions_enable=False)
+    app = typer.Typer(
+        name="vibe-router",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        # Help drawn by rich imports a Markdown parser, which takes longer than everything else that --help does.
+        rich_markup_mode=None,
+    )
     app.callback()(_options)
     for command in (route, verify, inspect, doctor):
         app.command()(command)

@@ -179,9 +179,7 @@ class Router:
             raise UsageError("a profile and a threshold were both given", hint="give one of them")
         return check_threshold(threshold)
 
-    def _stream(
-        self, prompts: Iterable[str], threshold: float, allow_cloud: bool, chunk: int
-    ) -> Iterator[Decision]:
+    def _stream(self, prompts: Iterable[str], threshold: float, allow_cloud: bool, chunk: int) -> Iterator[Decision]:
         source = iter(prompts)
         while True:
             encoded: list[TokenizedPrompt] = []

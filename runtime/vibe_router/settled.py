@@ -81,9 +81,7 @@ class SettledTokens:
             for start in range(max(0, window - length + 1), window)
             if word[start : start + length] in self._vocabulary
         }
-        return all(
-            self._compatible(last, self._bpe(word[kept:end])[0]) for end in ends | {window} if end > kept
-        )
+        return all(self._compatible(last, self._bpe(word[kept:end])[0]) for end in ends | {window} if end > kept)
 
     def _compatible(self, left: str, right: str) -> bool:
         return self._bpe(left + right) == [left, right]

@@ -76,8 +76,7 @@ class VerifyReport:
             found.append(f"{self.id_mismatches} of {self.prompts} prompts have other token ids")
         if self.tolerance is not None and not difference <= self.tolerance:
             found.append(
-                f"golden prompt {self.worst_prompt} has a logit off by {difference:.3g}, "
-                f"more than {self.tolerance:.0e}"
+                f"golden prompt {self.worst_prompt} has a logit off by {difference:.3g}, more than {self.tolerance:.0e}"
             )
         found += [
             f"{profile.profile}: {profile.flips_outside_band} decisions flip at {profile.threshold:.6f}"
@@ -171,9 +170,7 @@ def _report(router: Router, golden: list[GoldenPrompt], logits: list[float], mis
         at = threshold.calibrated
         flipped = [reference for p, reference in pairs if above(p, at) != above(reference, at)]
         outside = sum(abs(reference - at) >= band for reference in flipped)
-        profiles.append(
-            ProfileParity(profile=name, threshold=at, flips=len(flipped), flips_outside_band=outside)
-        )
+        profiles.append(ProfileParity(profile=name, threshold=at, flips=len(flipped), flips_outside_band=outside))
     return VerifyReport(
         bundle=manifest.name,
         engine=engine.name,

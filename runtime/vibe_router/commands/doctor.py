@@ -47,9 +47,7 @@ def doctor(bundle: BundleArgument = None, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(facts)
     else:
-        print_table(
-            "vibe-router doctor", ("what", "value"), [(key, _show(value)) for key, value in facts.items()]
-        )
+        print_table("vibe-router doctor", ("what", "value"), [(key, _show(value)) for key, value in facts.items()])
     if problem is not None:
         raise typer.Exit(problem.exit_code)
 

@@ -44,9 +44,7 @@ def _print_bundle(bundle: Bundle) -> None:
         ("versions", ", ".join(f"{name} {version}" for name, version in provenance.versions.items())),
     ]
     print_table(f"Bundle {manifest.name}", ("what", "value"), rows)
-    print_table(
-        "Engines", ("kind", "precision", "file", "parity"), [_engine(file) for file in manifest.engines]
-    )
+    print_table("Engines", ("kind", "precision", "file", "parity"), [_engine(file) for file in manifest.engines])
     print_table(
         "Thresholds",
         ("profile", "raw", "calibrated", ""),

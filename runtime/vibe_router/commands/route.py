@@ -29,23 +29,15 @@ _STDIN = "-"
 
 
 def route(
-    prompt: Annotated[
-        str | None, typer.Argument(metavar="PROMPT", help="The prompt; - reads one from stdin.")
-    ] = None,
+    prompt: Annotated[str | None, typer.Argument(metavar="PROMPT", help="The prompt; - reads one from stdin.")] = None,
     input_file: Annotated[
         Path | None,
         typer.Option("--input", "-i", help="JSONL with a field prompt, or JSON strings; - is stdin."),
     ] = None,
     bundle: BundleOption = None,
-    profile: Annotated[
-        str | None, typer.Option("--profile", "-p", help="One of the bundle's profiles.")
-    ] = None,
-    threshold: Annotated[
-        float | None, typer.Option(help="A threshold on p_cloud instead of a profile's.")
-    ] = None,
-    no_cloud: Annotated[
-        bool, typer.Option("--no-cloud", help="Score, but always stay on the device.")
-    ] = False,
+    profile: Annotated[str | None, typer.Option("--profile", "-p", help="One of the bundle's profiles.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="A threshold on p_cloud instead of a profile's.")] = None,
+    no_cloud: Annotated[bool, typer.Option("--no-cloud", help="Score, but always stay on the device.")] = False,
     engine: EngineOption = "auto",
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = None,

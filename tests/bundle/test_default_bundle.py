@@ -1,0 +1,46 @@
+"""The bundle that ships with the package, where it has been built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.prompts import mixed_prompts
+from tests.support.tokenizers import reference_ids
+from vibe_router import Router
+from vibe_router.bundle import bundled_folder
+from vibe_router.engines.choice import is_proven
+from vibe_router.verify import verify
+
+pytestmark = pytest.mark.skipif(not bundled_folder().is_dir(), reason="artifacts/nano has not been built")
+
+
+@pytest.fixture(scope="module")
+def default() -> Iterator[Router]:
+    with Router.load(threads=1) as router:
+        yield router
+
+
+def test_it_is_found_without_a_name_and_proven(default: Router) -> None:
+    assert default.bundle.folder == bundled_folder()
+    assert all(is_proven(file) for file in default.bundle.manifest.engines)
+
+
+def test_its_golden_prompts_pass_here(default: Router) -> None:
+    report = verify(default)
+    report.require()
+    assert report.prompts >= 64
+
+
+def test_its_tokenizer_is_capped_without_a_change(default: Router) -> None:
+    content, limit = default.bundle.read("tokenizer.json"), default.bundle.manifest.max_tokens
+    for prompt in mixed_prompts(200, seed=2):
+        encoded = default.tokenizer.encode(prompt)
+        assert (encoded.ids.tolist(), encoded.truncated) == reference_ids(content, prompt, max_tokens=limit)
+
+
+def test_many_prompts_together_are_decided_as_one_by_one(default: Router) -> None:
+    prompts = mixed_prompts(200, seed=4)
+    alone = [default.route(prompt).target for prompt in prompts]
+    assert [decision.target for decision in default.route_many(prompts)] == alone

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.bundles import replace_file, write_bundle
+from tests.support.prompts import mixed_prompts
+from vibe_router import Router, __version__
+from vibe_router.commands.output import decision_fields
+
+
+def run(*arguments: str | Path, stdin: bytes = b"", code: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own, without colours and without the network."""
+    done = subprocess.run(
+        [sys.executable, "-m", "vibe_router", *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        env=os.environ | {"NO_COLOR": "1", "HF_HUB_OFFLINE": "1", "PYTHONIOENCODING": "utf-8"},
+        check=False,
+    )
+    result = subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+    assert result.returncode == code, result.stderr
+    assert "Traceback" not in result.stderr
+    return result
+
+
+def route(bundle: Path, *arguments: str | Path, stdin: bytes = b"", code: int = 0) -> subprocess.CompletedProcess[str]:
+    return run("route", *arguments, "--bundle", bundle, "--threads", "1", stdin=stdin, code=code)
+
+
+def error_of(result: subprocess.CompletedProcess[str]) -> str:
+    """Return the error, having checked that stdout is free for results and a hint says what to do."""
+    first, second = result.stderr.splitlines()
+    assert first.startswith("error: ")
+    assert second.startswith("hint: ")
+    return first
+
+
+def test_one_prompt_as_json_is_the_librarys_decision(tiny_bundle: Path, router: Router) -> None:
+    result = route(tiny_bundle, "what is 2+2?", "--json")
+    assert json.loads(result.stdout) == decision_fields(router.route("what is 2+2?"))
+    assert result.stderr == ""
+
+
+def test_one_prompt_for_people_is_one_line(tiny_bundle: Path, router: Router) -> None:
+    (line,) = route(tiny_bundle, "hi").stdout.splitlines()
+    assert line.startswith(router.route("hi").target.value)
+
+
+def test_stdin_is_one_prompt_without_its_last_line_end(tiny_bundle: Path, router: Router) -> None:
+    result = route(tiny_bundle, "-", "--json", stdin="hi\nthère\n".encode())
+    assert json.loads(result.stdout) == decision_fields(router.route("hi\nthère"))
+
+
+def test_a_thousand_prompts_streamed_are_decided_as_one_by_one(
+    tiny_bundle: Path, router: Router, tmp_path: Path
+) -> None:
+    prompts = mixed_prompts(1000)
+    file = tmp_path / "prompts.jsonl"
+    file.write_text("".join(json.dumps({"prompt": prompt, "id": 1}) + "\n" for prompt in prompts))
+    rows = [json.loads(line) for line in route(tiny_bundle, "--input", file, "--json").stdout.splitlines()]
+    assert [row["line"] for row in rows] == list(range(1, 1001))
+    for row, prompt in zip(rows, prompts, strict=True):
+        alone = decision_fields(router.route(prompt))
+        assert row["p_cloud"] == pytest.approx(alone["p_cloud"], abs=1e-5)
+        same = ("target", "tokens", "truncated", "threshold", "engine", "reason")
+        assert [row[name] for name in same] == [alone[name] for name in same]
+
+
+def test_an_endless_stream_is_answered_as_it_comes(tiny_bundle: Path) -> None:
+    command = [sys.executable, "-m", "vibe_router", "route", "--input", "-", "--chunk", "1", "--threads", "1"]
+    with subprocess.Popen(
+        [*command, "--bundle", str(tiny_bundle)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for number in range(1, 4):
+            process.stdin.write('"hello"\n')
+            process.stdin.flush()
+            assert process.stdout.readline().startswith(f"{number}\t")
+        process.stdin.close()
+    assert process.returncode == 0
+
+
+def test_strings_and_objects_and_empty_lines_are_rows(tiny_bundle: Path) -> None:
+    result = route(tiny_bundle, "--input", "-", "--json", stdin=b'"hi"\n\n  \n{"prompt": "hi"}')
+    first, second = map(json.loads, result.stdout.splitlines())
+    assert (first.pop("line"), second.pop("line")) == (1, 4)
+    assert first == second
+
+
+@pytest.mark.parametrize("row", [b"nonsense", b"3", b'{"text": "a"}', b'{"prompt": null}', b'"\xff"', b"[" * 5000])
+def test_a_bad_row_is_named_and_the_rows_before_it_are_answered(tiny_bundle: Path, row: bytes) -> None:
+    result = route(tiny_bundle, "--input", "-", stdin=b'"a"\n"b"\n' + row + b'\n"c"\n', code=1)
+    assert len(result.stdout.splitlines()) == 2
+    assert "line 3" in error_of(result)
+
+
+def test_a_prompt_that_cannot_be_routed_is_named_and_those_before_it_are_answered(tiny_bundle: Path) -> None:
+    result = route(tiny_bundle, "--input", "-", stdin=b'"a"\n\n"\\ud800"\n"c"\n', code=8)
+    assert len(result.stdout.splitlines()) == 1
+    assert "line 3: the prompt has a lone surrogate" in error_of(result)
+
+
+def test_options_reach_the_router(tiny_bundle: Path) -> None:
+    assert json.loads(route(tiny_bundle, "hi", "--threshold", "0", "--json").stdout)["target"] == "cloud"
+    pinned = json.loads(route(tiny_bundle, "hi", "--threshold", "0", "--no-cloud", "--json").stdout)
+    assert (pinned["target"], pinned["reason"]) == ("device", "pinned")
+    aggressive = json.loads(route(tiny_bundle, "hi", "--profile", "aggressive", "--json").stdout)
+    assert aggressive["threshold"] == pytest.approx(0.9858, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("hi", "--input", "-"), ("hi", "--profile", "balancd"), ("hi", "--threshold", "2"),
+     ("hi", "--profile", "balanced", "--threshold", "0.5")],
+)  # fmt: skip
+def test_wrong_usage_is_exit_2(tiny_bundle: Path, arguments: tuple[str, ...]) -> None:
+    error_of(route(tiny_bundle, *arguments, code=2))
+
+
+def test_an_unknown_option_is_exit_2(tiny_bundle: Path) -> None:
+    assert "--bogus" in route(tiny_bundle, "hi", "--bogus", code=2).stderr
+
+
+def test_a_missing_input_file_is_exit_1(tiny_bundle: Path, tmp_path: Path) -> None:
+    assert "No such file" in error_of(route(tiny_bundle, "--input", tmp_path / "none.jsonl", code=1))
+
+
+def test_a_missing_bundle_is_exit_3(tmp_path: Path) -> None:
+    for command in (("route", "hi", "--bundle"), ("verify",), ("inspect",)):
+        error_of(run(*command, tmp_path / "nothing", code=3))
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "config.json", "golden.jsonl", "onnx/model.onnx", "router.json"])
+@pytest.mark.parametrize("damage", ["missing", "altered", "cut"])
+def test_a_corrupt_bundle_is_exit_4(tmp_path: Path, name: str, damage: str) -> None:
+    path = write_bundle(tmp_path / "b") / name
+    content = path.read_bytes()
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(b"!" + content[1:] if damage == "altered" else content[: len(content) // 2])
+    no_manifest = (name, damage) == ("router.json", "missing")
+    result = route(tmp_path / "b", "hi", code=3 if no_manifest else 4)
+    assert result.stdout == ""
+    assert name in error_of(result)
+
+
+def test_an_unknown_schema_is_exit_5(tmp_path: Path) -> None:
+    path = write_bundle(tmp_path / "b") / "router.json"
+    path.write_text(path.read_text().replace("vibe-router-bundle/1", "vibe-router-bundle/9"))
+    assert "vibe-router-bundle/9" in error_of(route(tmp_path / "b", "hi", code=5))
+
+
+@pytest.mark.parametrize("options", [("--engine", "onx-cpu"), ("--engine", "onnx-cuda"), ("--precision", "int8")])
+def test_an_engine_that_is_not_there_is_exit_6(tiny_bundle: Path, options: tuple[str, str]) -> None:
+    error_of(route(tiny_bundle, "hi", *options, code=6))
+
+
+def test_verify_shows_the_parity_and_passes(tiny_bundle: Path) -> None:
+    assert "passed" in run("verify", tiny_bundle, "--threads", "1").stdout
+    report = json.loads(run("verify", tiny_bundle, "--threads", "1", "--json").stdout)
+    assert report["passed"]
+    assert report["max_abs_logit_difference"] < 1e-5
+    assert [item["flips"] for item in report["profiles"]] == [0] * 5
+
+
+def test_a_failed_parity_is_exit_7_and_still_shows_the_report(tmp_path: Path) -> None:
+    folder = write_bundle(tmp_path / "b")
+    golden = [json.loads(line) for line in (folder / "golden.jsonl").read_text().splitlines()]
+    golden[1]["logit"] += 1.0
+    replace_file(folder, "golden.jsonl", "".join(json.dumps(row) + "\n" for row in golden).encode())
+    result = run("verify", folder, "--json", "--threads", "1", code=7)
+    assert json.loads(result.stdout)["worst_prompt"] == 1
+    assert "golden prompt 1" in error_of(result)
+
+
+def test_a_prompt_that_is_no_unicode_is_exit_8(tiny_bundle: Path) -> None:
+    assert "UTF-8" in error_of(route(tiny_bundle, "-", stdin=b"\xff", code=8))
+
+
+def test_inspect_shows_what_is_proven_and_what_is_not(tiny_bundle: Path) -> None:
+    shown = run("inspect", tiny_bundle).stdout
+    assert all(word in shown for word in ("tiny", "balanced", "0.938126", "proven against numpy", "golden.jsonl"))
+    manifest = json.loads(run("inspect", tiny_bundle, "--json").stdout)
+    assert manifest["engines"][0]["proven"] is True
+    assert manifest["max_tokens"] == 64
+
+
+def test_inspect_calls_an_engine_without_parity_unproven(tmp_path: Path) -> None:
+    folder = write_bundle(tmp_path / "b")
+    manifest = json.loads((folder / "router.json").read_text())
+    manifest["engines"][0]["parity"] = None
+    (folder / "router.json").write_text(json.dumps(manifest))
+    assert "unproven" in run("inspect", folder).stdout
+
+
+def test_doctor_tells_the_machine_and_the_bundle(tiny_bundle: Path, tmp_path: Path) -> None:
+    facts = json.loads(run("doctor", tiny_bundle, "--json").stdout)
+    assert facts["vibe-router"] == __version__
+    assert "CPUExecutionProvider" in facts["execution providers"]
+    assert facts["threads"] >= 1
+    assert facts["bundle"].startswith("tiny 1")
+    assert "no bundle" in run("doctor", tmp_path / "none", code=3).stdout
+
+
+def test_help_and_version_name_the_command() -> None:
+    assert run("--version").stdout == f"vibe-router {__version__}\n"
+    shown = run("--help").stdout
+    assert all(command in shown for command in ("route", "verify", "inspect", "doctor"))
+
+
+def test_no_escape_codes_go_into_a_pipe(tiny_bundle: Path) -> None:
+    for command in (("inspect", tiny_bundle), ("verify", tiny_bundle), ("doctor", tiny_bundle)):
+        result = run(*command)
+        assert "\x1b" not in result.stdout + result.stderr

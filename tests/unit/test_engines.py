@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from tests.support.bundles import PARITY, replace_file, tiny_graph, write_bundle
+from vibe_router import Router
+from vibe_router.bundle import open_bundle
+from vibe_router.engines.choice import choose_engine
+from vibe_router.engines.onnx import OnnxCpuEngine, available_cpus
+from vibe_router.errors import EngineError, EngineUnavailableError, UsageError
+from vibe_router.manifest import EngineFile, ParityNumbers
+
+ONES = np.ones((2, 3), np.int64)
+
+
+def engine_file(precision: str, parity: ParityNumbers | None = PARITY, kind: str = "onnx") -> EngineFile:
+    return EngineFile(kind=kind, file=f"onnx/{precision}.onnx", precision=precision, parity=parity)
+
+
+def constant_graph(value: float, *, output: str = "logits") -> bytes:
+    """A graph that gives `value` for every prompt: value + 0 * sum(ids)."""
+    nodes = [
+        helper.make_node("Cast", ["input_ids"], ["numbers"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMax", ["numbers", "axis"], ["largest"], keepdims=1),
+        helper.make_node("Sub", ["largest", "largest"], ["zero"]),
+        helper.make_node("Add", ["zero", "value"], [output]),
+    ]
+    model = tiny_graph(8, temperature=1.0)
+    graph = helper.make_graph(
+        nodes,
+        "constant",
+        list(model.graph.input),
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", 1])],
+        [
+            helper.make_tensor("axis", TensorProto.INT64, [1], [1]),
+            helper.make_tensor("value", TensorProto.FLOAT, [], [value]),
+        ],
+    )
+    return onnx.ModelProto.SerializeToString(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    )
+
+
+def load(content: bytes) -> OnnxCpuEngine:
+    return OnnxCpuEngine(content, file="model.onnx", precision="fp32", threads=1)
+
+
+def test_logits_are_one_finite_float32_a_prompt() -> None:
+    logits = load(constant_graph(0.25)).logits(ONES, ONES)
+    assert logits.dtype == np.float32
+    assert logits.tolist() == [0.25, 0.25]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_logit_that_is_not_finite_is_an_engine_failure(value: float) -> None:
+    with pytest.raises(EngineError, match="finite"):
+        load(constant_graph(value)).logits(ONES, ONES)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a graph", constant_graph(0.0, output="scores")])
+def test_what_is_no_routers_graph_is_refused(content: bytes) -> None:
+    with pytest.raises(EngineError, match=r"model\.onnx"):
+        load(content)
+
+
+def test_an_id_outside_the_vocabulary_is_an_engine_failure() -> None:
+    with pytest.raises(EngineError, match="ONNX Runtime failed"):
+        load(tiny_graph(8, temperature=1.0).SerializeToString()).logits(ONES * 8, ONES)
+
+
+def test_a_closed_engine_says_so() -> None:
+    engine = load(constant_graph(0.0))
+    engine.close()
+    with pytest.raises(EngineError, match="closed"):
+        engine.logits(ONES, ONES)
+
+
+def test_padding_does_not_change_a_logit() -> None:
+    engine = load(tiny_graph(8, temperature=1.0).SerializeToString())
+    alone = engine.logits(np.array([[1, 2]]), np.array([[1, 1]]))
+    padded = engine.logits(np.array([[1, 2, 7], [3, 4, 5]]), np.array([[1, 1, 0], [1, 1, 1]]))
+    assert padded[0] == pytest.approx(alone[0], abs=1e-6)
+
+
+def test_threads_are_those_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 3, 5}, raising=False)
+    assert available_cpus() == 3
+    monkeypatch.delattr("os.sched_getaffinity")
+    monkeypatch.setattr("os.cpu_count", lambda: None)
+    assert available_cpus() == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ((engine_file("fp32", None),), "fp32"),
+        ((engine_file("fp32"), engine_file("int8")), "int8"),
+        ((engine_file("fp32"), engine_file("int8", None)), "fp32"),
+        ((engine_file("fp32"), engine_file("int8", replace(PARITY, flips_outside_band=1))), "fp32"),
+        ((engine_file("int4"), engine_file("fp32")), "fp32"),
+    ],
+    ids=["unproven fp32", "proven int8", "unproven int8", "failed int8", "int4"],
+)
+def test_auto_takes_the_fastest_proven_precision(tmp_path: Path, files: tuple[EngineFile, ...], expected: str) -> None:
+    bundle = open_bundle(write_bundle(tmp_path / "b", engines=files))
+    assert choose_engine(bundle, threads=1).precision == expected
+
+
+def test_auto_takes_no_low_precision_on_trust_but_a_named_one(tmp_path: Path) -> None:
+    bundle = open_bundle(write_bundle(tmp_path / "b", engines=(engine_file("int8", None),)))
+    with pytest.raises(EngineUnavailableError, match="no proven"):
+        choose_engine(bundle)
+    assert choose_engine(bundle, precision="int8", threads=1).precision == "int8"
+
+
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [
+        ({"engine": "onx-cpu"}, "did you mean 'onnx-cpu'"),
+        ({"engine": "onnx-cuda"}, "available here: onnx-cpu"),
+        ({"engine": "coreml"}, "available here: onnx-cpu"),
+        ({"precision": "fp23"}, "did you mean 'fp32'"),
+        ({"precision": "int8"}, "there are: fp32"),
+    ],
+)
+def test_what_is_not_there_is_refused_by_name(tiny_bundle: Path, options: dict[str, str], hint: str) -> None:
+    with pytest.raises(EngineUnavailableError) as caught:
+        Router.load(tiny_bundle, **options)  # type: ignore[arg-type]
+    assert hint in caught.value.hint
+    assert caught.value.exit_code == 6
+
+
+def test_a_bundle_for_another_engine_only_is_refused(tmp_path: Path) -> None:
+    folder = write_bundle(tmp_path / "b", engines=(engine_file("fp16", kind="coreml"),))
+    with pytest.raises(EngineUnavailableError, match="no proven onnx file"):
+        Router.load(folder)
+
+
+def test_no_threads_are_a_usage_error(tiny_bundle: Path) -> None:
+    with pytest.raises(UsageError, match="threads"):
+        Router.load(tiny_bundle, threads=0)
+
+
+def test_a_graph_that_gives_nan_never_gives_a_decision(tmp_path: Path) -> None:
+    folder = write_bundle(tmp_path / "b")
+    replace_file(folder, "onnx/model.onnx", constant_graph(float("nan")))
+    with Router.load(folder, threads=1) as router, pytest.raises(EngineError):
+        router.route("hi")
