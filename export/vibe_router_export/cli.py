@@ -2,49 +2,138 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from enum import Enum
-from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from vibe_router.errors import UsageError, VibeRouterError
+from vibe_router.commands.entry import run
+from vibe_router.commands.output import print_json, progress_bar
+from vibe_router.errors import UsageError
+from vibe_router.extras import require_extra
 
 if TYPE_CHECKING:
-    from vibe_router_export.onnx_export import Exported, ExportEvent
+    from vibe_router_export.checkpoint import Checkpoint
 
-app = typer.Typer(
-    name="router-export",
-    help="Export a fine-tuned ModernBERT router to bundles that apps embed, proven equal to PyTorch.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-
-Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace what stands at the target, once the new one is whole.")]
+CheckpointArgument = Annotated[str, typer.Argument(metavar="CHECKPOINT", help="A folder, or a hub id org/name.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace the target, once the new one is whole.")]
+PromptsOption = Annotated[
+    Path | None, typer.Option("--prompts", help="JSONL of prompts to prove on, beside the golden ones.")
+]
 
 
 class SizeName(str, Enum):
-    """Sizes of random checkpoints, as the command line names them."""
+    """Sizes of random checkpoints."""
 
     NANO = "nano"
     BASE = "base"
 
 
 class ReferenceName(str, Enum):
-    """What to prove against, as the command line names it."""
+    """What to prove against."""
 
     AUTO = "auto"
     TRANSFORMERS = "transformers"
     NONE = "none"
 
 
-@app.command()
+def build_app() -> typer.Typer:
+    """Return the command with all its subcommands."""
+    app = typer.Typer(name="router-export", no_args_is_help=True, pretty_exceptions_enable=False)
+    app.callback()(_describe)
+    for command in (onnx, verify, inspect, checkpoint):
+        app.command()(command)
+    return app
+
+
+def main() -> None:
+    """Run the command line; the exit codes are those of `vibe_router.errors`."""
+    run(build_app)
+
+
+def _describe() -> None:
+    """Export a fine-tuned ModernBERT router to bundles that apps embed, proven equal to PyTorch."""
+
+
+def onnx(
+    source: CheckpointArgument,
+    bundle: Annotated[Path, typer.Option("-o", "--output", help="Bundle folder to write.")],
+    temperature: Annotated[
+        float | None, typer.Option(help="Calibration temperature; default: the checkpoint's router_config.json.")
+    ] = None,
+    profiles: Annotated[
+        Path | None, typer.Option(help="JSON {profile: raw threshold}; default: the checkpoint's, else the card's.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the bundle; default: the checkpoint's.")] = None,
+    max_tokens: Annotated[int, typer.Option(min=8, help="Prompts are cut to this many tokens.")] = 512,
+    reference: Annotated[
+        ReferenceName, typer.Option(help="Prove against PyTorch; none: skip it, the bundle says 'unproven'.")
+    ] = ReferenceName.AUTO,
+    prompts: PromptsOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Export a checkpoint to an ONNX bundle and prove that it decides as PyTorch does."""
+    loaded = _load(source)
+    from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
+    from vibe_router_export.report import export_summary, export_text
+    from vibe_router_export.router_config import parse_profiles
+
+    if temperature is not None and not 0 < temperature < float("inf"):
+        raise UsageError(f"the temperature {temperature} is not positive", hint="1.0 means no calibration")
+    options = ExportOptions(
+        name=name,
+        temperature=temperature,
+        profiles=None if profiles is None else parse_profiles(_read(profiles), where=profiles.name),
+        max_tokens=max_tokens,
+        reference=ReferenceChoice(reference.value),
+        prompts=_prompts(prompts),
+        overwrite=force,
+    )
+    if temperature is None and loaded.router.temperature is None:
+        typer.echo("note: the checkpoint states no temperature; exporting with 1.0, not calibrated", err=True)
+    with progress_bar("scoring with the reference") as progress:
+        exported = export_onnx(loaded, bundle, options=options, progress=progress)
+    if as_json:
+        print_json(export_summary(bundle, exported))
+    else:
+        typer.echo(export_text(bundle, exported))
+
+
+def verify(
+    source: CheckpointArgument,
+    bundle: Annotated[str, typer.Argument(help="The bundle that was exported from it.")],
+    prompts: PromptsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the parity gate again: an existing bundle against PyTorch, on this machine."""
+    loaded = _load(source)
+    from vibe_router_export.onnx_export import verify_onnx
+    from vibe_router_export.report import parity_text
+
+    with progress_bar("scoring with the reference") as progress:
+        report = verify_onnx(loaded, bundle, prompts=_prompts(prompts), progress=progress)
+    if as_json:
+        print_json(asdict(report.numbers))
+    else:
+        typer.echo(parity_text(report.numbers, proven=True))
+
+
+def inspect(source: CheckpointArgument, as_json: JsonOption = False) -> None:
+    """Show what a checkpoint is, or why it cannot be exported."""
+    loaded = _load(source)
+    from vibe_router_export.report import checkpoint_summary
+
+    summary = checkpoint_summary(loaded)
+    if as_json:
+        print_json(summary)
+    else:
+        typer.echo("\n".join(f"{key:<18} {value}" for key, value in summary.items()))
+
+
 def checkpoint(
     out: Annotated[Path, typer.Argument(help="Folder to write.")],
     size: Annotated[SizeName, typer.Option(help="nano: 4 layers; base: exactly ModernBERT-base.")] = SizeName.NANO,
@@ -55,10 +144,11 @@ def checkpoint(
     tokenizer: Annotated[
         Path | None, typer.Option(help="tokenizer.json to use; default: the bundled router's, filled up to size.")
     ] = None,
-    force: Force = False,
-    json: Json = False,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a random-weight checkpoint of the real architecture, to try and test exports with."""
+    _require_libraries()
     from vibe_router.bundle import bundled_folder
     from vibe_router_export.random_checkpoint import Outliers, Size, write_random_checkpoint
 
@@ -70,54 +160,31 @@ def checkpoint(
         tokenizer=tokenizer or bundled_folder() / "tokenizer.json",
         overwrite=force,
     )
-    _print_result(
-        {"checkpoint": str(out), "size": size.value, "seed": seed, "outliers": outliers, "parameters": parameters},
-        f"{out}: {size.value}, {parameters:,} random parameters{', with massive activations' if outliers else ''}",
-        as_json=json,
-    )
+    if as_json:
+        print_json({"checkpoint": str(out), "size": size.value, "seed": seed, "parameters": parameters})
+    else:
+        planted = ", massive activations planted" if outliers else ""
+        typer.echo(f"{out}: {size.value}, {parameters:,} random parameters{planted}")
 
 
-@app.command()
-def onnx(
-    source: Annotated[str, typer.Argument(metavar="CHECKPOINT", help="A checkpoint's folder or hub id org/name.")],
-    bundle: Annotated[Path, typer.Option("-o", "--output", help="Bundle folder to write.")],
-    temperature: Annotated[
-        float | None, typer.Option(help="Calibration temperature; default: the checkpoint's router_config.json.")
-    ] = None,
-    profiles: Annotated[
-        Path | None,
-        typer.Option(help="JSON file {profile: raw threshold}; default: the checkpoint's, else the card's."),
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the bundle; default: the checkpoint's.")] = None,
-    max_tokens: Annotated[int, typer.Option(min=8, help="Prompts are cut to this many tokens.")] = 512,
-    reference: Annotated[
-        ReferenceName, typer.Option(help="Prove against PyTorch; none: skip it, the bundle says 'unproven'.")
-    ] = ReferenceName.AUTO,
-    prompts: Annotated[Path | None, typer.Option(help="JSONL of prompts to prove on, beside the golden ones.")] = None,
-    force: Force = False,
-    json: Json = False,
-) -> None:
-    """Export a checkpoint to an ONNX bundle and prove that it decides as PyTorch does."""
-    from vibe_router.evaluation.dataset import read_rows
+def _require_libraries() -> None:
+    modules = ("onnx", "safetensors", "ml_dtypes", "scipy", "huggingface_hub")
+    require_extra("exporting", extra="export", modules=modules)
+
+
+def _load(source: str) -> Checkpoint:
+    _require_libraries()
     from vibe_router_export.checkpoint import read_checkpoint
-    from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
-    from vibe_router_export.router_config import parse_profiles
 
-    if temperature is not None and not 0 < temperature < float("inf"):
-        raise UsageError(f"the temperature {temperature} is not positive", hint="1.0 means no calibration")
-    options = ExportOptions(
-        name=name,
-        temperature=temperature,
-        profiles=None if profiles is None else parse_profiles(_read(profiles), where=profiles.name),
-        max_tokens=max_tokens,
-        reference=ReferenceChoice(reference.value),
-        prompts=None if prompts is None else [row.prompt for row in read_rows(prompts)],
-        overwrite=force,
-    )
-    with _Progress() as progress:
-        loaded = read_checkpoint(source)
-        exported = export_onnx(loaded, bundle, options=options, on_event=progress.show)
-    _print_result(_summary(bundle, exported), _report(bundle, exported), as_json=json)
+    return read_checkpoint(source)
+
+
+def _prompts(path: Path | None) -> list[str] | None:
+    if path is None:
+        return None
+    from vibe_router.evaluation.dataset import read_rows
+
+    return [row.prompt for row in read_rows(path)]
 
 
 def _read(path: Path) -> str:
@@ -125,73 +192,3 @@ def _read(path: Path) -> str:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read {path}: {error}", hint="name a readable file in UTF-8") from error
-
-
-def _summary(bundle: Path, exported: Exported) -> dict[str, object]:
-    manifest, report = exported.manifest, exported.report
-    return {
-        "bundle": str(bundle),
-        "name": manifest.name,
-        "temperature": manifest.calibration.temperature,
-        "temperature_source": manifest.calibration.source,
-        "proven": manifest.engines[0].parity is not None,
-        "parity": asdict(report.numbers),
-        "worst_prompt": report.worst.prompt,
-        "bytes": {name: entry.bytes for name, entry in manifest.files.items()},
-        "thresholds": {name: asdict(threshold) for name, threshold in manifest.thresholds.items()},
-    }
-
-
-def _report(bundle: Path, exported: Exported) -> str:
-    manifest, numbers = exported.manifest, exported.report.numbers
-    proven = manifest.engines[0].parity is not None
-    size = sum(entry.bytes for entry in manifest.files.values())
-    lines = [
-        f"{bundle}: {manifest.name}, {size / 1e6:.1f} MB in {len(manifest.files) + 1} files",
-        f"  temperature  {manifest.calibration.temperature:g} ({manifest.calibration.source})",
-        f"  parity       {'proven' if proven else 'unproven'}: {numbers.prompts} prompts alone and in padded batches "
-        f"against {numbers.reference}",
-        f"  max |dlogit| {numbers.max_abs_logit_difference:.2e}   max |dp| {numbers.max_abs_probability_difference:.2e}"
-        f"   flips {numbers.flips}",
-    ]
-    if not proven:
-        lines.append("               install vibe-router[reference] and export again to prove it against PyTorch")
-    for profile, threshold in manifest.thresholds.items():
-        default = " (default)" if profile == manifest.default_profile else ""
-        lines.append(f"  {profile:<12} raw {threshold.raw:.4f}  calibrated {threshold.calibrated:.4f}{default}")
-    return "\n".join(lines)
-
-
-def _print_result(result: dict[str, object], text: str, *, as_json: bool) -> None:
-    typer.echo(dumps(result, ensure_ascii=False) if as_json else text)
-
-
-class _Progress:
-    """Draws export events as one line on a terminal's stderr; silent elsewhere."""
-
-    def __init__(self) -> None:
-        self._console = Console(stderr=True)
-        self._status = self._console.status("reading the checkpoint")
-
-    def __enter__(self) -> _Progress:
-        if self._console.is_terminal:
-            self._status.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._status.stop()
-
-    def show(self, event: ExportEvent) -> None:
-        count = f" {event.done}/{event.total}" if event.total else ""
-        self._status.update(event.message + count)
-
-
-def main() -> None:
-    """Run the command line; an error raised on purpose becomes its message, its hint and its exit code."""
-    try:
-        app()
-    except VibeRouterError as error:
-        typer.echo(f"error: {error.message}", err=True)
-        if error.hint:
-            typer.echo(f"hint: {error.hint}", err=True)
-        sys.exit(error.exit_code)

@@ -127,10 +127,10 @@ def edge_prompts(count_tokens: Callable[[str], int], *, max_tokens: int) -> list
 
 
 def mixed_prompts(prompts: Sequence[str], *, count: int, seed: int) -> list[str]:
-    """Return `count` texts of 1 to about 400 words drawn from `prompts`, so that all lengths are met."""
+    """Return `count` texts of 1 to 120 words drawn from `prompts`, so that all lengths are met, short ones most."""
     random = np.random.default_rng(seed)
     words = [word for prompt in prompts if len(prompt) < 500 for word in prompt.split()]
-    lengths = np.geomspace(1, 400, count).astype(int)
+    lengths = np.geomspace(1, 120, count).astype(int)
     return [" ".join(random.choice(words, length)) for length in lengths]
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from vibe_router.bundle import open_bundle
+from vibe_router.engines.choice import choose_engine
 from vibe_router.engines.onnx import OnnxCpuEngine
-from vibe_router.errors import MissingExtraError
+from vibe_router.events import ProgressCallback
 from vibe_router.manifest import Calibration, EngineFile, Manifest, ParityNumbers
 from vibe_router.tokenizer import PromptTokenizer
 from vibe_router_export.assemble import calibrated_thresholds, write_manifest, write_model_files
@@ -32,15 +34,6 @@ class ReferenceChoice(Enum):
     AUTO = "auto"
     TRANSFORMERS = "transformers"
     NONE = "none"
-
-
-@dataclass(frozen=True)
-class ExportEvent:
-    """What begins or goes on now; `done` of `total` where it can be counted."""
-
-    message: str
-    done: int = 0
-    total: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +62,7 @@ def export_onnx(
     bundle: Path,
     *,
     options: ExportOptions,
-    on_event: Callable[[ExportEvent], None] = lambda _: None,
+    progress: ProgressCallback | None = None,
 ) -> Exported:
     """Write a bundle. Nothing stands at `bundle` unless every check has passed.
 
@@ -86,9 +79,8 @@ def export_onnx(
     temperature = calibration.temperature
     thresholds = calibrated_thresholds(options.profiles or checkpoint.router.profiles, temperature)
     max_tokens = min(options.max_tokens, checkpoint.config.max_positions)
-    reference = _load_reference(checkpoint, options.reference)
     with staged_folder(bundle, overwrite=options.overwrite) as staged:
-        on_event(ExportEvent("building the graph"))
+        reference = _load_reference(checkpoint, options.reference)
         write_model_files(checkpoint, staged, max_tokens=max_tokens)
         model = staged / MODEL_FILE
         model.parent.mkdir()
@@ -96,16 +88,14 @@ def export_onnx(
         write_onnx(build_onnx(folded, max_tokens=max_tokens), model)
 
         tokenizer = PromptTokenizer((staged / "tokenizer.json").read_bytes(), max_tokens=max_tokens)
-        scoring = "scoring with PyTorch" if reference is not None else "scoring with numpy"
         proof = collect_cases(
             checkpoint,
             tokenizer,
             reference=reference,
             prompts=options.prompts,
             max_tokens=max_tokens,
-            on_case=lambda done, total: on_event(ExportEvent(scoring, done, total)),
+            progress=progress,
         )
-        on_event(ExportEvent("comparing decisions"))
         report = measure(
             OnnxCpuEngine(model, file=MODEL_FILE, precision="fp32"),
             proof.cases,
@@ -117,7 +107,6 @@ def export_onnx(
         )
         gate(report, FP32_LIMITS, temperature=temperature)
 
-        on_event(ExportEvent("writing the bundle"))
         parity: ParityNumbers | None = report.numbers if proof.reference is not None else None
         engines = (EngineFile(kind="onnx", file=MODEL_FILE, precision="fp32", parity=parity),)
         (staged / "golden.jsonl").write_text(dump_golden(proof.golden_prompts(temperature)), encoding="utf-8")
@@ -145,6 +134,44 @@ def export_onnx(
     return Exported(manifest, report)
 
 
+def verify_onnx(
+    checkpoint: Checkpoint,
+    source: str,
+    *,
+    prompts: Sequence[str] | None = None,
+    progress: ProgressCallback | None = None,
+) -> ParityReport:
+    """Compare an existing bundle with PyTorch on this machine.
+
+    Raises:
+        ParityError: they differ.
+        MissingExtraError: torch or transformers is not installed.
+        BundleNotFoundError, BundleCorruptError, SchemaError: the bundle cannot be read.
+    """
+    bundle = open_bundle(source)
+    bundle.check()
+    manifest = bundle.manifest
+    proof = collect_cases(
+        checkpoint,
+        PromptTokenizer(bundle.read("tokenizer.json"), max_tokens=manifest.max_tokens),
+        reference=Reference(checkpoint),
+        prompts=prompts,
+        max_tokens=manifest.max_tokens,
+        progress=progress,
+    )
+    report = measure(
+        choose_engine(bundle, engine="onnx-cpu", precision="fp32"),
+        proof.cases,
+        temperature=manifest.calibration.temperature,
+        thresholds=manifest.thresholds,
+        pad_token_id=manifest.pad_token_id,
+        reference=proof.reference or "",
+        band=FP32_LIMITS.band,
+    )
+    gate(report, FP32_LIMITS, temperature=manifest.calibration.temperature)
+    return report
+
+
 def _calibration(checkpoint: Checkpoint, options: ExportOptions) -> Calibration:
     router = checkpoint.router
     if options.temperature is not None:
@@ -163,6 +190,4 @@ def _calibration(checkpoint: Checkpoint, options: ExportOptions) -> Calibration:
 def _load_reference(checkpoint: Checkpoint, choice: ReferenceChoice) -> Reference | None:
     if choice is ReferenceChoice.NONE or (choice is ReferenceChoice.AUTO and not reference_available()):
         return None
-    if not reference_available():
-        raise MissingExtraError("the PyTorch reference", extra="reference", missing="torch or transformers")
     return Reference(checkpoint)

@@ -161,13 +161,13 @@ def _flip_text(report: ParityReport) -> str:
 
 
 def _in_padded_batches(engine: Engine, cases: Sequence[Case], pad_token_id: int) -> NDArray[np.float32]:
-    """Return the logits of batches in which a long prompt pads short ones."""
+    """Return the logits of padded batches: one very short prompt beside others of about equal length."""
     by_length = sorted(range(len(cases)), key=lambda index: len(cases[index].ids))
-    batches = -(-len(cases) // _BATCH)
+    count = -(-len(cases) // _BATCH)
+    short, rest = by_length[:count], by_length[count:]
     logits = np.empty(len(cases), np.float32)
-    for start in range(batches):
-        # Every batches-th case by length: each batch holds short and long ones.
-        chosen = by_length[start::batches]
+    for number, shortest in enumerate(short):
+        chosen = [shortest, *rest[number * (_BATCH - 1) : (number + 1) * (_BATCH - 1)]]
         width = max(len(cases[index].ids) for index in chosen)
         ids = np.full((len(chosen), width), pad_token_id, np.int64)
         mask = np.zeros_like(ids)

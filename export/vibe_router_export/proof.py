@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from vibe_router.events import Progress, ProgressCallback
 from vibe_router.tokenizer import PromptTokenizer
 from vibe_router_export.checkpoint import Checkpoint
 from vibe_router_export.emit.numpy_values import evaluate
@@ -42,12 +43,12 @@ def collect_cases(
     reference: Reference | None,
     prompts: Sequence[str] | None,
     max_tokens: int,
-    on_case: Callable[[int, int], None],
+    progress: ProgressCallback | None,
 ) -> ProofCases:
     """Score the golden prompts and `prompts` (None: 240 of mixed length) with the reference.
 
     Without a reference only the golden prompts are scored, by the numpy emitter; that checks the graph but proves
-    nothing about PyTorch. `on_case` is told how many of how many are done.
+    nothing about PyTorch. `progress` is told how many of how many are done.
 
     Raises:
         ParityError: the runtime's token ids differ from the reference tokenizer's.
@@ -74,5 +75,6 @@ def collect_cases(
             row = encoded.ids[None]
             logit = float(evaluate(checkpoint.weights, row, np.ones_like(row))[0])
         cases.append(Case(prompt, encoded.ids, logit))
-        on_case(done, len(every))
+        if progress is not None:
+            progress(Progress(done, len(every)))
     return ProofCases(tuple(cases), tuple(truncated), len(golden), None if reference is None else reference.name)

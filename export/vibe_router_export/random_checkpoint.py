@@ -153,8 +153,8 @@ def _plant(tensors: Tensors, config: ModernBertConfig, outliers: Outliers, rando
         tensors[f"{prefix}.mlp.Wi.weight"][[neuron, neuron + config.intermediate_size]] = detector
     output = f"{prefix}.mlp.Wo.weight"
     tensors[output][:, neurons] = 0
-    first = np.array([[config.cls_token_id, config.sep_token_id]], np.int64)
-    hidden = linear_inputs(arrange(config, tensors), first, np.ones_like(first))[output][0, 0, neurons]
+    inputs = linear_inputs(arrange(config, tensors), *_random_sequences(config, random, count=8))
+    hidden = np.median(inputs[output][:, 0, neurons], axis=0)
     signs = np.where(np.arange(outliers.channels) % 2, -1.0, 1.0)
     tensors[output][np.ix_(channels, neurons)] = np.outer(signs, outliers.peak / len(neurons) / hidden)
 
@@ -170,13 +170,20 @@ def _mark_first_token(tensors: Tensors, config: ModernBertConfig, direction: NDA
 
 
 def _spread_logits(tensors: Tensors, config: ModernBertConfig, random: np.random.Generator) -> None:
-    lengths = random.integers(4, 40, 48)
-    ids = random.integers(0, config.vocabulary_size, (len(lengths), int(lengths.max())))
-    mask = (np.arange(ids.shape[1]) < lengths[:, None]).astype(np.int64)
-    ids[:, 0] = config.cls_token_id
-    ids[np.arange(len(ids)), lengths - 1] = config.sep_token_id
-    logits = evaluate(arrange(config, tensors), ids, mask)
+    logits = evaluate(arrange(config, tensors), *_random_sequences(config, random, count=48))
     scale = np.float32(_LOGIT_DEVIATION / logits.std())
     tensors["classifier.weight"] *= scale
     bias = tensors["classifier.bias"]
     bias[:] = _LOGIT_MEAN - (logits.mean() - bias[0]) * scale
+
+
+def _random_sequences(
+    config: ModernBertConfig, random: np.random.Generator, *, count: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return ids and mask, int64 [count, longest], of sequences of 4 to 39 random tokens between [CLS] and [SEP]."""
+    lengths = random.integers(4, 40, count)
+    ids = random.integers(0, config.vocabulary_size, (count, int(lengths.max())))
+    mask = (np.arange(ids.shape[1]) < lengths[:, None]).astype(np.int64)
+    ids[:, 0] = config.cls_token_id
+    ids[np.arange(count), lengths - 1] = config.sep_token_id
+    return ids, mask

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from typing import Any
 
-from vibe_router.errors import MissingExtraError, ParityError
+from vibe_router.errors import ParityError
+from vibe_router.extras import require_extra
 from vibe_router_export.checkpoint import Checkpoint
+
+_MODULES = ("torch", "transformers")
 
 
 def reference_available() -> bool:
     """Return whether torch and transformers are installed."""
-    return all(importlib.util.find_spec(name) is not None for name in ("torch", "transformers"))
+    return all(find_spec(name) is not None for name in _MODULES)
 
 
 class Reference:
@@ -26,8 +29,7 @@ class Reference:
             MissingExtraError: torch or transformers is not installed.
             ParityError: the installed transformers cannot express the checkpoint's layer pattern.
         """
-        if not reference_available():
-            raise MissingExtraError("the PyTorch reference", extra="reference", missing="torch or transformers")
+        require_extra("the PyTorch reference", extra="reference", modules=_MODULES)
         import torch
         import transformers
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
-from vibe_router.errors import VibeRouterError
+from vibe_router.commands.entry import run
 
 
 def build_app() -> typer.Typer:
@@ -36,13 +35,7 @@ def build_app() -> typer.Typer:
 
 def main() -> None:
     """Run the command line; the exit codes are those of `vibe_router.errors`."""
-    try:
-        build_app()()
-    except VibeRouterError as error:
-        typer.echo(f"error: {error.message}", err=True)
-        if error.hint:
-            typer.echo(f"hint: {error.hint}", err=True)
-        sys.exit(error.exit_code)
+    run(build_app)
 
 
 def _options(

@@ -1,0 +1,41 @@
+# Two commands do all the set-up: `make demo` and `make test`. Each makes its own virtual environment.
+PYTHON ?= python3
+DEMO := .venv-demo/bin/python
+DEVELOP := .venv/bin/python
+SHARED ?= ../shared
+
+.PHONY: demo test test-slow lint format nano dist clean
+
+demo: .venv-demo/.done  ## Route the model card's example prompts; installs the runtime only, no torch.
+	$(DEMO) examples/demo.py
+
+test: .venv/.done  ## The default selection of tests: minutes on two cores.
+	$(DEVELOP) -m pytest
+
+test-slow: .venv/.done  ## What the default selection leaves out: base size, wheels in empty environments.
+	$(DEVELOP) -m pytest -m slow
+
+lint: .venv/.done
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy --strict
+
+format: .venv/.done
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+dist: .venv/.done  ## Wheel and source distribution, into dist/.
+	$(DEVELOP) -m build --no-isolation
+
+clean:
+	rm -rf .venv .venv-demo build dist
+
+.venv-demo/.done: pyproject.toml
+	$(PYTHON) -m venv .venv-demo
+	.venv-demo/bin/pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+.venv/.done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	touch $@

@@ -1,0 +1,157 @@
+"""An exported bundle: every file that others expect, readable by them unchanged, the same bytes each time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from tests.support.checkpoints import ROUTER_CONFIG, small_config, write_checkpoint
+from vibe_router import Router
+from vibe_router.errors import CheckpointError, UsageError
+from vibe_router.manifest import Manifest
+from vibe_router_export.checkpoint import read_checkpoint
+from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
+from vibe_router_export.router_config import CARD_PROFILES, parse_profiles
+
+UNPROVEN = ExportOptions(reference=ReferenceChoice.NONE)
+
+
+def export(folder: Path, *, router: bool = True, options: ExportOptions = UNPROVEN, name: str = "bundle") -> Manifest:
+    checkpoint = folder / "small"
+    if not checkpoint.exists():
+        write_checkpoint(checkpoint, router=router)
+    return export_onnx(read_checkpoint(checkpoint), folder / name, options=options).manifest
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exported")
+    export(folder)
+    return folder / "bundle"
+
+
+def test_the_folder_is_a_hugging_face_model_with_a_manifest(bundle: Path) -> None:
+    names = {path.relative_to(bundle).as_posix() for path in bundle.rglob("*") if path.is_file()}
+    assert names == {
+        "README.md",
+        "config.json",
+        "golden.jsonl",
+        "onnx/model.onnx",
+        "router.json",
+        "special_tokens_map.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    }
+    config = json.loads((bundle / "config.json").read_text())
+    assert config["id2label"] == {"0": "cloud"}
+    assert config["problem_type"] == "multi_label_classification"
+    assert json.loads((bundle / "tokenizer_config.json").read_text())["split_special_tokens"] is True
+
+
+def test_the_card_says_what_is_unproven(bundle: Path) -> None:
+    text = (bundle / "README.md").read_text()
+    assert "unproven" in text
+    assert "| balanced (default) | 0.9500 | 0.9381 |" in text
+
+
+def test_golden_prompts_stand_on_edges(bundle: Path) -> None:
+    rows = [json.loads(line) for line in (bundle / "golden.jsonl").read_text().splitlines()]
+    prompts = {row["prompt"] for row in rows}
+    assert len(rows) >= 64
+    assert len(prompts) == len(rows)
+    assert {"", " ", "a", "[SEP]", "é", "e\u0301", "\x00"} <= prompts
+    lengths = {(len(row["input_ids"]), row["truncated"]) for row in rows}
+    assert {(127, False), (128, False), (128, True)} <= lengths
+    special = small_config()
+    for row in rows:
+        inner = row["input_ids"][1:-1]
+        assert not {special["cls_token_id"], special["sep_token_id"], special["pad_token_id"]} & set(inner)
+
+
+def test_the_runtime_routes_and_verifies_it(bundle: Path) -> None:
+    from vibe_router.verify import verify
+
+    with Router.load(bundle, threads=1) as router:
+        assert router.route("hi").engine == "onnx-cpu"
+        report = verify(router)
+    assert report.passed
+    assert report.prompts >= 64
+
+
+def test_the_same_checkpoint_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    contents = []
+    for name in ("first", "second"):
+        export(tmp_path, name=name)
+        contents.append({path.name: path.read_bytes() for path in (tmp_path / name).rglob("*") if path.is_file()})
+    assert contents[0] == contents[1]
+    assert b"2023-11-14T22:13:20+00:00" in contents[0]["router.json"]
+
+
+def test_temperature_and_profiles_come_from_the_option_then_the_checkpoint_then_the_card(tmp_path: Path) -> None:
+    from_checkpoint = export(tmp_path)
+    assert from_checkpoint.calibration.temperature == ROUTER_CONFIG["temperature"]
+    assert from_checkpoint.calibration.ece_after == ROUTER_CONFIG["ece_after"]
+    assert {name: value.raw for name, value in from_checkpoint.thresholds.items()} == ROUTER_CONFIG["profiles"]
+
+    options = ExportOptions(reference=ReferenceChoice.NONE, temperature=2.0, profiles={"mine": 0.7}, name="other")
+    chosen = export(tmp_path, options=options, name="chosen")
+    assert (chosen.calibration.temperature, chosen.calibration.ece_after) == (2.0, None)
+    assert (chosen.name, chosen.default_profile, list(chosen.thresholds)) == ("other", "mine", ["mine"])
+
+    (tmp_path / "small" / "router_config.json").unlink()
+    plain = export(tmp_path, name="plain")
+    assert plain.calibration.temperature == 1.0
+    assert "not calibrated" in plain.calibration.source
+    assert {name: value.raw for name, value in plain.thresholds.items()} == dict(CARD_PROFILES)
+
+
+def test_an_existing_target_is_kept_unless_told(bundle: Path) -> None:
+    before = (bundle / "router.json").read_bytes()
+    with pytest.raises(UsageError, match="exists") as caught:
+        export(bundle.parent)
+    assert "--force" in caught.value.hint
+    assert (bundle / "router.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"a": 1.5}', '{"a": "0.5"}', '{"a": true}', '{"a": NaN}', "{"])
+def test_bad_profiles_are_refused(text: str) -> None:
+    with pytest.raises(CheckpointError, match=r"profiles\.json"):
+        parse_profiles(text, where="profiles.json")
+
+
+def test_the_graph_is_a_few_fused_nodes_a_layer(bundle: Path) -> None:
+    graph = onnx.load(bundle / "onnx" / "model.onnx").graph
+    kinds = [node.op_type for node in graph.node]
+    assert kinds.count("MultiHeadAttention") == 4
+    assert kinds.count("RotaryEmbedding") == 8
+    # 15 a layer; what is left is embedding, masks, pooling and head.
+    assert len(kinds) - 15 * 4 <= 30
+
+
+def test_optimum_loads_it_and_gives_the_same_logits(bundle: Path) -> None:
+    optimum = pytest.importorskip("optimum.onnxruntime", reason="optimum-onnx is in the test extra")
+    transformers = pytest.importorskip("transformers")
+    torch = pytest.importorskip("torch")
+    model = optimum.ORTModelForSequenceClassification.from_pretrained(bundle, subfolder="onnx", file_name="model.onnx")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(bundle)
+    rows = [json.loads(line) for line in (bundle / "golden.jsonl").read_text().splitlines()]
+    for row in rows[::5]:
+        encoded = tokenizer(row["prompt"], truncation=True, return_tensors="pt")
+        assert encoded["input_ids"][0].tolist() == row["input_ids"]
+        with torch.inference_mode():
+            logit = float(model(input_ids=encoded["input_ids"], attention_mask=encoded["attention_mask"]).logits[0, 0])
+        assert logit == pytest.approx(row["logit"], abs=1e-4)
+
+
+def test_every_file_is_in_the_manifest_with_its_size(bundle: Path) -> None:
+    manifest = json.loads((bundle / "router.json").read_text())
+    for path in bundle.rglob("*"):
+        if path.is_file() and path.name != "router.json":
+            assert manifest["files"][path.relative_to(bundle).as_posix()]["bytes"] == path.stat().st_size
+    assert manifest["provenance"]["checkpoint"] == "small"
+    assert np.isfinite(manifest["calibration"]["temperature"])
