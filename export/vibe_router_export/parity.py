@@ -12,8 +12,8 @@ from vibe_router.engines.protocol import Engine
 from vibe_router.errors import ParityError
 from vibe_router.manifest import ParityNumbers, Threshold
 from vibe_router.policy import sigmoid
+from vibe_router.verify import FP32_TOLERANCE
 
-FP32_TOLERANCE = 1e-4
 _BATCH = 16
 
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from vibe_router.events import Progress, ProgressCallback
 from vibe_router.tokenizer import PromptTokenizer
+from vibe_router.verify import GoldenPrompt
 from vibe_router_export.checkpoint import Checkpoint
 from vibe_router_export.emit.numpy_values import evaluate
-from vibe_router_export.golden import GoldenPrompt, edge_prompts, mixed_prompts
+from vibe_router_export.golden import edge_prompts, mixed_prompts
 from vibe_router_export.parity import Case, check_ids
 from vibe_router_export.reference import Reference
 
@@ -31,7 +32,12 @@ class ProofCases:
     def golden_prompts(self, temperature: float) -> list[GoldenPrompt]:
         """Return what `golden.jsonl` holds: logits on the scale z / temperature."""
         return [
-            GoldenPrompt(case.prompt, case.ids.tolist(), truncated, case.logit / temperature)
+            GoldenPrompt(
+                prompt=case.prompt,
+                input_ids=tuple(case.ids.tolist()),
+                truncated=truncated,
+                logit=case.logit / temperature,
+            )
             for case, truncated in zip(self.cases[: self.golden], self.truncated, strict=False)
         ]
 
