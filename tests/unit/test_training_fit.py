@@ -16,6 +16,9 @@ from vibe_router_training.progress import FitProgress
 from vibe_router_training.scoring import score_logits
 from vibe_router_training.sweep import sweep, sweep_json, sweep_markdown
 
+# The Trainer doubts clocks by which two snapshots are written within a second.
+pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable:UserWarning")
+
 SETTINGS = FitSettings(
     learning_rate=1e-2, epochs=3, batch=16, max_tokens=32, precision=Precision.FP32, schedule="cosine"
 )
@@ -116,5 +119,5 @@ def test_a_sweep_keeps_the_best_of_its_fits(tmp_path: Path) -> None:
     assert swept.rows[1].validation_loss < swept.rows[0].validation_loss
     easy, hard = score_logits(swept.model, tiny_tokenizer(), ["hello there number 7", "Design a system number 7"])
     assert easy < hard
-    assert sweep_markdown(swept.rows).count("best |") == 1 + 1, "one mark beside the column's title"
+    assert [line.endswith("| best |") for line in sweep_markdown(swept.rows).splitlines()] == [False] * 3 + [True]
     assert '"best": true' in sweep_json(swept.rows)

@@ -27,7 +27,7 @@ def training_card(report: TrainingReport) -> str:
 
 
 def _limits(report: TrainingReport) -> str:
-    test = report.test[0]
+    nano, words, length = report.test
     return f"""### What it cannot do
 
 * It was trained on English prompts. What it does with other languages is chance.
@@ -36,8 +36,9 @@ def _limits(report: TrainingReport) -> str:
   it is shipped to choose between**. Chat requests have weak labels by source only: nobody measured them.
 * It has learned the type of task more than the difficulty of the prompt: which kind of question a prompt resembles
   explains most of its ranking. Do not expect it to tell an easy question from a hard one of the same kind.
-* It ranks a prompt that the cloud answers better above one that the device answers better {test.auc.value:.0%} of the
-  time. That is better than a bag of words or the prompt's length, and far from certain for any single prompt.
+* It ranks a prompt that the cloud answers better above one that the device answers better {_share(nano)} of the time;
+  a bag of words does so {_share(words)} and the prompt's length {_share(length)} of the time (test split, intervals
+  below). For any single prompt that is far from certain.
 * It sees the request alone: no conversation, no user, no attached files. It is no privacy or safety boundary."""
 
 
@@ -125,6 +126,10 @@ def _demo(report: TrainingReport) -> str:
 def _row(row: Figures, name: str | None = None) -> list[str]:
     ece = "" if row.ece is None else _interval(row.ece)
     return [name or row.scorer, f"{row.rows:,}", f"{row.unequal_rows:,}", _interval(row.auc), _interval(row.apgr), ece]
+
+
+def _share(row: Figures) -> str:
+    return f"{row.auc.value:.0%}"
 
 
 def _interval(interval: Interval) -> str:
