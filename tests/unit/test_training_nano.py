@@ -17,6 +17,7 @@ from vibe_router_training.baselines import bag_of_words
 from vibe_router_training.data import RawPrompt, Split, read_examples, split_of
 from vibe_router_training.fit import Precision
 from vibe_router_training.model import SHAPES, Size
+from vibe_router_training.nano.embeddings import cooccurrence_embeddings
 from vibe_router_training.nano.features import shape_numbers, shape_terms
 from vibe_router_training.nano.recipe import NanoSettings, make_nano
 from vibe_router_training.nano.report import figures
@@ -29,6 +30,11 @@ from vibe_router_training.nano.weak_labels import (
     is_demo_prompt,
     weak_examples,
 )
+from vibe_router_training.tokenizer import train_tokenizer
+
+
+# The Trainer doubts clocks by which two snapshots are written within a second.
+pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable:UserWarning")
 
 
 def test_terms_tell_case_places_and_outline() -> None:
@@ -42,6 +48,19 @@ def test_numbers_are_as_many_for_every_prompt() -> None:
     sizes = {len(shape_numbers(prompt)) for prompt in ("", " ", "hi", "Ünï 7?\n$x_1$", "a" * 5000)}
     assert len(sizes) == 1
     assert all(np.isfinite(shape_numbers("")))
+
+
+def test_embeddings_bring_tokens_of_one_kind_together() -> None:
+    prompts = ["the cat the dog the cat"] * 20 + ["a sun a moon a sun"] * 20
+    tokenizer = train_tokenizer(prompts, vocabulary_size=300)
+    embeddings = cooccurrence_embeddings(tokenizer, prompts, width=8, seed=0)
+    assert embeddings.shape == (tokenizer.get_vocab_size(), 8)
+    assert np.isfinite(embeddings).all()
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    cat, dog, moon = (unit[tokenizer.token_to_id(token)] for token in ("Ġcat", "Ġdog", "Ġmoon"))
+    assert cat @ dog > cat @ moon
+    again = cooccurrence_embeddings(tokenizer, prompts, width=8, seed=0)
+    assert np.array_equal(embeddings, again)
 
 
 def labelled(count: int, *, seed: int = 0) -> tuple[list[str], np.ndarray[tuple[int], np.dtype[np.float64]]]:

@@ -38,10 +38,11 @@ class Precision(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class FitSettings:
-    """The recipe; the defaults are the model card's. `warmup` is a share of all steps, `patience` in epochs."""
+    """The recipe; the defaults are the model card's, and the Trainer's where it is silent. `warmup` is a share of all steps, `patience` in epochs."""
 
     learning_rate: float = 5e-5
     weight_decay: float = 0.01
+    adam_beta2: float = 0.999
     warmup: float = 0.1
     schedule: str = "linear"
     epochs: int = 7
@@ -91,6 +92,7 @@ def fit(
         per_device_eval_batch_size=settings.batch,
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
+        adam_beta2=settings.adam_beta2,
         num_train_epochs=settings.epochs,
         warmup_steps=round(settings.warmup * steps),
         lr_scheduler_type=settings.schedule,

@@ -77,7 +77,7 @@ def sweep(
             seconds=result.seconds,
             best=result.validation_loss == lowest,
         )
-        for rate, result in results
+        for rate, result in sorted(results, key=lambda pair: pair[0])
     )
     return Sweep(rows, best_model)
 

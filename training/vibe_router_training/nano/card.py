@@ -71,7 +71,8 @@ Seed {report.seed}.
    mixed {1 - margin:.0%} to {margin:.0%}. It predicts each training prompt out of fold.
 3. {report.weak_examples:,} weakly labelled examples from unlabelled prompts: small talk and assistants' intents
    towards the device, prompts of hard suites and their first sentences towards the cloud.
-4. The student learns the teacher's predictions by cross-entropy: {fit["epochs"]} epochs, batch {fit["batch"]},
+4. The student's token embeddings start from the factorised mutual information of tokens in the training prompts.
+5. The student learns the teacher's predictions by cross-entropy: {fit["epochs"]} epochs, batch {fit["batch"]},
    prompts cut to {fit["max_tokens"]} tokens while training, {fit["schedule"]} schedule after {fit["warmup"]:.0%}
    warm-up, weight decay {fit["weight_decay"]:g}; kept are the epoch and the learning rate with the lowest validation
    loss against the measured labels:

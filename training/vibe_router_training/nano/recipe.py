@@ -35,6 +35,7 @@ from vibe_router_training.distillation import LossSettings, Objective
 from vibe_router_training.fit import FitSettings, release
 from vibe_router_training.model import SHAPES, Size, build_model
 from vibe_router_training.nano.card import training_card
+from vibe_router_training.nano.embeddings import cooccurrence_embeddings
 from vibe_router_training.nano.report import (
     DemoDecision,
     TrainingReport,
@@ -71,10 +72,11 @@ class NanoSettings:
     vocabulary: int = VOCABULARY_SIZE
     size: Size = Size.NANO
     margin_share: float = MARGIN_SHARE
-    learning_rates: tuple[float, ...] = (5e-4, 1e-3, 2e-3)
+    learning_rates: tuple[float, ...] = (1e-3, 2e-3, 5e-4)
     fit: FitSettings = field(
         default_factory=lambda: FitSettings(
-            epochs=3,
+            epochs=2,
+            adam_beta2=0.98,
             batch=64,
             max_tokens=128,
             schedule="cosine",
@@ -110,12 +112,13 @@ def make_nano(data: Path, out: Path, settings: NanoSettings, *, events: NanoEven
     tell("training the tokenizer")
     known = [*train.prompts, *(row.prompt for row in unlabelled if split_of(row.prompt) is Split.TRAIN)]
     tokenizer = train_tokenizer(known, vocabulary_size=settings.vocabulary)
+    start = cooccurrence_embeddings(tokenizer, known, width=SHAPES[settings.size].width, seed=settings.seed)
     tell("fitting the teacher")
     teacher = out_of_fold(train.prompts, train.preference, seed=settings.seed, margin_share=settings.margin_share)
     weak = weak_examples(unlabelled, seed=settings.seed)
     taught = [Example(prompt=text, p_teacher=float(p)) for text, p in zip(train.prompts, teacher, strict=True)]
     work = work_folder(out)
-    swept = _sweep(tokenizer, [*taught, *weak], validation, settings, work=work, events=events)
+    swept = _sweep(tokenizer, start, [*taught, *weak], validation, settings, work=work, events=events)
     tell("calibrating")
     logits = score_logits(swept.model, tokenizer, validation.prompts)
     calibrated = calibrate(
@@ -145,6 +148,7 @@ def make_nano(data: Path, out: Path, settings: NanoSettings, *, events: NanoEven
 
 def _sweep(
     tokenizer: Tokenizer,
+    start: FloatArray,
     examples: Sequence[Example],
     validation: LabelledPrompts,
     settings: NanoSettings,
@@ -152,12 +156,17 @@ def _sweep(
     work: Path,
     events: NanoEvents | None,
 ) -> Sweep:
-    """Fit the student at each learning rate; the validation loss is against the measured labels."""
+    """Fit the student at each learning rate, its token embeddings from `start`, float [vocabulary, width].
+
+    The validation loss is against the measured labels.
+    """
     prior = float(logit(np.mean([example.p_teacher for example in examples])))
 
     def fresh_model() -> Any:
         torch.manual_seed(settings.seed)
-        return build_model(SHAPES[settings.size], tokenizer, bias=prior)
+        model = build_model(SHAPES[settings.size], tokenizer, bias=prior)
+        model.get_input_embeddings().weight.data.copy_(torch.from_numpy(start))
+        return model
 
     def progress(rate: float) -> FitCallback | None:
         if events is None:
