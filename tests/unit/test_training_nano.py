@@ -32,7 +32,6 @@ from vibe_router_training.nano.weak_labels import (
 )
 from vibe_router_training.tokenizer import train_tokenizer
 
-
 # The Trainer doubts clocks by which two snapshots are written within a second.
 pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable:UserWarning")
 

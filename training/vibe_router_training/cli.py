@@ -340,7 +340,8 @@ def _use_threads(threads: int | None) -> None:
 
     import torch
 
-    torch.set_num_threads(threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0)
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    torch.set_num_threads(threads or allowed)
 
 
 @contextmanager

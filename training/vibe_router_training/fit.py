@@ -38,7 +38,10 @@ class Precision(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class FitSettings:
-    """The recipe; the defaults are the model card's, and the Trainer's where it is silent. `warmup` is a share of all steps, `patience` in epochs."""
+    """The recipe; the defaults are the model card's, and the Trainer's where the card is silent.
+
+    `warmup` is a share of all steps, `patience` a number of epochs.
+    """
 
     learning_rate: float = 5e-5
     weight_decay: float = 0.01

@@ -11,7 +11,8 @@ learns what generalises.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -28,18 +29,26 @@ MARGIN_SHARE = 0.4
 _CLIP = 0.02
 
 
+@dataclass(frozen=True)
+class CrossFitted:
+    """Out-of-fold logits of both halves of the ensemble, float64 [n]: fitted plainly, and with the margin."""
+
+    plain: FloatArray
+    weighted: FloatArray
+
+
 def out_of_fold(
-    prompts: Sequence[str],
-    preference: FloatArray,
-    *,
-    seed: int,
-    margin_share: float = MARGIN_SHARE,
-    progress: Callable[[int, int], None] | None = None,
+    prompts: Sequence[str], preference: FloatArray, *, seed: int, margin_share: float = MARGIN_SHARE
 ) -> FloatArray:
     """Return for each prompt the p_teacher, float64 [n] in 0..1, that the ensemble expects without seeing it.
 
-    `preference` float [n]; `progress(done, folds)` is called after each fold.
+    `preference` is the measured p_teacher, float [n].
     """
+    return mix(cross_fit(prompts, preference, seed=seed), preference, margin_share=margin_share)
+
+
+def cross_fit(prompts: Sequence[str], preference: FloatArray, *, seed: int) -> CrossFitted:
+    """Fit the learners to four fifths of the prompts at a time, and let them judge the fifth they have not seen."""
     features = PromptFeatures(prompts, seed=seed)
     sparse = features.sparse(prompts)
     dense = features.dense(prompts, sparse)
@@ -62,10 +71,13 @@ def out_of_fold(
             ).fit(dense[seen], preference[seen], sample_weight=weight[seen])
             logits[unseen] = linear.decision_function(sparse[unseen])
             logits[unseen] += logit(np.clip(trees.predict(dense[unseen]), _CLIP, 1.0 - _CLIP))
-        if progress is not None:
-            progress(fold + 1, FOLDS)
-    mixed = (1.0 - margin_share) * _standardised(plain) + margin_share * _standardised(weighted)
-    return _on_the_scale_of(preference, mixed)
+    return CrossFitted(plain, weighted)
+
+
+def mix(fitted: CrossFitted, preference: FloatArray, *, margin_share: float) -> FloatArray:
+    """Return both halves mixed, the margin-weighted one with `margin_share`, on the scale of `preference`."""
+    plain, weighted = _standardised(fitted.plain), _standardised(fitted.weighted)
+    return _on_the_scale_of(preference, (1.0 - margin_share) * plain + margin_share * weighted)
 
 
 def _standardised(values: FloatArray) -> FloatArray:
