@@ -79,7 +79,8 @@ Seed {report.seed}.
 
 {sweep_markdown(report.sweep).rstrip()}
 
-The whole run took {report.seconds / 60:.0f} minutes. The 14 example prompts below are in no training data."""
+The whole run took {report.seconds / 60:.0f} minutes. The student was taught none of the example prompts below; some
+stand in the unlabelled text that tokenizer and embeddings are counted from."""
 
 
 def _calibration(report: TrainingReport) -> str:
@@ -100,7 +101,8 @@ def _figures(report: TrainingReport) -> str:
     return f"""### Figures
 
 AUC: the cloud's answer better against the device's better, equal ones left out. APGR: mean share of the quality gap
-recovered over all cloud shares, 0.5 for chance. ECE: 15 equal-count bins against p_teacher. 95 % bootstrap intervals.
+recovered over all cloud shares, 0.5 for chance. ECE: 15 equal-count bins against p_teacher. 95 % bootstrap intervals;
+resampling adds noise to the bins, so those of ECE lie too high.
 
 Test split:
 
