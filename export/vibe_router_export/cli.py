@@ -13,6 +13,7 @@ from vibe_router.commands.entry import run
 from vibe_router.commands.output import print_json, progress_bar
 from vibe_router.errors import UsageError
 from vibe_router.extras import require_extra
+from vibe_router.verify import DEFAULT_BAND
 
 if TYPE_CHECKING:
     from vibe_router_export.checkpoint import Checkpoint
@@ -93,7 +94,7 @@ def onnx(
         typer.Option(help="Give it several times for several graphs in one bundle; default: fp32."),
     ] = None,
     prompts: PromptsOption = None,
-    band: BandOption = 0.02,
+    band: BandOption = DEFAULT_BAND,
     max_flips: MaxFlipsOption = 0,
     force: ForceOption = False,
     as_json: JsonOption = False,
@@ -134,7 +135,7 @@ def verify(
     bundle: Annotated[str, typer.Argument(help="The bundle that was exported from it.")],
     precision: Annotated[PrecisionName, typer.Option(help="Which of the bundle's graphs.")] = PrecisionName.FP32,
     prompts: PromptsOption = None,
-    band: BandOption = 0.02,
+    band: BandOption = DEFAULT_BAND,
     max_flips: MaxFlipsOption = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -163,9 +164,10 @@ def verify(
 
 def inspect(source: CheckpointArgument, as_json: JsonOption = False) -> None:
     """Show what a checkpoint is, or why it cannot be exported."""
+    loaded = _load(source)
     from vibe_router_export.report import checkpoint_summary
 
-    summary = checkpoint_summary(_load(source))
+    summary = checkpoint_summary(loaded)
     if as_json:
         print_json(summary)
     else:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import numpy as np
+
+from vibe_router.verify import GoldenPrompt
 
 EXAMPLES = (
     "hi",
@@ -98,16 +100,6 @@ _TEXTS = (
     "please remind me to water the plants",
 )
 _LONG_SENTENCE = "Explain step by step how the garbage collector decides which objects are reachable. "
-
-
-@dataclass(frozen=True)
-class GoldenPrompt:
-    """One line of `golden.jsonl`; `logit` is the reference's z / temperature."""
-
-    prompt: str
-    input_ids: list[int]
-    truncated: bool
-    logit: float
 
 
 def edge_prompts(count_tokens: Callable[[str], int], *, max_tokens: int) -> list[str]:

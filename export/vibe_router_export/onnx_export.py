@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -12,8 +12,9 @@ from vibe_router.engines.choice import choose_engine
 from vibe_router.engines.onnx import OnnxCpuEngine
 from vibe_router.engines.protocol import Engine
 from vibe_router.events import ProgressCallback
-from vibe_router.manifest import Calibration, EngineFile, Manifest, ParityNumbers
+from vibe_router.manifest import Calibration, EngineFile, Manifest
 from vibe_router.tokenizer import PromptTokenizer
+from vibe_router.verify import DEFAULT_BAND
 from vibe_router_export.assemble import calibrated_thresholds, write_manifest, write_model_files
 from vibe_router_export.card import bundle_card
 from vibe_router_export.checkpoint import Checkpoint
@@ -22,7 +23,7 @@ from vibe_router_export.fold import fold_temperature
 from vibe_router_export.golden import dump_golden
 from vibe_router_export.low_precision import LowPrecisionExporter, LowPrecisionGraph
 from vibe_router_export.onnx_file import remove_onnx, write_onnx
-from vibe_router_export.parity import DEFAULT_BAND, FP32_LIMITS, Case, Limits, ParityReport, gate, limits_for, measure
+from vibe_router_export.parity import FP32_LIMITS, Case, Limits, ParityReport, gate, limits_for, measure
 from vibe_router_export.proof import collect_cases, score_with_graph, spread
 from vibe_router_export.quantize import Precision
 from vibe_router_export.reference import Reference, reference_available
@@ -96,11 +97,7 @@ def export_onnx(
     temperature = calibration.temperature
     thresholds = calibrated_thresholds(options.profiles or checkpoint.router.profiles, temperature)
     max_tokens = min(options.max_tokens, checkpoint.config.max_positions)
-    reference = _load_reference(checkpoint, options.reference)
     low = [precision for precision in Precision if precision in options.precisions and precision is not Precision.FP32]
-    for_reference, further = options.prompts, list[str]()
-    if low and options.prompts is not None:
-        for_reference, further = spread(options.prompts)
     with staged_folder(bundle, overwrite=options.overwrite) as staged:
         write_model_files(checkpoint, staged, max_tokens=max_tokens)
         model = staged / MODEL_FILE
@@ -112,63 +109,51 @@ def export_onnx(
         proof = collect_cases(
             checkpoint,
             tokenizer,
-            reference=reference,
-            prompts=for_reference,
+            # Not kept in a variable: its memory is free again when the session is made.
+            reference=_load_reference(checkpoint, options.reference),
+            prompts=spread(options.prompts) if low and options.prompts is not None else options.prompts,
             max_tokens=max_tokens,
             progress=progress,
         )
 
-        def judge(engine: Engine, cases: Sequence[Case], reference: str, band: float) -> ParityReport:
+        def compare(engine: Engine, cases: Sequence[Case], against: str, band: float) -> ParityReport:
             return measure(
                 engine,
                 cases,
                 temperature=temperature,
                 thresholds=thresholds,
                 pad_token_id=checkpoint.config.pad_token_id,
-                reference=reference,
+                reference=against,
                 band=band,
             )
 
         fp32 = OnnxCpuEngine(model, file=MODEL_FILE, precision=Precision.FP32.value)
-        report = judge(fp32, proof.cases, proof.reference or "numpy", FP32_LIMITS.band)
+        report = compare(fp32, proof.cases, proof.reference or "numpy", FP32_LIMITS.band)
         gate(report, FP32_LIMITS, temperature=temperature)
-
-        graphs: tuple[LowPrecisionGraph, ...] = ()
-        if low:
-            more = score_with_graph(fp32, tokenizer, further, temperature=temperature, progress=progress)
-            against = report.numbers.reference
-            if more:
-                against += f" on {len(proof.cases)} prompts, the fp32 graph proven equal to it on {len(more)}"
-            cases = proof.cases + more
-            exporter = LowPrecisionExporter(
-                weights=folded,
-                max_tokens=max_tokens,
-                cases=cases,
-                judge=lambda engine: judge(engine, cases, against, options.band),
-                limits=limits_for(Precision.INT8, band=options.band, max_flips=options.max_flips),
-                temperature=temperature,
-                progress=progress,
-            )
-            graphs = tuple(
-                exporter.export(precision, staged / MODEL_FILES[precision], file=MODEL_FILES[precision])
-                for precision in low
-            )
+        further = proof.left_out(options.prompts or ())
+        more = score_with_graph(fp32, tokenizer, further, temperature=temperature, progress=progress)
         fp32.close()
-        proven = proof.reference is not None
-        engines = [
-            EngineFile(
-                kind="onnx",
-                file=graph.file,
-                precision=graph.precision.value,
-                parity=graph.report.numbers if proven else None,
-            )
-            for graph in graphs
-        ]
-        if Precision.FP32 in options.precisions:
-            parity: ParityNumbers | None = report.numbers if proven else None
-            engines.insert(0, EngineFile(kind="onnx", file=MODEL_FILE, precision="fp32", parity=parity))
-        else:
+
+        against = report.numbers.reference
+        if more:
+            against += f" on {len(proof.cases)} prompts, the fp32 graph proven equal to it on {len(more)}"
+        cases = proof.cases + more
+        exporter = LowPrecisionExporter(
+            weights=folded,
+            max_tokens=max_tokens,
+            cases=cases,
+            judge=lambda engine: compare(engine, cases, against, options.band),
+            limits=limits_for(Precision.INT8, band=options.band, max_flips=options.max_flips),
+            temperature=temperature,
+            progress=progress,
+        )
+        graphs = tuple(
+            exporter.export(precision, staged / MODEL_FILES[precision], file=MODEL_FILES[precision])
+            for precision in low
+        )
+        if Precision.FP32 not in options.precisions:
             remove_onnx(model)
+        engines = _engine_files(report, graphs, precisions=options.precisions, proven=proof.reference is not None)
         (staged / "golden.jsonl").write_text(dump_golden(proof.golden_prompts(temperature)), encoding="utf-8")
         name = options.name or checkpoint.router.name or Path(checkpoint.source).name
         card = bundle_card(
@@ -177,7 +162,7 @@ def export_onnx(
             calibration=calibration,
             thresholds=thresholds,
             default_profile=checkpoint.router.default_profile,
-            engines=tuple(engines),
+            engines=engines,
             kept=[(graph.file, matrix) for graph in graphs for matrix in graph.kept],
             checkpoint=checkpoint.source,
             training_card=checkpoint.training_card,
@@ -193,6 +178,18 @@ def export_onnx(
             max_tokens=max_tokens,
         )
     return Exported(manifest, report, graphs)
+
+
+def _engine_files(
+    report: ParityReport, graphs: Sequence[LowPrecisionGraph], *, precisions: Collection[Precision], proven: bool
+) -> tuple[EngineFile, ...]:
+    """Return the manifest's entries, fp32 first where it was asked for."""
+    rows = [(MODEL_FILE, Precision.FP32, report)] if Precision.FP32 in precisions else []
+    rows += [(graph.file, graph.precision, graph.report) for graph in graphs]
+    return tuple(
+        EngineFile(kind="onnx", file=file, precision=precision.value, parity=one.numbers if proven else None)
+        for file, precision, one in rows
+    )
 
 
 def verify_onnx(

@@ -14,9 +14,9 @@ from vibe_router.engines.protocol import Engine
 from vibe_router.errors import ParityError
 from vibe_router.manifest import ParityNumbers, Threshold
 from vibe_router.policy import sigmoid
+from vibe_router.verify import DEFAULT_BAND, FP32_TOLERANCE
 from vibe_router_export.quantize import Precision
 
-FP32_TOLERANCE = 1e-4
 _BATCH = 16
 
 
@@ -42,8 +42,6 @@ class Limits:
 
 
 FP32_LIMITS = Limits(logit_difference=FP32_TOLERANCE, band=0.0)
-DEFAULT_BAND = 0.02
-"""What low precision may decide otherwise: scores this close to a threshold are a coin's toss anyway."""
 
 
 def limits_for(precision: Precision, *, band: float = DEFAULT_BAND, max_flips: int = 0) -> Limits:

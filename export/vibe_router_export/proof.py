@@ -11,9 +11,10 @@ from vibe_router.batching import score_alone
 from vibe_router.engines.protocol import Engine
 from vibe_router.events import Progress, ProgressCallback
 from vibe_router.tokenizer import PromptTokenizer
+from vibe_router.verify import GoldenPrompt
 from vibe_router_export.checkpoint import Checkpoint
 from vibe_router_export.emit.numpy_values import evaluate
-from vibe_router_export.golden import GoldenPrompt, edge_prompts, mixed_prompts
+from vibe_router_export.golden import edge_prompts, mixed_prompts
 from vibe_router_export.parity import Case, check_ids
 from vibe_router_export.reference import Reference
 
@@ -33,9 +34,19 @@ class ProofCases:
     def golden_prompts(self, temperature: float) -> list[GoldenPrompt]:
         """Return what `golden.jsonl` holds: logits on the scale z / temperature."""
         return [
-            GoldenPrompt(case.prompt, case.ids.tolist(), truncated, case.logit / temperature)
+            GoldenPrompt(
+                prompt=case.prompt,
+                input_ids=tuple(case.ids.tolist()),
+                truncated=truncated,
+                logit=case.logit / temperature,
+            )
             for case, truncated in zip(self.cases[: self.golden], self.truncated, strict=False)
         ]
+
+    def left_out(self, prompts: Sequence[str]) -> list[str]:
+        """Return those of `prompts` that are not among the cases."""
+        there = {case.prompt for case in self.cases}
+        return [prompt for prompt in prompts if prompt not in there]
 
 
 def collect_cases(
@@ -82,14 +93,13 @@ def collect_cases(
     return ProofCases(tuple(cases), tuple(truncated), len(golden), None if reference is None else reference.name)
 
 
-def spread(prompts: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return 240 of the prompts, taken evenly, for the reference to score, and the rest for the proven fp32 graph.
+def spread(prompts: Sequence[str]) -> list[str]:
+    """Return 240 of the prompts, taken evenly, for the reference to score; the proven fp32 graph scores the others.
 
     PyTorch is several times slower than the graph; thousands of prompts would take it an hour at base size.
     """
-    chosen = set(np.linspace(0, len(prompts) - 1, min(_OTHER_PROMPTS, len(prompts))).astype(int).tolist())
-    kept = [prompt for index, prompt in enumerate(prompts) if index in chosen]
-    return kept, [prompt for index, prompt in enumerate(prompts) if index not in chosen]
+    places = np.linspace(0, len(prompts) - 1, min(_OTHER_PROMPTS, len(prompts))).astype(int)
+    return [prompts[place] for place in places]
 
 
 def score_with_graph(

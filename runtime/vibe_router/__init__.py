@@ -13,7 +13,6 @@ from vibe_router.bundle import Bundle
 from vibe_router.errors import VibeRouterError
 from vibe_router.policy import Decision, Reason, Target
 from vibe_router.router import Router
-
-__version__ = "0.1.0"
+from vibe_router.version import __version__
 
 __all__ = ["Bundle", "Decision", "Reason", "Router", "Target", "VibeRouterError", "__version__"]

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 GOLDEN_NAME = "golden.jsonl"
 FP32_TOLERANCE = 1e-4
 """Largest |logit - reference| of a graph in fp32. Rounding alone gives about 1e-6."""
-_DEFAULT_BAND = 0.02
+DEFAULT_BAND = 0.02
+"""Below fp32, a decision may differ where the reference's |p - threshold| is less than this."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +163,7 @@ def _report(router: Router, golden: list[GoldenPrompt], logits: list[float], mis
     manifest, engine = router.bundle.manifest, router.engine
     fp32 = engine.precision == "fp32"
     parity = next((file.parity for file in manifest.engines if file.file == engine.file), None)
-    band = 0.0 if fp32 else (parity.band if parity else _DEFAULT_BAND)
+    band = 0.0 if fp32 else (parity.band if parity else DEFAULT_BAND)
     differences = [abs(logit - item.logit) for logit, item in zip(logits, golden, strict=True)]
     pairs = [(sigmoid(logit), sigmoid(item.logit)) for logit, item in zip(logits, golden, strict=True)]
     profiles = []

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from tests.support.checkpoints import small_config, write_checkpoint
 from vibe_router.engines.onnx import OnnxCpuEngine
+from vibe_router.verify import FP32_TOLERANCE
 from vibe_router_export.checkpoint import Checkpoint, read_checkpoint
 from vibe_router_export.emit.numpy_values import evaluate
 from vibe_router_export.emit.onnx_graph import build_onnx
 from vibe_router_export.fold import fold_temperature
 from vibe_router_export.onnx_file import write_onnx
-from vibe_router_export.parity import FP32_TOLERANCE
 
 pytest.importorskip("torch", reason="parity is measured against PyTorch")
 reference = pytest.importorskip("vibe_router_export.reference")

@@ -1,0 +1,118 @@
+"""`router-export` as a process: results on stdout, everything else on stderr, exit codes as promised."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.checkpoints import small_config, write_checkpoint
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(*arguments: str | Path, hide: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    """Run the command; modules in `hide` look as if they were not installed."""
+    program = (
+        "import sys, importlib.util as u, importlib.machinery as m\n"
+        f"hidden = {hide!r}\n"
+        "class Hider:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in hidden: raise ModuleNotFoundError(name)\n"
+        "if hidden:\n"
+        "    sys.meta_path.insert(0, Hider())\n"
+        "    find = u.find_spec\n"
+        "    u.find_spec = lambda name, package=None: None if name in hidden else find(name, package)\n"
+        "from vibe_router_export.cli import main\n"
+        "main()\n"
+    )
+    paths = os.pathsep.join(str(ROOT / name) for name in ("runtime", "export", "training"))
+    return subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        env=os.environ | {"PYTHONPATH": paths, "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_checkpoint(tmp_path_factory.mktemp("cli") / "small", router=False)
+
+
+def test_onnx_prints_json_on_stdout_and_notes_on_stderr(checkpoint: Path, tmp_path: Path) -> None:
+    done = run("onnx", checkpoint, "-o", tmp_path / "bundle", "--reference", "none", "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["proven"] is False
+    assert result["parity"]["reference"] == "numpy"
+    assert "states no temperature; exporting with 1.0" in done.stderr
+    assert (tmp_path / "bundle" / "router.json").exists()
+
+
+def test_without_torch_the_export_works_and_says_unproven(checkpoint: Path, tmp_path: Path) -> None:
+    done = run("onnx", checkpoint, "-o", tmp_path / "bundle", hide=("torch", "transformers"))
+    assert done.returncode == 0, done.stderr
+    assert "unproven" in done.stdout
+    assert json.loads((tmp_path / "bundle" / "router.json").read_text())["engines"][0]["parity"] is None
+
+
+def test_asking_for_the_reference_without_torch_names_the_install_line(checkpoint: Path, tmp_path: Path) -> None:
+    arguments = ("onnx", checkpoint, "-o", tmp_path / "bundle", "--reference", "transformers")
+    done = run(*arguments, hide=("torch", "transformers"))
+    assert done.returncode == 2
+    assert "pip install 'vibe-router[reference]'" in done.stderr
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_without_the_export_extra_the_install_line_is_named(checkpoint: Path) -> None:
+    done = run("inspect", checkpoint, hide=("onnx", "safetensors"))
+    assert done.returncode == 2
+    assert "onnx and safetensors" in done.stderr
+    assert "pip install 'vibe-router[export]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "named"),
+    [
+        (["inspect", "nowhere"], 9, "no checkpoint at nowhere"),
+        (["onnx", "CHECKPOINT", "-o", "EXISTING"], 2, "exists already"),
+        (["onnx", "CHECKPOINT", "-o", "NEW", "--temperature", "0"], 2, "not positive"),
+        (["onnx", "CHECKPOINT", "-o", "NEW", "--profiles", "absent.json"], 2, "cannot read"),
+        (["onnx", "CHECKPOINT", "-o", "NEW", "--prompts", "absent.jsonl"], 1, "cannot read"),
+        (["onnx", "CHECKPOINT"], 2, ""),
+        (["checkpoint", "EXISTING"], 2, "exists already"),
+        (["unknown"], 2, ""),
+    ],
+)
+def test_refusals_have_a_message_and_an_exit_code(
+    arguments: list[str], code: int, named: str, checkpoint: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "existing").mkdir()
+    places = {"CHECKPOINT": checkpoint, "EXISTING": tmp_path / "existing", "NEW": tmp_path / "new"}
+    done = run(*(places.get(argument, argument) for argument in arguments))
+    assert done.returncode == code, done.stderr
+    assert named in done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["existing"]
+
+
+def test_inspect_describes_the_checkpoint(checkpoint: Path) -> None:
+    summary = json.loads(run("inspect", checkpoint, "--json").stdout)
+    assert summary["layers"] == 4
+    assert summary["window"] == 8
+    assert summary["vocabulary"] == small_config()["vocab_size"]
+
+
+@pytest.mark.parametrize("module", ["torch", "transformers", "onnx", "onnxruntime"])
+def test_help_imports_nothing_heavy(module: str) -> None:
+    done = run("--help", hide=(module,))
+    assert done.returncode == 0, done.stderr
+    assert "inspect" in done.stdout

@@ -1,0 +1,54 @@
+"""ModernBERT-base at full size, with and without massive activations: export, gate, verify, other runtimes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from vibe_router import Router
+from vibe_router.bundle import bundled_folder
+from vibe_router.verify import verify
+from vibe_router_export.checkpoint import read_checkpoint
+from vibe_router_export.onnx_export import MODEL_FILE, ExportOptions, ReferenceChoice, export_onnx
+from vibe_router_export.random_checkpoint import Outliers, Size, write_random_checkpoint
+
+pytestmark = pytest.mark.slow
+MODERNBERT_BASE_ENCODER = 149_014_272
+SHARED_TOKENIZER = Path(__file__).resolve().parents[3] / "shared" / "tokenizer" / "tokenizer.json"
+
+
+def tokenizer() -> Path:
+    """The true tokenizer where it is at hand, else the bundled one filled up to the vocabulary's size."""
+    return SHARED_TOKENIZER if SHARED_TOKENIZER.exists() else bundled_folder() / "tokenizer.json"
+
+
+@pytest.mark.parametrize("outliers", [None, Outliers()], ids=["plain", "outliers"])
+def test_base_exports_passes_the_gate_and_verifies(tmp_path: Path, outliers: Outliers | None) -> None:
+    pytest.importorskip("torch", reason="parity is measured against PyTorch")
+    folder = tmp_path / "base"
+    parameters = write_random_checkpoint(folder, size=Size.BASE, seed=0, outliers=outliers, tokenizer=tokenizer())
+    # Encoder, head (dense and norm), classifier with bias.
+    assert parameters == MODERNBERT_BASE_ENCODER + 768 * 768 + 768 + 768 + 1
+
+    exported = export_onnx(
+        read_checkpoint(folder),
+        tmp_path / "bundle",
+        options=ExportOptions(temperature=1.083, reference=ReferenceChoice.TRANSFORMERS),
+    )
+    numbers = exported.report.numbers
+    assert numbers.prompts >= 264
+    assert numbers.max_abs_logit_difference < 1e-4
+    assert numbers.flips == 0
+
+    nodes = onnx.load(tmp_path / "bundle" / MODEL_FILE, load_external_data=False).graph.node
+    assert len(nodes) < 400
+    with Router.load(tmp_path / "bundle") as router:
+        report = verify(router)
+        assert report.passed
+        assert len({router.route(text).target for text in ("hi", "2", "Explain recursion", "x" * 40, "SELECT 1")}) >= 1
+    first = json.loads((tmp_path / "bundle" / "golden.jsonl").read_text().splitlines()[0])
+    assert np.isfinite(first["logit"])
