@@ -173,6 +173,17 @@ def test_auto_takes_int8_and_it_verifies(bundle: Path) -> None:
     assert report.max_abs_logit_difference > 1e-4
 
 
+def test_an_exported_int8_graph_is_compared_with_pytorch_again(bundle: Path, plain: Checkpoint) -> None:
+    from vibe_router_export.onnx_export import verify_onnx
+
+    limits = limits_for(Precision.INT8)
+    report = verify_onnx(plain, str(bundle), precision=Precision.INT8, limits=limits, prompts=PROMPTS[:5])
+    assert "torch" in report.numbers.reference
+    assert report.numbers.max_abs_logit_difference > 1e-3
+    with pytest.raises(ParityError, match="apart, at most 1e-04 is allowed"):
+        verify_onnx(plain, str(bundle), precision=Precision.INT8, prompts=PROMPTS[:5])
+
+
 def test_flips_that_were_let_pass_leave_a_graph_unproven(bundle: Path) -> None:
     files = {file.precision: file for file in open_bundle(bundle).manifest.engines}
     assert [is_proven(files[name]) for name in ("fp32", "int8", "int4")] == [True, True, False]
