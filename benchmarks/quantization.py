@@ -20,9 +20,8 @@ from onnx import TensorProto
 from vibe_router.batching import score_alone
 from vibe_router.engines.onnx import OnnxCpuEngine
 from vibe_router.events import Progress, ProgressCallback
-from vibe_router.policy import above, sigmoid
+from vibe_router.policy import LOW_PRECISION_BAND, above, sigmoid
 from vibe_router.tokenizer import PromptTokenizer
-from vibe_router.verify import DEFAULT_BAND
 from vibe_router_export.checkpoint import Checkpoint, read_checkpoint
 from vibe_router_export.emit.onnx_graph import build_onnx
 from vibe_router_export.golden import EXAMPLES, mixed_prompts
@@ -31,7 +30,7 @@ from vibe_router_export.quantize import ALL_FP32, Precision, PrecisionPlan, lowe
 from vibe_router_export.reference import reference_available
 from vibe_router_export.spikes import input_ranges
 
-COLUMNS = ("way", "MB", "error rms", "error max", "max |dp|", "flips", f"outside {DEFAULT_BAND:g}", "kept in fp32")
+COLUMNS = ("way", "MB", "error rms", "error max", "max |dp|", "flips", "outside the band", "kept in fp32")
 _MAX_TOKENS = 512
 _CALIBRATION_PROMPTS = 32
 _CALIBRATION_TOKENS = 128
@@ -219,7 +218,7 @@ def _row(way: _Way, scores: NDArray[np.float64], exact: NDArray[np.float64], pro
         max_error=float(np.abs(errors).max()),
         max_abs_probability_difference=max(abs(p - reference) for p, reference in pairs),
         flips=len(flipped),
-        flips_outside_band=sum(distance >= DEFAULT_BAND for distance in flipped),
+        flips_outside_band=sum(distance >= LOW_PRECISION_BAND for distance in flipped),
         kept=way.kept,
     )
 

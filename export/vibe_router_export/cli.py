@@ -13,7 +13,7 @@ from vibe_router.commands.entry import run
 from vibe_router.commands.output import print_json, progress_bar
 from vibe_router.errors import UsageError
 from vibe_router.extras import require_extra
-from vibe_router.verify import DEFAULT_BAND
+from vibe_router.policy import LOW_PRECISION_BAND
 
 if TYPE_CHECKING:
     from vibe_router_export.checkpoint import Checkpoint
@@ -94,7 +94,7 @@ def onnx(
         typer.Option(help="Give it several times for several graphs in one bundle; default: fp32."),
     ] = None,
     prompts: PromptsOption = None,
-    band: BandOption = DEFAULT_BAND,
+    band: BandOption = LOW_PRECISION_BAND,
     max_flips: MaxFlipsOption = 0,
     force: ForceOption = False,
     as_json: JsonOption = False,
@@ -135,7 +135,7 @@ def verify(
     bundle: Annotated[str, typer.Argument(help="The bundle that was exported from it.")],
     precision: Annotated[PrecisionName, typer.Option(help="Which of the bundle's graphs.")] = PrecisionName.FP32,
     prompts: PromptsOption = None,
-    band: BandOption = DEFAULT_BAND,
+    band: BandOption = LOW_PRECISION_BAND,
     max_flips: MaxFlipsOption = 0,
     as_json: JsonOption = False,
 ) -> None:

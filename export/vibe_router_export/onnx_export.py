@@ -13,8 +13,8 @@ from vibe_router.engines.onnx import OnnxCpuEngine
 from vibe_router.engines.protocol import Engine
 from vibe_router.events import ProgressCallback
 from vibe_router.manifest import Calibration, EngineFile, Manifest
+from vibe_router.policy import LOW_PRECISION_BAND
 from vibe_router.tokenizer import PromptTokenizer
-from vibe_router.verify import DEFAULT_BAND
 from vibe_router_export.assemble import calibrated_thresholds, write_manifest, write_model_files
 from vibe_router_export.card import bundle_card
 from vibe_router_export.checkpoint import Checkpoint
@@ -57,7 +57,7 @@ class ExportOptions:
     reference: ReferenceChoice = ReferenceChoice.AUTO
     precisions: Sequence[Precision] = (Precision.FP32,)
     prompts: Sequence[str] | None = None
-    band: float = DEFAULT_BAND
+    band: float = LOW_PRECISION_BAND
     max_flips: int = 0
     overwrite: bool = False
 
@@ -137,12 +137,11 @@ def export_onnx(
         against = report.numbers.reference
         if more:
             against += f" on {len(proof.cases)} prompts, the fp32 graph proven equal to it on {len(more)}"
-        cases = proof.cases + more
         exporter = LowPrecisionExporter(
             weights=folded,
             max_tokens=max_tokens,
-            cases=cases,
-            judge=lambda engine: compare(engine, cases, against, options.band),
+            cases=proof.cases + more,
+            judge=lambda engine, chosen: compare(engine, chosen, against, options.band),
             limits=limits_for(Precision.INT8, band=options.band, max_flips=options.max_flips),
             temperature=temperature,
             progress=progress,

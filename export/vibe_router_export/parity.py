@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vibe_router.batching import score_alone
+from vibe_router.batching import pad, score_alone
 from vibe_router.engines.protocol import Engine
 from vibe_router.errors import ParityError
 from vibe_router.manifest import ParityNumbers, Threshold
-from vibe_router.policy import sigmoid
-from vibe_router.verify import DEFAULT_BAND, FP32_TOLERANCE
+from vibe_router.policy import LOW_PRECISION_BAND, above, sigmoid
+from vibe_router.verify import FP32_TOLERANCE
 from vibe_router_export.quantize import Precision
 
 _BATCH = 16
@@ -44,7 +44,7 @@ class Limits:
 FP32_LIMITS = Limits(logit_difference=FP32_TOLERANCE, band=0.0)
 
 
-def limits_for(precision: Precision, *, band: float = DEFAULT_BAND, max_flips: int = 0) -> Limits:
+def limits_for(precision: Precision, *, band: float = LOW_PRECISION_BAND, max_flips: int = 0) -> Limits:
     """Return what a graph of `precision` must keep; `band` and `max_flips` are for those below fp32."""
     return FP32_LIMITS if precision is Precision.FP32 else Limits(math.inf, band, max_flips)
 
@@ -118,15 +118,18 @@ def measure(
         abs(sigmoid(float(score)) - sigmoid(float(target))) for score, target in zip(scores, expected, strict=True)
     ]
     flips, outside = dict.fromkeys(thresholds, 0), []
-    for case, runs in zip(cases, np.stack([scores, alone, batched], axis=1), strict=True):
-        reference_p = sigmoid(case.logit / temperature)
+    for case, one, many in zip(cases, alone, batched, strict=True):
+        reference_p, alone_p, batched_p = (sigmoid(float(z)) for z in (case.logit / temperature, one, many))
         for profile, threshold in thresholds.items():
-            to_cloud = sigmoid(case.logit) > threshold.raw
-            flipped = [p for p in (sigmoid(float(run)) for run in runs) if (p > threshold.calibrated) != to_cloud]
+            at = threshold.calibrated
+            # `Router.route_many` scores again alone what a batch leaves within the band.
+            runs = (alone_p, alone_p if abs(batched_p - at) <= band else batched_p)
+            to_cloud = above(sigmoid(case.logit), threshold.raw)
+            flipped = [p for p in runs if above(p, at) != to_cloud]
             if not flipped:
                 continue
             flips[profile] += 1
-            if abs(reference_p - threshold.calibrated) >= band:
+            if abs(reference_p - at) >= band:
                 outside.append(Flip(case.prompt, profile, threshold, reference_p, flipped[0]))
     worst = int(differences.argmax())
     numbers = ParityNumbers(
@@ -196,13 +199,7 @@ def _in_padded_batches(engine: Engine, cases: Sequence[Case], pad_token_id: int)
     logits = np.empty(len(cases), np.float32)
     for number, shortest in enumerate(short):
         chosen = [shortest, *rest[number * (_BATCH - 1) : (number + 1) * (_BATCH - 1)]]
-        width = max(len(cases[index].ids) for index in chosen)
-        ids = np.full((len(chosen), width), pad_token_id, np.int64)
-        mask = np.zeros_like(ids)
-        for row, index in enumerate(chosen):
-            ids[row, : len(cases[index].ids)] = cases[index].ids
-            mask[row, : len(cases[index].ids)] = 1
-        logits[chosen] = engine.logits(ids, mask)
+        logits[chosen] = engine.logits(*pad([cases[index].ids for index in chosen], pad_token_id=pad_token_id))
     return logits
 
 

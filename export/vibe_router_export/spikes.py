@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from vibe_router.batching import pad
 from vibe_router_export.activations import watch_linears
 from vibe_router_export.emit.numpy_quantized import round_to_uint8
 from vibe_router_export.emit.numpy_values import Values
@@ -64,7 +65,7 @@ def input_ranges(
     seen = {linear.weight.name: _Seen() for linear in encoder_linears(weights)}
     by_length = sorted(sequences, key=len)
     for start in range(0, len(by_length), _BATCH):
-        ids, mask = padded(by_length[start : start + _BATCH], pad_token_id=pad_token_id)
+        ids, mask = pad(by_length[start : start + _BATCH], pad_token_id=pad_token_id)
         keep = mask.astype(bool)
 
         def note(layer: Linear, x: Values, y: Values, keep: NDArray[np.bool_] = keep) -> None:
@@ -81,15 +82,6 @@ def input_ranges(
         )
         for name, one in seen.items()
     )
-
-
-def padded(sequences: Sequence[NDArray[np.int64]], *, pad_token_id: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return ids and mask, int64 [sequences, longest]."""
-    lengths = np.array([len(sequence) for sequence in sequences])
-    mask = (np.arange(lengths.max()) < lengths[:, None]).astype(np.int64)
-    ids = np.full(mask.shape, pad_token_id, np.int64)
-    ids[mask.astype(bool)] = np.concatenate(sequences)
-    return ids, mask
 
 
 def _note(seen: _Seen, layer: Linear, x: Values, y: Values, keep: NDArray[np.bool_]) -> None:

@@ -215,7 +215,8 @@ class Batches:
 
 @pytest.mark.parametrize(
     ("error", "band", "flips", "outside"),
-    [(-0.005, 0.02, 0, 0), (-0.05, 0.02, 1, 0), (-0.05, 0.001, 1, 1), (-0.05, 0.0, 1, 1)],
+    # 0.01 is sigmoid's 0.5025; below 0 it is decided otherwise, by the batch's score only if that leaves the band.
+    [(-0.005, 0.02, 0, 0), (-0.05, 0.02, 0, 0), (-0.2, 0.02, 1, 0), (-0.2, 0.001, 1, 1), (-0.05, 0.0, 1, 1)],
 )
 def test_a_flip_counts_that_only_batches_show(error: float, band: float, flips: int, outside: int) -> None:
     cases = [Case(str(number), np.array([1, 2]), 0.01) for number in range(3)]
