@@ -24,6 +24,10 @@ format: .venv/.done
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
+nano: .venv/.done  ## Train the bundled router again from the shared data and export it: under an hour on two cores.
+	.venv/bin/router-train nano --data $(SHARED)/data --out build/nano
+	.venv/bin/router-export onnx build/nano -o artifacts/nano --reference transformers --force
+
 dist: .venv/.done  ## Wheel and source distribution, into dist/.
 	$(DEVELOP) -m build --no-isolation
 
