@@ -83,8 +83,8 @@ def test_the_teacher_sees_through_noise_and_is_calibrated() -> None:
 
 def test_the_teacher_never_saw_the_prompt_it_judges() -> None:
     generator = np.random.default_rng(0)
-    prompts = [f"unique{number} words{number}" for number in range(600)]
-    preference = np.where(generator.uniform(size=600) < 0.5, 0.9, 0.1)
+    prompts = [f"unique{number} words{number}" for number in range(300)]
+    preference = np.where(generator.uniform(size=300) < 0.5, 0.9, 0.1)
     assert auc(out_of_fold(prompts, preference, seed=0), preference) < 0.6, "noise cannot be predicted"
 
 
