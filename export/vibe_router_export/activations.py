@@ -1,4 +1,4 @@
-"""Observe what flows into each linear layer: where a model's massive activations are."""
+"""Observe what flows into linear layers and norms: where a model's massive activations are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vibe_router_export.emit.numpy_values import NumpyOperations, Values
 from vibe_router_export.modernbert import forward
-from vibe_router_export.weights import Linear, ModernBertWeights
+from vibe_router_export.weights import LayerNorm, Linear, ModernBertWeights
 
 
 @dataclass(frozen=True)
@@ -31,3 +31,21 @@ def linear_inputs(
     observer = _Observer(weights.config, input_ids, attention_mask.astype(bool))
     forward(observer, weights)
     return observer.inputs
+
+
+@dataclass(frozen=True)
+class _NormObserver(NumpyOperations):
+    sums: list[float] = field(default_factory=list)
+
+    def layer_norm(self, x: Values, norm: LayerNorm) -> Values:
+        self.sums.append(float(np.square(x).sum(axis=-1).max()))
+        return super().layer_norm(x, norm)
+
+
+def largest_sum_of_squares(
+    weights: ModernBertWeights, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]
+) -> float:
+    """Return the largest sum of squares over one token's channels that any layer norm meets, padding included."""
+    observer = _NormObserver(weights.config, input_ids, attention_mask.astype(bool))
+    forward(observer, weights)
+    return max(observer.sums)

@@ -1,0 +1,26 @@
+"""What can be chosen about a Core ML package. Imports nothing heavy, so that a command line can offer it."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Layout(str, Enum):
+    """How activations lie in memory, by the hardware that likes it."""
+
+    ANE = "ane"
+    GPU = "gpu"
+
+
+class Precision(str, Enum):
+    """Arithmetic and weights of the program. Scores are fp32 at the boundary either way."""
+
+    FP16 = "fp16"
+    FP32 = "fp32"
+
+
+class Target(str, Enum):
+    """The oldest system that the packages run on. Only macOS 15 (iOS 18) reads several functions in one package."""
+
+    MACOS14 = "macos14"
+    MACOS15 = "macos15"
