@@ -48,7 +48,7 @@ def main() -> None:
                 str(decision.tokens),
                 f"{milliseconds:.1f}",
             )
-    console = Console()
+    console = Console(width=max(Console().width, 100))
     console.print(table)
     installed = importlib.util.find_spec("torch") is not None
     console.print(f"torch in this environment: {'installed, but not used' if installed else 'not installed'}")

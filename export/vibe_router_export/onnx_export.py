@@ -80,7 +80,6 @@ def export_onnx(
     thresholds = calibrated_thresholds(options.profiles or checkpoint.router.profiles, temperature)
     max_tokens = min(options.max_tokens, checkpoint.config.max_positions)
     with staged_folder(bundle, overwrite=options.overwrite) as staged:
-        reference = _load_reference(checkpoint, options.reference)
         write_model_files(checkpoint, staged, max_tokens=max_tokens)
         model = staged / MODEL_FILE
         model.parent.mkdir()
@@ -91,7 +90,8 @@ def export_onnx(
         proof = collect_cases(
             checkpoint,
             tokenizer,
-            reference=reference,
+            # Not kept in a variable: its memory is free again when the session is made.
+            reference=_load_reference(checkpoint, options.reference),
             prompts=options.prompts,
             max_tokens=max_tokens,
             progress=progress,

@@ -13,9 +13,12 @@ import pytest
 from tests.support.checkpoints import write_checkpoint
 from vibe_router.errors import ParityError
 from vibe_router.manifest import Threshold
+from vibe_router.tokenizer import PromptTokenizer
 from vibe_router_export import onnx_export
 from vibe_router_export.checkpoint import Checkpoint, read_checkpoint
 from vibe_router_export.onnx_export import ExportOptions, export_onnx
+from vibe_router_export.proof import ProofCases, collect_cases
+from vibe_router_export.reference import Reference
 from vibe_router_export.weights import Layer, LayerNorm, Linear, ModernBertWeights, Parameter
 
 pytest.importorskip("torch", reason="parity is measured against PyTorch")
@@ -24,6 +27,20 @@ pytest.importorskip("torch", reason="parity is measured against PyTorch")
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     return read_checkpoint(write_checkpoint(tmp_path_factory.mktemp("checkpoint") / "small"))
+
+
+@pytest.fixture(scope="module")
+def scored(checkpoint: Checkpoint) -> ProofCases:
+    """What PyTorch says, computed once: the faults below are in the graph, not in the reference."""
+    tokenizer = PromptTokenizer((checkpoint.folder / "tokenizer.json").read_bytes(), max_tokens=128)
+    reference = Reference(checkpoint)
+    return collect_cases(checkpoint, tokenizer, reference=reference, prompts=None, max_tokens=128, progress=None)
+
+
+@pytest.fixture
+def scored_once(scored: ProofCases, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_export, "collect_cases", lambda *_, **__: scored)
+    monkeypatch.setattr(onnx_export, "_load_reference", lambda *_: None)
 
 
 def export(checkpoint: Checkpoint, bundle: Path) -> onnx_export.Exported:
@@ -68,6 +85,7 @@ def swapped_gate(weights: ModernBertWeights) -> ModernBertWeights:
 FAULTS = [wrong_window, wrong_theta, dropped_norm, dropped_gain, swapped_gate]
 
 
+@pytest.mark.usefixtures("scored_once")
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_a_planted_fault_is_caught_and_nothing_is_written(
     fault: Callable[[ModernBertWeights], ModernBertWeights],
@@ -87,6 +105,7 @@ def test_a_planted_fault_is_caught_and_nothing_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("scored_once")
 def test_an_unfolded_temperature_is_caught(
     checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +115,7 @@ def test_an_unfolded_temperature_is_caught(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("scored_once")
 def test_a_wrong_threshold_is_a_flip_that_names_prompt_scores_and_threshold(
     checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,8 +131,6 @@ def test_a_wrong_threshold_is_a_flip_that_names_prompt_scores_and_threshold(
 def test_a_tokenizer_that_differs_is_caught(
     checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vibe_router.tokenizer import PromptTokenizer
-
     encode = PromptTokenizer.encode
 
     def without_case(self: PromptTokenizer, prompt: str) -> object:
@@ -123,6 +141,7 @@ def test_a_tokenizer_that_differs_is_caught(
         export(checkpoint, tmp_path / "bundle")
 
 
+@pytest.mark.usefixtures("scored_once")
 def test_an_old_bundle_survives_a_failed_export(
     checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,7 +32,7 @@ class Goal(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class ThresholdChoice:
-    """A threshold on the calibrated scale with what is known about it.
+    """A threshold on the scale of the scores with what is known about it.
 
     `chosen` is the promised share (cloud rate or catastrophic miss) on the part that it was chosen on and
     `checked` on the held-out part, each with its interval; `cloud_rate` is the held-out cloud rate.

@@ -2,9 +2,10 @@
 
 Why the binomial serves a threshold that was chosen on the same prompts: let t lie between the (n - k)-th
 and the (n - k + 1)-th smallest of n scores, k fixed in advance by the target. Then the true share of
-prompts above t lies between two order statistics of a uniform sample, Beta(k, n - k + 1) and Beta(k + 1, n
-- k) (David and Nagaraja, Order Statistics, 2003, section 7.1), whose quantiles are the ends that
-Clopper and Pearson (1934) give for k successes in n trials.
+prompts above t lies between two order statistics of a uniform sample, Beta(k, n - k + 1) and
+Beta(k + 1, n - k) (David and Nagaraja, Order Statistics, 2003, section 7.1), whose quantiles are the ends
+that Clopper and Pearson (1934) give for k successes in n trials. All prompts are taken as independent draws
+of what is to come: copies of one prompt, or prompts of one day only, promise less than they seem to.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """Score samples as JSON files, so that several machines can each count their own prompts.
 
-    schema           "vibe-router-histogram/1" model            SHA-256 that identifies what gave the scores
-    bins logit_step  the grid held_out_share miss_bound labelled choose check     {"scores": [[bin, count],
-    ...], "severe": [[bin, count], ...]}, bins rising, no empty ones
+    schema           "vibe-router-histogram/1"
+    model            SHA-256 that identifies what gave the scores
+    bins logit_step  the grid
+    held_out_share miss_bound labelled
+    choose check     {"scores": [[bin, count], ...], "severe": [[bin, count], ...]}, bins rising, none empty
 
 Only counts are written: no prompt can be recovered from such a file.
 """

@@ -161,7 +161,8 @@ def _report(
             ("threshold, raw", f"{threshold.raw:.6f}"),
         ]
         if choice.threshold_low is not None and choice.threshold_high is not None:
-            rows.append(("its interval", f"[{choice.threshold_low:.6f}, {choice.threshold_high:.6f}]"))
+            scale = "calibrated" if manifest.calibration.folded else "raw"
+            rows.append((f"interval, {scale}", f"[{choice.threshold_low:.6f}, {choice.threshold_high:.6f}]"))
         shares = {
             f"{name}, chosen on": choice.chosen,
             f"{name}, held out": choice.checked,

@@ -45,7 +45,15 @@ def quality_figure(data: LabelledPrompts, scores: FloatArray, profiles: Mapping[
     for name, threshold in profiles.items():
         share = float(np.mean(route(scores, threshold)))
         axes.plot([share], [router.at(share)], "o", color=_ROUTER, markersize=4)
-        axes.annotate(name, (share, router.at(share)), textcoords="offset points", xytext=(4, -10), fontsize=7)
+        axes.annotate(
+            name,
+            (share, router.at(share)),
+            textcoords="offset points",
+            xytext=(3, -4),
+            fontsize=7,
+            rotation=-30,
+            va="top",
+        )
     axes.set(xlabel="share of prompts sent to the cloud", ylabel="mean quality", xlim=(0, 1))
     axes.legend(frameon=False, fontsize=8)
     return figure

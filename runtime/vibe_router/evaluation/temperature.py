@@ -11,7 +11,7 @@ from vibe_router.errors import DataError, MissingExtraError
 from vibe_router.evaluation.logistic import FloatArray, sigmoid
 from vibe_router.evaluation.reliability import BINS, Binning, expected_calibration_error
 
-LOWEST, HIGHEST = 1e-2, 1e2
+LOWEST, HIGHEST = 1e-3, 1e3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +42,8 @@ def fit_temperature(
     one minimum in log T, which Brent's bounded method finds between LOWEST and HIGHEST.
 
     Raises:
-        MissingExtraError: scipy is not installed. DataError: the likelihood has no minimum in the range,
-        for instance because the scores do not rise with
+        MissingExtraError: scipy is not installed.
+        DataError: the likelihood has no minimum in the range, for instance because the scores do not rise with
             the preference.
         ValueError: no rows, or arrays of different lengths.
     """
