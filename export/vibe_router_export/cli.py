@@ -13,6 +13,7 @@ from vibe_router.commands.entry import run
 from vibe_router.commands.output import print_json, progress_bar
 from vibe_router.errors import UsageError
 from vibe_router.extras import require_extra
+from vibe_router_export.coreml_options import Layout, Target, quiet_coremltools
 
 if TYPE_CHECKING:
     from vibe_router_export.checkpoint import Checkpoint
@@ -44,7 +45,7 @@ def build_app() -> typer.Typer:
     """Return the command with all its subcommands."""
     app = typer.Typer(name="router-export", no_args_is_help=True, pretty_exceptions_enable=False)
     app.callback()(_describe)
-    for command in (onnx, verify, inspect, checkpoint):
+    for command in (onnx, coreml, verify, inspect, checkpoint):
         app.command()(command)
     return app
 
@@ -101,6 +102,47 @@ def onnx(
         print_json(export_summary(bundle, exported))
     else:
         typer.echo(export_text(bundle, exported))
+
+
+def coreml(
+    source: CheckpointArgument,
+    bundle: Annotated[Path, typer.Option("-o", "--output", help="Bundle to add to, or to make.")],
+    lengths: Annotated[
+        str, typer.Option(help="Numbers of tokens to make functions for; the last is the bundle's max_tokens.")
+    ] = "64,128,256,512",
+    target: Annotated[
+        Target, typer.Option(help="macos15: one package, a function a length; macos14: a package a length.")
+    ] = Target.MACOS15,
+    layout: Annotated[Layout, typer.Option(help="Made for the Neural Engine or for the GPU.")] = Layout.ANE,
+    reference: Annotated[
+        ReferenceName, typer.Option(help="Prove against PyTorch; none: skip it, the bundle says 'unproven'.")
+    ] = ReferenceName.AUTO,
+    prompts: PromptsOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Add Core ML packages to a bundle and prove, without a Mac, that they decide as PyTorch does."""
+    require_extra("Core ML export", extra="coreml", modules=("coremltools",))
+    loaded = _load(source)
+    with quiet_coremltools():
+        from vibe_router_export.coreml_export import CoreMLOptions, export_coreml
+        from vibe_router_export.coreml_report import coreml_summary, coreml_text
+        from vibe_router_export.onnx_export import ReferenceChoice
+
+    options = CoreMLOptions(
+        lengths=_lengths(lengths),
+        target=target,
+        layout=layout,
+        reference=ReferenceChoice(reference.value),
+        prompts=_prompts(prompts),
+        overwrite=force,
+    )
+    with progress_bar("scoring with the reference") as progress:
+        exported = export_coreml(loaded, bundle, options=options, progress=progress)
+    if as_json:
+        print_json(coreml_summary(bundle, exported))
+    else:
+        typer.echo(coreml_text(bundle, exported))
 
 
 def verify(
@@ -177,6 +219,15 @@ def _load(source: str) -> Checkpoint:
     from vibe_router_export.checkpoint import read_checkpoint
 
     return read_checkpoint(source)
+
+
+def _lengths(text: str) -> list[int]:
+    try:
+        return [int(length) for length in text.split(",")]
+    except ValueError:
+        raise UsageError(
+            f"--lengths {text!r} is not a list of numbers", hint="for example --lengths 64,128,256,512"
+        ) from None
 
 
 def _prompts(path: Path | None) -> list[str] | None:

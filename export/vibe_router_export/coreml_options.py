@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import logging
+from collections.abc import Iterator
 from enum import Enum
 
 
@@ -24,3 +28,16 @@ class Target(str, Enum):
 
     MACOS14 = "macos14"
     MACOS15 = "macos15"
+
+
+@contextlib.contextmanager
+def quiet_coremltools() -> Iterator[None]:
+    """Keep coremltools' progress bars and notes off a terminal that belongs to the caller."""
+    logger = logging.getLogger("coremltools")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logger.setLevel(level)

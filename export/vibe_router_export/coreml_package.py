@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import io
-import logging
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vibe_router_export.coreml_options import Layout, Precision, Target
+from vibe_router_export.coreml_options import Layout, Precision, Target, quiet_coremltools
 from vibe_router_export.emit.coreml_operations import Constants
 from vibe_router_export.emit.coreml_program import build_program
 from vibe_router_export.weights import ModernBertWeights
@@ -43,7 +40,7 @@ def write_packages(
 
     constants = Constants(precision)
     opset = ct.target.macOS15 if target is Target.MACOS15 else ct.target.macOS14
-    with _quiet():
+    with quiet_coremltools():
         if target is Target.MACOS14:
             paths = [folder / f"{PACKAGE}-{tokens}.mlpackage" for tokens in lengths]
             for tokens, path in zip(lengths, paths, strict=True):
@@ -77,16 +74,3 @@ def _write_one(
     # Programs hold reference cycles; at base size each keeps hundreds of megabytes.
     del program, model
     gc.collect()
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep coremltools' progress bars and notes off a terminal that belongs to the caller."""
-    logger = logging.getLogger("coremltools")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):
-            yield
-    finally:
-        logger.setLevel(level)

@@ -36,7 +36,9 @@ class Constants:
     def named(self, name: str, make: Callable[[], NDArray[np.float32]]) -> NDArray[np.generic]:
         """Return the constant of that name, made and rounded on first use."""
         if name not in self._values:
-            self._values[name] = make().astype(self.dtype)
+            # What is too large for fp16 becomes infinite, which the decision gate sees in the scores.
+            with np.errstate(over="ignore"):
+                self._values[name] = make().astype(self.dtype)
         return self._values[name]
 
 
