@@ -45,7 +45,7 @@ def build_app() -> typer.Typer:
     """Return the command with all its subcommands."""
     app = typer.Typer(name="router-export", no_args_is_help=True, pretty_exceptions_enable=False)
     app.callback()(_describe)
-    for command in (onnx, coreml, verify, inspect, checkpoint):
+    for command in (onnx, coreml, lint, verify, inspect, checkpoint):
         app.command()(command)
     return app
 
@@ -143,6 +143,26 @@ def coreml(
         print_json(coreml_summary(bundle, exported))
     else:
         typer.echo(coreml_text(bundle, exported))
+
+
+def lint(
+    package: Annotated[Path, typer.Argument(metavar="PACKAGE", help="A saved .mlpackage.")], as_json: JsonOption = False
+) -> None:
+    """Check that a Core ML package can stay on the Neural Engine; exit code 1 where it cannot."""
+    _require_libraries()
+    require_extra("Reading Core ML packages", extra="coreml", modules=("coremltools",))
+    with quiet_coremltools():
+        from vibe_router_export.coreml_lint import lint as lint_package
+        from vibe_router_export.coreml_report import lint_summary, lint_text
+        from vibe_router_export.mil_interpreter.package import read_package
+
+        report = lint_package(read_package(package))
+    if as_json:
+        print_json(lint_summary(report))
+    else:
+        typer.echo(lint_text(report))
+    if report.violations:
+        raise typer.Exit(1)
 
 
 def verify(

@@ -17,7 +17,7 @@ import numpy as np
 
 from vibe_router.bundle import open_bundle
 from vibe_router.engines.coreml import CoreMLEngine
-from vibe_router.errors import EngineError, ParityError, UsageError
+from vibe_router.errors import EngineError, ParityError, UsageError, VibeRouterError
 from vibe_router.events import ProgressCallback
 from vibe_router.manifest import MANIFEST_NAME, EngineFile, Manifest, dump_manifest, parse_manifest
 from vibe_router.tokenizer import PromptTokenizer
@@ -25,11 +25,13 @@ from vibe_router_export.activations import largest_sum_of_squares
 from vibe_router_export.assemble import hash_files
 from vibe_router_export.checkpoint import Checkpoint
 from vibe_router_export.coreml_card import coreml_section, with_section
+from vibe_router_export.coreml_lint import LintReport, lint
 from vibe_router_export.coreml_options import Layout, Target
 from vibe_router_export.coreml_package import write_packages
 from vibe_router_export.fold import fold_temperature
 from vibe_router_export.half_precision import HalfPrecisionFolds, choose_residual_scale, fold_for_half_precision
 from vibe_router_export.mil_interpreter.arithmetic import Rounding
+from vibe_router_export.mil_interpreter.package import read_package
 from vibe_router_export.mil_interpreter.program import InterpretedProgram
 from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
 from vibe_router_export.parity import Case, Limits, ParityReport, gate, measure
@@ -72,6 +74,7 @@ class CoreMLExported:
     report: ParityReport
     pessimistic: float
     residual_scale: float
+    placement: tuple[LintReport, ...]
 
 
 def export_coreml(
@@ -83,6 +86,7 @@ def export_coreml(
 
     Raises:
         ParityError: the packages do not decide as the reference does, or overflow.
+        VibeRouterError: a package for the Neural Engine breaks a rule of placement.
         UsageError: lengths that make no sense, a bundle of another checkpoint, or one that has these packages
             already and `options.overwrite` is not set.
         MissingExtraError: the reference was asked for and is not installed.
@@ -148,6 +152,9 @@ def _add(
     folder.mkdir(parents=True, exist_ok=True)
     packages = write_packages(weights, folder, lengths=lengths, layout=options.layout, target=options.target)
 
+    placement = tuple(lint(read_package(package)) for package in packages)
+    if options.layout is Layout.ANE:
+        _check_placement(placement)
     report = _judge(packages, Rounding.HALF, proof.cases, file, manifest, proof.reference)
     gate(report, _LIMITS, temperature=temperature)
     _check_difference(report.numbers.max_abs_probability_difference, _LARGEST_P_DIFFERENCE, "fp16")
@@ -172,7 +179,7 @@ def _add(
     text = dump_manifest(changed)
     checked = parse_manifest(text)
     (staged / MANIFEST_NAME).write_text(text, encoding="utf-8")
-    return CoreMLExported(checked, file, report, pessimistic, scale)
+    return CoreMLExported(checked, file, report, pessimistic, scale, placement)
 
 
 def _collect(
@@ -249,6 +256,17 @@ def _judge(
 def _few(cases: Sequence[Case]) -> list[Case]:
     by_length = sorted(cases, key=lambda case: len(case.ids))
     return [by_length[place] for place in np.linspace(0, len(cases) - 1, _PESSIMISTIC_PROMPTS).astype(int)]
+
+
+def _check_placement(placement: Sequence[LintReport]) -> None:
+    violations = [violation for report in placement for violation in report.violations]
+    if violations:
+        first = violations[0]
+        raise VibeRouterError(
+            f"{len(violations)} operations would leave the Neural Engine, the first {first.operation} "
+            f"({first.detail}): {first.rule.value}",
+            hint="nothing was written; export with --layout gpu, or fewer tokens",
+        )
 
 
 def _check_difference(difference: float, limit: float, arithmetic: str) -> None:

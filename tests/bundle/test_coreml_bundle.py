@@ -14,7 +14,7 @@ from tests.support.checkpoints import small_config, write_checkpoint
 from vibe_router import Router
 from vibe_router.bundle import open_bundle
 from vibe_router.engines import choice, coreml_models
-from vibe_router.errors import ParityError, UsageError
+from vibe_router.errors import ParityError, UsageError, VibeRouterError
 from vibe_router_export.checkpoint import Checkpoint, read_checkpoint
 from vibe_router_export.coreml_options import Target
 from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
@@ -180,6 +180,15 @@ def test_packages_that_overflow_are_not_written(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_packages_that_would_leave_the_neural_engine_are_not_written(
+    checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vibe_router_export.coreml_lint.LARGEST_RANK", 3)
+    with pytest.raises(VibeRouterError, match="would leave the Neural Engine"):
+        export_coreml(checkpoint, tmp_path / "bundle", options=OPTIONS)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_command_prints_json_and_nothing_else(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     import sys
 
@@ -194,5 +203,10 @@ def test_the_command_prints_json_and_nothing_else(tmp_path: Path, capfd: pytest.
     assert summary["file"] == PACKAGE
     assert summary["proven"] is False
     assert summary["parity"]["flips_outside_band"] == 0
+    (placement,) = summary["placement"]
+    assert placement["violations"] == []
+
+    build_app()(["lint", str(tmp_path / "bundle" / PACKAGE)], standalone_mode=False)
+    assert "estimate, not measured" in capfd.readouterr().out
     with pytest.raises(UsageError, match="list of numbers"):
         build_app()([*arguments[:5], "many"], standalone_mode=False)
