@@ -34,18 +34,26 @@ def linear_inputs(
 
 
 @dataclass(frozen=True)
+class NormInputs:
+    """What layer norms meet: the largest magnitude in one channel, the largest sum of squares over one token's."""
+
+    peak: float
+    sum_of_squares: float
+
+
+@dataclass(frozen=True)
 class _NormObserver(NumpyOperations):
-    sums: list[float] = field(default_factory=list)
+    seen: list[NormInputs] = field(default_factory=list)
 
     def layer_norm(self, x: Values, norm: LayerNorm) -> Values:
-        self.sums.append(float(np.square(x).sum(axis=-1).max()))
+        self.seen.append(NormInputs(float(np.abs(x).max()), float(np.square(x).sum(axis=-1).max())))
         return super().layer_norm(x, norm)
 
 
-def largest_sum_of_squares(
+def norm_inputs(
     weights: ModernBertWeights, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]
-) -> float:
-    """Return the largest sum of squares over one token's channels that any layer norm meets, padding included."""
+) -> NormInputs:
+    """Run the numpy forward pass and return the largest inputs of its layer norms, padding included."""
     observer = _NormObserver(weights.config, input_ids, attention_mask.astype(bool))
     forward(observer, weights)
-    return max(observer.sums)
+    return NormInputs(max(one.peak for one in observer.seen), max(one.sum_of_squares for one in observer.seen))

@@ -21,7 +21,7 @@ from vibe_router.errors import EngineError, ParityError, UsageError, VibeRouterE
 from vibe_router.events import ProgressCallback
 from vibe_router.manifest import MANIFEST_NAME, EngineFile, Manifest, dump_manifest, parse_manifest
 from vibe_router.tokenizer import PromptTokenizer
-from vibe_router_export.activations import largest_sum_of_squares
+from vibe_router_export.activations import norm_inputs
 from vibe_router_export.assemble import hash_files
 from vibe_router_export.checkpoint import Checkpoint
 from vibe_router_export.coreml_card import coreml_section, with_section
@@ -211,9 +211,8 @@ def _residual_scale(weights: ModernBertWeights, cases: Sequence[Case]) -> float:
     for row, case in enumerate(chosen):
         tokens = case.ids[:_CALIBRATION_TOKENS]
         ids[row, : len(tokens)], mask[row, : len(tokens)] = tokens, 1
-    return choose_residual_scale(
-        largest_sum_of_squares(fold_for_half_precision(weights, HalfPrecisionFolds()), ids, mask)
-    )
+    folded = fold_for_half_precision(weights, HalfPrecisionFolds())
+    return choose_residual_scale(norm_inputs(folded, ids, mask).sum_of_squares)
 
 
 def _judge(

@@ -11,7 +11,7 @@ import pytest
 from tests.support.checkpoints import small_config, write_checkpoint
 from tests.support.sequences import padded_sequences
 from vibe_router.policy import sigmoid
-from vibe_router_export.activations import largest_sum_of_squares
+from vibe_router_export.activations import norm_inputs
 from vibe_router_export.checkpoint import Checkpoint, read_checkpoint
 from vibe_router_export.config import parse_config
 from vibe_router_export.coreml_options import Layout, Precision, Target
@@ -103,9 +103,8 @@ def test_unfolded_weights_are_emitted_as_they_are(layout: Layout, tmp_path: Path
 @pytest.mark.parametrize("outliers", [None, Outliers()], ids=["plain", "outliers"])
 def test_fp16_package_stays_within_its_bounds(outliers: Outliers | None, layout: Layout, tmp_path: Path) -> None:
     weights = spiking_weights(outliers)
-    scale = choose_residual_scale(
-        largest_sum_of_squares(weights, *padded_sequences(weights.config, lengths=(2, 5, 8, 40)))
-    )
+    met = norm_inputs(weights, *padded_sequences(weights.config, lengths=(2, 5, 8, 40)))
+    scale = choose_residual_scale(met.sum_of_squares)
     assert (scale < 1) == (outliers is not None)
     folded = fold_for_half_precision(fold_temperature(weights, 1.083), HalfPrecisionFolds(residual_scale=scale))
     package = write(folded, tmp_path / "out", layout=layout)

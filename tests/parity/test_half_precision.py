@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.checkpoints import small_config, write_checkpoint
 from tests.support.sequences import padded_sequences
-from vibe_router_export.activations import largest_sum_of_squares
+from vibe_router_export.activations import norm_inputs
 from vibe_router_export.checkpoint import read_checkpoint
 from vibe_router_export.config import parse_config
 from vibe_router_export.emit.numpy_values import evaluate
@@ -98,12 +98,12 @@ def test_the_scale_brings_massive_activations_into_range() -> None:
     config = parse_config(_json(small_config()))
     weights = arrange(config, random_tensors(config, seed=0, outliers=Outliers()))
     ids, mask = padded_sequences(config, lengths=(3, 20, 40))
-    largest = largest_sum_of_squares(weights, ids, mask)
+    largest = norm_inputs(weights, ids, mask).sum_of_squares
     assert largest > 1e8
     scale = choose_residual_scale(largest)
     assert np.log2(scale) == int(np.log2(scale))
     scaled = fold_for_half_precision(weights, HalfPrecisionFolds(residual_scale=scale))
-    assert largest_sum_of_squares(scaled, ids, mask) <= LARGEST_SUM_OF_SQUARES * 1.01
+    assert norm_inputs(scaled, ids, mask).sum_of_squares <= LARGEST_SUM_OF_SQUARES * 1.01
     np.testing.assert_allclose(evaluate(scaled, ids, mask), evaluate(weights, ids, mask), rtol=0, atol=TOLERANCE)
 
 
