@@ -13,7 +13,7 @@ from vibe_router.commands.entry import run
 from vibe_router.commands.output import print_json, progress_bar
 from vibe_router.errors import UsageError
 from vibe_router.extras import require_extra
-from vibe_router_export.coreml_options import Layout, Target, quiet_coremltools
+from vibe_router_export.coreml_options import Layout, Target, WeightFormat, quiet_coremltools
 
 if TYPE_CHECKING:
     from vibe_router_export.checkpoint import Checkpoint
@@ -113,6 +113,9 @@ def coreml(
     target: Annotated[
         Target, typer.Option(help="macos15: one package, a function a length; macos14: a package a length.")
     ] = Target.MACOS15,
+    weights: Annotated[
+        WeightFormat, typer.Option(help="Whole fp16, int8 a channel, or palettes of 64 (pal6) or 16 (pal4) values.")
+    ] = WeightFormat.FP16,
     layout: Annotated[Layout, typer.Option(help="Made for the Neural Engine or for the GPU.")] = Layout.ANE,
     reference: Annotated[
         ReferenceName, typer.Option(help="Prove against PyTorch; none: skip it, the bundle says 'unproven'.")
@@ -133,6 +136,7 @@ def coreml(
         lengths=_lengths(lengths),
         target=target,
         layout=layout,
+        weight_format=weights,
         reference=ReferenceChoice(reference.value),
         prompts=_prompts(prompts),
         overwrite=force,

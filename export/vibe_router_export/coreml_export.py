@@ -26,7 +26,7 @@ from vibe_router_export.assemble import hash_files
 from vibe_router_export.checkpoint import Checkpoint
 from vibe_router_export.coreml_card import coreml_section, with_section
 from vibe_router_export.coreml_lint import LintReport, lint
-from vibe_router_export.coreml_options import Layout, Target
+from vibe_router_export.coreml_options import Layout, Target, WeightFormat
 from vibe_router_export.coreml_package import write_packages
 from vibe_router_export.fold import fold_temperature
 from vibe_router_export.half_precision import HalfPrecisionFolds, choose_residual_scale, fold_for_half_precision
@@ -40,9 +40,6 @@ from vibe_router_export.reference import Reference, reference_available
 from vibe_router_export.staging import staged_folder
 from vibe_router_export.weights import ModernBertWeights
 
-FOLDERS = {Target.MACOS15: "coreml/VibeRouter.mlpackage", Target.MACOS14: "coreml/macos14"}
-"""Where a bundle keeps its packages, by target: the one package, or the folder of a package a length."""
-PRECISION = "fp16"
 # A decision closer to its threshold than this may flip; the errors below are a tenth of it.
 _LIMITS = Limits(logit_difference=math.inf, band=0.02)
 _LARGEST_P_DIFFERENCE = 2e-3
@@ -60,6 +57,7 @@ class CoreMLOptions:
     lengths: Sequence[int] = (64, 128, 256, 512)
     target: Target = Target.MACOS15
     layout: Layout = Layout.ANE
+    weight_format: WeightFormat = WeightFormat.FP16
     reference: ReferenceChoice = ReferenceChoice.AUTO
     prompts: Sequence[str] | None = None
     overwrite: bool = False
@@ -98,7 +96,7 @@ def export_coreml(
             f"lengths {list(options.lengths)} are not all between 8 and {checkpoint.config.max_positions}",
             hint="for example --lengths 64,128,256,512",
         )
-    file = FOLDERS[options.target]
+    file = _bundle_file(options.target, options.weight_format)
     if bundle.exists():
         _check_existing(bundle, checkpoint, file, overwrite=options.overwrite)
     with staged_folder(bundle, overwrite=True) as staged:
@@ -110,6 +108,12 @@ def export_coreml(
             )
             export_onnx(checkpoint, staged, options=settings, progress=progress)
         return _add(checkpoint, staged, file, lengths, options=options, progress=progress)
+
+
+def _bundle_file(target: Target, weight_format: WeightFormat) -> str:
+    """Return where a bundle keeps its packages: the one package, or the folder of a package a length."""
+    suffix = "" if weight_format is WeightFormat.FP16 else f"-{weight_format.value}"
+    return f"coreml/VibeRouter{suffix}.mlpackage" if target is Target.MACOS15 else f"coreml/macos14{suffix}"
 
 
 def _check_existing(bundle: Path, checkpoint: Checkpoint, file: str, *, overwrite: bool) -> None:
@@ -150,21 +154,30 @@ def _add(
     shutil.rmtree(place, ignore_errors=True)
     folder = place.parent if options.target is Target.MACOS15 else place
     folder.mkdir(parents=True, exist_ok=True)
-    packages = write_packages(weights, folder, lengths=lengths, layout=options.layout, target=options.target)
+    packages = write_packages(
+        weights,
+        folder,
+        lengths=lengths,
+        layout=options.layout,
+        target=options.target,
+        weight_format=options.weight_format,
+    )
 
     placement = tuple(lint(read_package(package)) for package in packages)
     if options.layout is Layout.ANE:
         _check_placement(placement)
     report = _judge(packages, Rounding.HALF, proof.cases, file, manifest, proof.reference)
     gate(report, _LIMITS, temperature=temperature)
-    _check_difference(report.numbers.max_abs_probability_difference, _LARGEST_P_DIFFERENCE, "fp16")
+    if options.weight_format is WeightFormat.FP16:
+        _check_difference(report.numbers.max_abs_probability_difference, _LARGEST_P_DIFFERENCE, "fp16")
     few = _few(proof.cases)
     rough = _judge(packages, Rounding.PESSIMISTIC, few, file, manifest, proof.reference)
     pessimistic = rough.numbers.max_abs_probability_difference
-    _check_difference(pessimistic, _LARGEST_PESSIMISTIC_P_DIFFERENCE, "pessimistic fp16")
+    if options.weight_format is WeightFormat.FP16:
+        _check_difference(pessimistic, _LARGEST_PESSIMISTIC_P_DIFFERENCE, "pessimistic fp16")
 
     proven = report.numbers if proof.reference is not None else None
-    entry = EngineFile(kind="coreml", file=file, precision=PRECISION, parity=proven)
+    entry = EngineFile(kind="coreml", file=file, precision=options.weight_format.value, parity=proven)
     kept = [engine for engine in manifest.engines if engine.file != file]
     card = staged / "README.md"
     section = coreml_section(file, lengths, report, pessimistic=pessimistic, target=options.target)
@@ -233,7 +246,7 @@ def _judge(
             InterpretedProgram(packages, rounding),
             name="coreml",
             file=file,
-            precision=PRECISION,
+            precision=Rounding.HALF.value,
             pad_token_id=manifest.pad_token_id,
         )
         return measure(

@@ -103,7 +103,7 @@ def lint(package: Package) -> LintReport:
         functions=tuple(
             FunctionFacts(
                 function.name,
-                dict(Counter(op.kind for op in function.operations if op.kind != "const").most_common()),
+                dict(Counter(op.kind for op in function.operations if not _is_constant(op)).most_common()),
                 sum(_flops(operation, _types(function)) for operation in function.operations),
             )
             for function in functions
@@ -114,12 +114,21 @@ def lint(package: Package) -> LintReport:
 
 def _check(function: Function) -> Iterator[Violation]:
     types = _types(function)
-    constants = {op.outputs[0][0] for op in function.operations if op.kind == "const"}
+    constants = {op.outputs[0][0] for op in function.operations if _is_constant(op)}
     tables = {
         source
         for op in function.operations
         if op.kind == _EMBEDDING
         for source in op.arguments["x"]
+        if isinstance(source, str)
+    }
+    # What a compressed table is made of is as long as the table.
+    tables |= {
+        source
+        for op in function.operations
+        if op.outputs[0][0] in tables and _is_constant(op)
+        for arguments in op.arguments.values()
+        for source in arguments
         if isinstance(source, str)
     }
     embedded: set[str] = set()
@@ -143,7 +152,7 @@ def _check(function: Function) -> Iterator[Violation]:
                 yield violation(operation, Rule.DYNAMIC, _show(kind))
             if name not in tables and any(size is not None and size > LARGEST_DIMENSION for size in kind.shape):
                 yield violation(operation, Rule.LARGE, _show(kind))
-        if operation.kind == "const":
+        if _is_constant(operation):
             continue
         involved = [types[name] for name in runtime] + [kind for _, kind in operation.outputs]
         integers = [kind for kind in involved if kind.dtype not in _FLOATS]
@@ -151,6 +160,10 @@ def _check(function: Function) -> Iterator[Violation]:
             yield violation(operation, Rule.INTEGER, _show(integers[0]))
         if operation.kind not in (_KNOWN if after or not integers else _BEFORE):
             yield violation(operation, Rule.UNKNOWN, operation.kind)
+
+
+def _is_constant(operation: Operation) -> bool:
+    return operation.kind == "const" or operation.kind.startswith("constexpr_")
 
 
 def _types(function: Function) -> dict[str, TensorType]:

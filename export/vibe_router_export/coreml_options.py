@@ -23,6 +23,15 @@ class Precision(str, Enum):
     FP32 = "fp32"
 
 
+class WeightFormat(str, Enum):
+    """How matrices and the embedding table are stored: whole, per-channel int8, or as indices into 64 or 16 values."""
+
+    FP16 = "fp16"
+    INT8 = "int8"
+    PAL6 = "pal6"
+    PAL4 = "pal4"
+
+
 class Target(str, Enum):
     """The oldest system that the packages run on. Only macOS 15 (iOS 18) reads several functions in one package."""
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vibe_router_export.coreml_options import Layout, Precision, Target, quiet_coremltools
+from vibe_router_export.coreml_compress import Compressor
+from vibe_router_export.coreml_options import Layout, Precision, Target, WeightFormat, quiet_coremltools
 from vibe_router_export.emit.coreml_operations import Constants
 from vibe_router_export.emit.coreml_program import build_program
 from vibe_router_export.weights import ModernBertWeights
@@ -29,39 +30,45 @@ def write_packages(
     layout: Layout,
     target: Target,
     precision: Precision = Precision.FP16,
+    weight_format: WeightFormat = WeightFormat.FP16,
 ) -> list[Path]:
     """Write the packages into `folder` and return their paths, in the order of `lengths` where there are several.
 
     For macOS 15 one package `VibeRouter.mlpackage` holds a function `tokens_N` for each of `lengths`, all sharing one
     set of weights, the longest being the default. For macOS 14 there is `VibeRouter-N.mlpackage` for each, with the
-    function `main`. The model is emitted as `weights` say; fold them before.
+    function `main`. Compressed packages have the weight format in their names, `VibeRouter-int8`. The model is emitted
+    as `weights` say; fold them before.
     """
     import coremltools as ct
 
     constants = Constants(precision)
+    compressor = Compressor(weight_format)
+    stem = PACKAGE if weight_format is WeightFormat.FP16 else f"{PACKAGE}-{weight_format.value}"
+
+    def write(path: Path, tokens: int) -> None:
+        program = build_program(weights, tokens=tokens, layout=layout, constants=constants, opset=opset)
+        _write_one(ct, program, path, opset=opset, compressor=compressor)
+
     opset = ct.target.macOS15 if target is Target.MACOS15 else ct.target.macOS14
     with quiet_coremltools():
         if target is Target.MACOS14:
-            paths = [folder / f"{PACKAGE}-{tokens}.mlpackage" for tokens in lengths]
+            paths = [folder / f"{stem}-{tokens}.mlpackage" for tokens in lengths]
             for tokens, path in zip(lengths, paths, strict=True):
-                _write_one(ct, weights, path, tokens=tokens, layout=layout, constants=constants, opset=opset)
+                write(path, tokens)
             return paths
-        package = folder / f"{PACKAGE}.mlpackage"
+        package = folder / f"{stem}.mlpackage"
         with tempfile.TemporaryDirectory(dir=folder) as work:
             descriptor = ct.utils.MultiFunctionDescriptor()
             for tokens in lengths:
                 path = Path(work) / f"{tokens}.mlpackage"
-                _write_one(ct, weights, path, tokens=tokens, layout=layout, constants=constants, opset=opset)
+                write(path, tokens)
                 descriptor.add_function(str(path), "main", function_name(tokens))
             descriptor.default_function_name = function_name(max(lengths))
             ct.utils.save_multifunction(descriptor, str(package))
         return [package]
 
 
-def _write_one(
-    ct: Any, weights: ModernBertWeights, path: Path, *, tokens: int, layout: Layout, constants: Constants, opset: Any
-) -> None:
-    program = build_program(weights, tokens=tokens, layout=layout, constants=constants, opset=opset)
+def _write_one(ct: Any, program: Any, path: Path, *, opset: Any, compressor: Compressor) -> None:
     model = ct.convert(
         program,
         convert_to="mlprogram",
@@ -70,7 +77,7 @@ def _write_one(
         compute_precision=ct.precision.FLOAT32,
         skip_model_load=True,
     )
-    model.save(str(path))
+    compressor.compress(model).save(str(path))
     # Programs hold reference cycles; at base size each keeps hundreds of megabytes.
     del program, model
     gc.collect()

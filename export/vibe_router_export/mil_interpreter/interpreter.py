@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vibe_router.errors import EngineError
 from vibe_router_export.mil_interpreter.arithmetic import Arithmetic, Rounding
+from vibe_router_export.mil_interpreter.compressed import DECOMPRESSIONS
 from vibe_router_export.mil_interpreter.operations import OPERATIONS
 from vibe_router_export.mil_interpreter.package import Blob, Constant, Function, Operation, Package, TensorType
 
@@ -30,6 +31,7 @@ class Interpreter:
         unknown = sorted(
             {op.kind for function in package.functions.values() for op in function.operations}
             - set(OPERATIONS)
+            - set(DECOMPRESSIONS)
             - {_CONSTANT}
         )
         if unknown:
@@ -40,6 +42,7 @@ class Interpreter:
         self.package = package
         self.rounding = rounding
         self._blobs: dict[int, Any] = {}
+        self._decompressed: dict[tuple[int, ...], Any] = {}
 
     def run(self, inputs: Mapping[str, NDArray[Any]], *, function: str | None = None) -> dict[str, NDArray[Any]]:
         """Return the outputs of a function (None: the default one) by name; float outputs are float32.
@@ -66,6 +69,9 @@ class Interpreter:
         if operation.kind == _CONSTANT:
             values[operation.outputs[0][0]] = self._load(operation.attributes["val"])
             return
+        if operation.kind in DECOMPRESSIONS:
+            values[operation.outputs[0][0]] = self._decompress(operation, values)
+            return
         arguments = {
             key: self._argument(sources, values, many=key == "values") for key, sources in operation.arguments.items()
         }
@@ -76,6 +82,23 @@ class Interpreter:
             results = [results]
         for (name, expected), result in zip(operation.outputs, results, strict=True):
             values[name] = _finish(arithmetic, result, expected, name)
+
+    def _decompress(self, operation: Operation, values: dict[str, Any]) -> Any:
+        """Return a constant that is stored compressed, rounded to its type; functions that share it share the work."""
+        sources: dict[str, str | Blob | Constant] = {
+            key: value for key, value in operation.attributes.items() if key != "name"
+        }
+        sources |= {key: value[0] for key, value in operation.arguments.items()}
+        name, expected = operation.outputs[0]
+        offsets = tuple(source.offset for source in sources.values() if isinstance(source, Blob))
+        if not offsets or offsets not in self._decompressed:
+            found = {
+                key: values[source] if isinstance(source, str) else self.package.constant(source)
+                for key, source in sources.items()
+            }
+            arithmetic = Arithmetic(Rounding.HALF, half=expected.dtype == "fp16")
+            self._decompressed[offsets] = _finish(arithmetic, DECOMPRESSIONS[operation.kind](found), expected, name)
+        return self._decompressed[offsets]
 
     def _argument(self, sources: tuple[str | Blob | Constant, ...], values: dict[str, Any], *, many: bool) -> Any:
         found = [values[source] if isinstance(source, str) else self._load(source) for source in sources]

@@ -27,6 +27,7 @@ _NUMPY: dict[str, np.dtype[Any]] = {
     "int8": np.dtype("i1"),
     "uint8": np.dtype("u1"),
     "int32": np.dtype("<i4"),
+    "uint32": np.dtype("<u4"),
     "bool": np.dtype("?"),
 }
 _NAMES = {"FLOAT16": "fp16", "FLOAT32": "fp32"}
