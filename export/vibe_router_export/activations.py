@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,26 +12,37 @@ from vibe_router_export.emit.numpy_values import NumpyOperations, Values
 from vibe_router_export.modernbert import forward
 from vibe_router_export.weights import LayerNorm, Linear, ModernBertWeights
 
+Watch = Callable[[Linear, Values, Values], None]
+
 
 @dataclass(frozen=True)
 class _Observer(NumpyOperations):
-    inputs: dict[str, Values] = field(default_factory=dict)
+    watch: Watch
 
     def linear(self, x: Values, layer: Linear) -> Values:
-        self.inputs[layer.weight.name] = x
-        return super().linear(x, layer)
+        y = super().linear(x, layer)
+        self.watch(layer, x, y)
+        return y
+
+
+def watch_linears(
+    weights: ModernBertWeights, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64], watch: Watch
+) -> None:
+    """Run the numpy forward pass and call `watch(layer, input, output)` for each linear layer, in order.
+
+    Ids and mask are int64 [batch, sequence]; input and output float32 [batch, sequence, width] ([batch, width] in
+    the head).
+    """
+    forward(_Observer(weights.config, input_ids, attention_mask.astype(bool), watch), weights)
 
 
 def linear_inputs(
     weights: ModernBertWeights, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]
 ) -> dict[str, Values]:
-    """Run the numpy forward pass and return each linear's input by the name of its weight.
-
-    Inputs are float32 [batch, sequence, width] ([batch, width] in the head); ids and mask int64 [batch, sequence].
-    """
-    observer = _Observer(weights.config, input_ids, attention_mask.astype(bool))
-    forward(observer, weights)
-    return observer.inputs
+    """Return each linear's input by the name of its weight; arguments and shapes as in `watch_linears`."""
+    inputs: dict[str, Values] = {}
+    watch_linears(weights, input_ids, attention_mask, lambda layer, x, _: inputs.update({layer.weight.name: x}))
+    return inputs
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from vibe_router.manifest import Calibration, EngineFile, Labels, Threshold
+from vibe_router_export.low_precision import KeptMatrix
 
 
 def bundle_card(
@@ -12,11 +15,16 @@ def bundle_card(
     calibration: Calibration,
     thresholds: dict[str, Threshold],
     default_profile: str,
-    engines: tuple[EngineFile, ...],
+    engines: Sequence[EngineFile],
+    kept: Iterable[tuple[str, KeptMatrix]],
     checkpoint: str,
     training_card: str | None,
 ) -> str:
-    """Return the card as Markdown; `training_card` is the checkpoint's own account of its training, if it has one."""
+    """Return the card as Markdown.
+
+    `kept` pairs a file with a matrix that it holds in a higher precision; `training_card` is the checkpoint's own
+    account of its training, if it has one.
+    """
     profiles = "\n".join(
         f"| {profile}{' (default)' if profile == default_profile else ''} | {t.raw:.4f} | {t.calibrated:.4f} |"
         for profile, t in thresholds.items()
@@ -61,30 +69,37 @@ A score is a hint about quality. It is not a privacy or a safety boundary.
 ## Parity with PyTorch
 
 {_parity_table(engines)}
-
+{_kept_matrices(kept)}
 `golden.jsonl` holds edge prompts with their ids and the reference's logits; `vibe-router verify` replays them on any
 machine without torch.
 {_training(training_card)}"""
 
 
-def _parity_table(engines: tuple[EngineFile, ...]) -> str:
+def _parity_table(engines: Sequence[EngineFile]) -> str:
     rows = []
     for engine in engines:
         if engine.parity is None:
-            rows.append(f"| {engine.file} | {engine.precision} | unproven | | | |")
+            rows.append(f"| {engine.file} | {engine.precision} | unproven | | | | |")
             continue
         parity = engine.parity
+        percentile = parity.percentile_99_abs_probability_difference
         rows.append(
             f"| {engine.file} | {engine.precision} | {parity.prompts} | {parity.max_abs_logit_difference:.1e} | "
-            f"{parity.max_abs_probability_difference:.1e} | {parity.flips} ({parity.flips_outside_band} outside the "
-            f"band of {parity.band:g}) |"
+            f"{parity.max_abs_probability_difference:.1e} | {'' if percentile is None else f'{percentile:.1e}'} | "
+            f"{parity.flips} ({parity.flips_outside_band} outside the band of {parity.band:g}) |"
         )
     header = (
-        "| file | precision | prompts | max \\|dlogit\\| | max \\|dp\\| | decision flips |\n|---|---|---|---|---|---|\n"
+        "| file | precision | prompts | max \\|dlogit\\| | max \\|dp\\| | 99th percentile \\|dp\\| | decision flips |\n"
+        "|---|---|---|---|---|---|---|\n"
     )
-    references = sorted({engine.parity.reference for engine in engines if engine.parity is not None})
-    against = f"\n\nReference: {'; '.join(references)}." if references else ""
+    references = [f"{engine.precision}: {engine.parity.reference}" for engine in engines if engine.parity is not None]
+    against = f"\n\nReference for {'; '.join(references)}." if references else ""
     return header + "\n".join(rows) + against
+
+
+def _kept_matrices(kept: Iterable[tuple[str, KeptMatrix]]) -> str:
+    lines = [f"- `{file}` keeps `{one.name}` in {one.precision.value}: {one.reason}.\n" for file, one in kept]
+    return "\n" + "".join(lines) if lines else ""
 
 
 def _training(card: str | None) -> str:

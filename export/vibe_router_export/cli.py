@@ -13,6 +13,7 @@ from vibe_router.commands.entry import run
 from vibe_router.commands.output import print_json, progress_bar
 from vibe_router.errors import UsageError
 from vibe_router.extras import require_extra
+from vibe_router.policy import LOW_PRECISION_BAND
 from vibe_router_export.coreml_options import Layout, Target, WeightFormat, quiet_coremltools
 
 if TYPE_CHECKING:
@@ -25,12 +26,28 @@ PromptsOption = Annotated[
     Path | None, typer.Option("--prompts", help="JSONL of prompts to prove on, beside the golden ones.")
 ]
 
+BandOption = Annotated[
+    float,
+    typer.Option(min=0, max=1, help="Below fp32: a decision may differ where |p - threshold| is less than this."),
+]
+MaxFlipsOption = Annotated[
+    int, typer.Option(min=0, help="Below fp32: this many decisions may differ outside the band.")
+]
+
 
 class SizeName(str, Enum):
     """Sizes of random checkpoints."""
 
     NANO = "nano"
     BASE = "base"
+
+
+class PrecisionName(str, Enum):
+    """Precisions of graphs."""
+
+    FP32 = "fp32"
+    INT8 = "int8"
+    INT4 = "int4"
 
 
 class ReferenceName(str, Enum):
@@ -73,13 +90,20 @@ def onnx(
     reference: Annotated[
         ReferenceName, typer.Option(help="Prove against PyTorch; none: skip it, the bundle says 'unproven'.")
     ] = ReferenceName.AUTO,
+    precision: Annotated[
+        list[PrecisionName] | None,
+        typer.Option(help="Give it several times for several graphs in one bundle; default: fp32."),
+    ] = None,
     prompts: PromptsOption = None,
+    band: BandOption = LOW_PRECISION_BAND,
+    max_flips: MaxFlipsOption = 0,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Export a checkpoint to an ONNX bundle and prove that it decides as PyTorch does."""
     loaded = _load(source)
     from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
+    from vibe_router_export.quantize import Precision
     from vibe_router_export.report import export_summary, export_text
     from vibe_router_export.router_config import parse_profiles
 
@@ -91,7 +115,10 @@ def onnx(
         profiles=None if profiles is None else parse_profiles(_read(profiles), where=profiles.name),
         max_tokens=max_tokens,
         reference=ReferenceChoice(reference.value),
+        precisions=tuple(Precision(name.value) for name in precision or [PrecisionName.FP32]),
         prompts=_prompts(prompts),
+        band=band,
+        max_flips=max_flips,
         overwrite=force,
     )
     if temperature is None and loaded.router.temperature is None:
@@ -172,16 +199,29 @@ def lint(
 def verify(
     source: CheckpointArgument,
     bundle: Annotated[str, typer.Argument(help="The bundle that was exported from it.")],
+    precision: Annotated[PrecisionName, typer.Option(help="Which of the bundle's graphs.")] = PrecisionName.FP32,
     prompts: PromptsOption = None,
+    band: BandOption = LOW_PRECISION_BAND,
+    max_flips: MaxFlipsOption = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Run the parity gate again: an existing bundle against PyTorch, on this machine."""
     loaded = _load(source)
     from vibe_router_export.onnx_export import verify_onnx
+    from vibe_router_export.parity import limits_for
+    from vibe_router_export.quantize import Precision
     from vibe_router_export.report import parity_text
 
     with progress_bar("scoring with the reference") as progress:
-        report = verify_onnx(loaded, bundle, prompts=_prompts(prompts), progress=progress)
+        chosen = Precision(precision.value)
+        report = verify_onnx(
+            loaded,
+            bundle,
+            precision=chosen,
+            limits=limits_for(chosen, band=band, max_flips=max_flips),
+            prompts=_prompts(prompts),
+            progress=progress,
+        )
     if as_json:
         print_json(asdict(report.numbers))
     else:

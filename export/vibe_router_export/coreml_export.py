@@ -20,6 +20,7 @@ from vibe_router.engines.coreml import CoreMLEngine
 from vibe_router.errors import EngineError, ParityError, UsageError, VibeRouterError
 from vibe_router.events import ProgressCallback
 from vibe_router.manifest import MANIFEST_NAME, EngineFile, Manifest, dump_manifest, parse_manifest
+from vibe_router.policy import LOW_PRECISION_BAND
 from vibe_router.tokenizer import PromptTokenizer
 from vibe_router_export.activations import norm_inputs
 from vibe_router_export.assemble import hash_files
@@ -40,8 +41,7 @@ from vibe_router_export.reference import Reference, reference_available
 from vibe_router_export.staging import staged_folder
 from vibe_router_export.weights import ModernBertWeights
 
-# A decision closer to its threshold than this may flip; the errors below are a tenth of it.
-_LIMITS = Limits(logit_difference=math.inf, band=0.02)
+_LIMITS = Limits(logit_difference=math.inf, band=LOW_PRECISION_BAND)
 _LARGEST_P_DIFFERENCE = 2e-3
 _LARGEST_PESSIMISTIC_P_DIFFERENCE = 5e-3
 # Pessimistic arithmetic is slow; these many prompts, the shortest and the longest among them, show an overflow.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -10,8 +10,10 @@ from pathlib import Path
 from vibe_router.bundle import open_bundle
 from vibe_router.engines.choice import choose_engine
 from vibe_router.engines.onnx import OnnxCpuEngine
+from vibe_router.engines.protocol import Engine
 from vibe_router.events import ProgressCallback
-from vibe_router.manifest import Calibration, EngineFile, Manifest, ParityNumbers
+from vibe_router.manifest import Calibration, EngineFile, Manifest
+from vibe_router.policy import LOW_PRECISION_BAND
 from vibe_router.tokenizer import PromptTokenizer
 from vibe_router_export.assemble import calibrated_thresholds, write_manifest, write_model_files
 from vibe_router_export.card import bundle_card
@@ -19,13 +21,21 @@ from vibe_router_export.checkpoint import Checkpoint
 from vibe_router_export.emit.onnx_graph import build_onnx
 from vibe_router_export.fold import fold_temperature
 from vibe_router_export.golden import dump_golden
-from vibe_router_export.onnx_file import write_onnx
-from vibe_router_export.parity import FP32_LIMITS, ParityReport, gate, measure
-from vibe_router_export.proof import collect_cases
+from vibe_router_export.low_precision import LowPrecisionExporter, LowPrecisionGraph
+from vibe_router_export.onnx_file import remove_onnx, write_onnx
+from vibe_router_export.parity import FP32_LIMITS, Case, Limits, ParityReport, gate, limits_for, measure
+from vibe_router_export.proof import collect_cases, score_with_graph, spread
+from vibe_router_export.quantize import Precision
 from vibe_router_export.reference import Reference, reference_available
 from vibe_router_export.staging import staged_folder
 
 MODEL_FILE = "onnx/model.onnx"
+# The names under which transformers.js and optimum look for these precisions.
+MODEL_FILES = {
+    Precision.FP32: MODEL_FILE,
+    Precision.INT8: "onnx/model_quantized.onnx",
+    Precision.INT4: "onnx/model_q4.onnx",
+}
 
 
 class ReferenceChoice(Enum):
@@ -45,16 +55,23 @@ class ExportOptions:
     profiles: Mapping[str, float] | None = None
     max_tokens: int = 512
     reference: ReferenceChoice = ReferenceChoice.AUTO
+    precisions: Sequence[Precision] = (Precision.FP32,)
     prompts: Sequence[str] | None = None
+    band: float = LOW_PRECISION_BAND
+    max_flips: int = 0
     overwrite: bool = False
 
 
 @dataclass(frozen=True)
 class Exported:
-    """The manifest that was written, and the comparison that allowed it."""
+    """The manifest that was written, and the comparisons that allowed it.
+
+    `report` is that of the fp32 graph with the reference, which comes first whatever precisions were asked for.
+    """
 
     manifest: Manifest
     report: ParityReport
+    low_precision: tuple[LowPrecisionGraph, ...] = ()
 
 
 def export_onnx(
@@ -64,13 +81,14 @@ def export_onnx(
     options: ExportOptions,
     progress: ProgressCallback | None = None,
 ) -> Exported:
-    """Write a bundle. Nothing stands at `bundle` unless every check has passed.
+    """Write a bundle with a graph for each of `options.precisions`. Nothing stands at `bundle` unless all passed.
 
-    Without a reference the graph is still compared with the numpy emitter on the golden prompts, and the manifest
-    says that nothing is proven (`parity` null).
+    Without a reference the fp32 graph is still compared with the numpy emitter on the golden prompts, and the
+    manifest says that nothing is proven (`parity` null). Graphs in low precision are compared with the reference on
+    the golden prompts and 240 others, and with the fp32 graph, once that has passed, on the rest of the prompts.
 
     Raises:
-        ParityError: the graph does not decide as the reference does.
+        ParityError: a graph does not decide as the reference does.
         UsageError: `bundle` exists and `options.overwrite` is not set, or a setting is out of range.
         MissingExtraError: the reference was asked for and is not installed.
         CheckpointError: the checkpoint's tokenizer files cannot be read.
@@ -79,6 +97,7 @@ def export_onnx(
     temperature = calibration.temperature
     thresholds = calibrated_thresholds(options.profiles or checkpoint.router.profiles, temperature)
     max_tokens = min(options.max_tokens, checkpoint.config.max_positions)
+    low = [precision for precision in Precision if precision in options.precisions and precision is not Precision.FP32]
     with staged_folder(bundle, overwrite=options.overwrite) as staged:
         write_model_files(checkpoint, staged, max_tokens=max_tokens)
         model = staged / MODEL_FILE
@@ -92,23 +111,48 @@ def export_onnx(
             tokenizer,
             # Not kept in a variable: its memory is free again when the session is made.
             reference=_load_reference(checkpoint, options.reference),
-            prompts=options.prompts,
+            prompts=spread(options.prompts) if low and options.prompts is not None else options.prompts,
             max_tokens=max_tokens,
             progress=progress,
         )
-        report = measure(
-            OnnxCpuEngine(model, file=MODEL_FILE, precision="fp32"),
-            proof.cases,
-            temperature=temperature,
-            thresholds=thresholds,
-            pad_token_id=checkpoint.config.pad_token_id,
-            reference=proof.reference or "numpy",
-            band=FP32_LIMITS.band,
-        )
-        gate(report, FP32_LIMITS, temperature=temperature)
 
-        parity: ParityNumbers | None = report.numbers if proof.reference is not None else None
-        engines = (EngineFile(kind="onnx", file=MODEL_FILE, precision="fp32", parity=parity),)
+        def compare(engine: Engine, cases: Sequence[Case], against: str, band: float) -> ParityReport:
+            return measure(
+                engine,
+                cases,
+                temperature=temperature,
+                thresholds=thresholds,
+                pad_token_id=checkpoint.config.pad_token_id,
+                reference=against,
+                band=band,
+            )
+
+        fp32 = OnnxCpuEngine(model, file=MODEL_FILE, precision=Precision.FP32.value)
+        report = compare(fp32, proof.cases, proof.reference or "numpy", FP32_LIMITS.band)
+        gate(report, FP32_LIMITS, temperature=temperature)
+        further = proof.left_out(options.prompts or ())
+        more = score_with_graph(fp32, tokenizer, further, temperature=temperature, progress=progress)
+        fp32.close()
+
+        against = report.numbers.reference
+        if more:
+            against += f" on {len(proof.cases)} prompts, the fp32 graph proven equal to it on {len(more)}"
+        exporter = LowPrecisionExporter(
+            weights=folded,
+            max_tokens=max_tokens,
+            cases=proof.cases + more,
+            judge=lambda engine, chosen: compare(engine, chosen, against, options.band),
+            limits=limits_for(Precision.INT8, band=options.band, max_flips=options.max_flips),
+            temperature=temperature,
+            progress=progress,
+        )
+        graphs = tuple(
+            exporter.export(precision, staged / MODEL_FILES[precision], file=MODEL_FILES[precision])
+            for precision in low
+        )
+        if Precision.FP32 not in options.precisions:
+            remove_onnx(model)
+        engines = _engine_files(report, graphs, precisions=options.precisions, proven=proof.reference is not None)
         (staged / "golden.jsonl").write_text(dump_golden(proof.golden_prompts(temperature)), encoding="utf-8")
         name = options.name or checkpoint.router.name or Path(checkpoint.source).name
         card = bundle_card(
@@ -118,6 +162,7 @@ def export_onnx(
             thresholds=thresholds,
             default_profile=checkpoint.router.default_profile,
             engines=engines,
+            kept=[(graph.file, matrix) for graph in graphs for matrix in graph.kept],
             checkpoint=checkpoint.source,
             training_card=checkpoint.training_card,
         )
@@ -131,26 +176,42 @@ def export_onnx(
             engines=engines,
             max_tokens=max_tokens,
         )
-    return Exported(manifest, report)
+    return Exported(manifest, report, graphs)
+
+
+def _engine_files(
+    report: ParityReport, graphs: Sequence[LowPrecisionGraph], *, precisions: Collection[Precision], proven: bool
+) -> tuple[EngineFile, ...]:
+    """Return the manifest's entries, fp32 first where it was asked for."""
+    rows = [(MODEL_FILE, Precision.FP32, report)] if Precision.FP32 in precisions else []
+    rows += [(graph.file, graph.precision, graph.report) for graph in graphs]
+    return tuple(
+        EngineFile(kind="onnx", file=file, precision=precision.value, parity=one.numbers if proven else None)
+        for file, precision, one in rows
+    )
 
 
 def verify_onnx(
     checkpoint: Checkpoint,
     source: str,
     *,
+    precision: Precision = Precision.FP32,
+    limits: Limits = FP32_LIMITS,
     prompts: Sequence[str] | None = None,
     progress: ProgressCallback | None = None,
 ) -> ParityReport:
-    """Compare an existing bundle with PyTorch on this machine.
+    """Compare a graph of an existing bundle with PyTorch on this machine.
 
     Raises:
         ParityError: they differ.
         MissingExtraError: torch or transformers is not installed.
+        EngineUnavailableError: the bundle has no graph of this precision.
         BundleNotFoundError, BundleCorruptError, SchemaError: the bundle cannot be read.
     """
     bundle = open_bundle(source)
     bundle.check()
     manifest = bundle.manifest
+    engine = choose_engine(bundle, engine="onnx-cpu", precision=precision.value)
     proof = collect_cases(
         checkpoint,
         PromptTokenizer(bundle.read("tokenizer.json"), max_tokens=manifest.max_tokens),
@@ -160,15 +221,15 @@ def verify_onnx(
         progress=progress,
     )
     report = measure(
-        choose_engine(bundle, engine="onnx-cpu", precision="fp32"),
+        engine,
         proof.cases,
         temperature=manifest.calibration.temperature,
         thresholds=manifest.thresholds,
         pad_token_id=manifest.pad_token_id,
         reference=proof.reference or "",
-        band=FP32_LIMITS.band,
+        band=limits.band,
     )
-    gate(report, FP32_LIMITS, temperature=manifest.calibration.temperature)
+    gate(report, limits, temperature=manifest.calibration.temperature)
     return report
 
 

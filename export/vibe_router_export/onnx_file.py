@@ -33,7 +33,7 @@ def write_onnx(graph: OnnxGraph, path: Path) -> None:
             numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in graph.constants.items()
         ]
     else:
-        tensors = _write_external(graph.constants, path.with_name(path.name + "_data"))
+        tensors = _write_external(graph.constants, _data_file(path))
     path.write_bytes(_model(graph, tensors).SerializeToString())
     checker.check_model(path)
 
@@ -68,3 +68,13 @@ def _write_external(constants: dict[str, NDArray[np.generic]], path: Path) -> li
             tensors.append(tensor)
             file.write(np.ascontiguousarray(value).data)
     return tensors
+
+
+def remove_onnx(path: Path) -> None:
+    """Remove what `write_onnx` has written to `path`, if anything."""
+    path.unlink(missing_ok=True)
+    _data_file(path).unlink(missing_ok=True)
+
+
+def _data_file(path: Path) -> Path:
+    return path.with_name(path.name + "_data")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vibe_router.batching import pad, score_alone
 from vibe_router.engines.protocol import Engine
 from vibe_router.errors import ParityError
 from vibe_router.manifest import ParityNumbers, Threshold
-from vibe_router.policy import sigmoid
+from vibe_router.policy import LOW_PRECISION_BAND, above, sigmoid
 from vibe_router.verify import FP32_TOLERANCE
+from vibe_router_export.quantize import Precision
 
 _BATCH = 16
 
@@ -28,7 +31,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Limits:
-    """What the gate lets pass. A flip inside the band |p - threshold| < `band` is no error of the artifact's."""
+    """What the gate lets pass. A flip inside the band |p - threshold| < `band` is no error of the artifact's.
+
+    `logit_difference` is infinite where decisions alone count.
+    """
 
     logit_difference: float
     band: float
@@ -36,6 +42,11 @@ class Limits:
 
 
 FP32_LIMITS = Limits(logit_difference=FP32_TOLERANCE, band=0.0)
+
+
+def limits_for(precision: Precision, *, band: float = LOW_PRECISION_BAND, max_flips: int = 0) -> Limits:
+    """Return what a graph of `precision` must keep; `band` and `max_flips` are for those below fp32."""
+    return FP32_LIMITS if precision is Precision.FP32 else Limits(math.inf, band, max_flips)
 
 
 @dataclass(frozen=True)
@@ -97,32 +108,40 @@ def measure(
     The reference's decision is made on the raw scale, sigmoid(z) > raw, the artifact's on the calibrated one,
     sigmoid(logit) > calibrated: so a wrong temperature or threshold is a flip like any other.
     """
-    alone = np.array([engine.logits(case.ids[None], np.ones((1, len(case.ids)), np.int64))[0] for case in cases])
+    alone = np.array([score_alone(engine, case.ids) for case in cases])
     batched = _in_padded_batches(engine, cases, pad_token_id)
     expected = np.array([case.logit / temperature for case in cases])
-    differences = np.maximum(np.abs(alone - expected), np.abs(batched - expected))
     # Of both runs, the one that is further from the reference.
     scores = np.where(np.abs(alone - expected) >= np.abs(batched - expected), alone, batched)
-    flips, outside = 0, []
-    p_differences = []
-    for case, score, target in zip(cases, scores, expected, strict=True):
-        p_differences.append(abs(sigmoid(float(score)) - sigmoid(float(target))))
+    differences = np.abs(scores - expected)
+    p_differences = [
+        abs(sigmoid(float(score)) - sigmoid(float(target))) for score, target in zip(scores, expected, strict=True)
+    ]
+    flips, outside = dict.fromkeys(thresholds, 0), []
+    for case, one, many in zip(cases, alone, batched, strict=True):
+        reference_p, alone_p, batched_p = (sigmoid(float(z)) for z in (case.logit / temperature, one, many))
         for profile, threshold in thresholds.items():
-            reference_p, artifact_p = sigmoid(case.logit), sigmoid(float(score))
-            if (reference_p > threshold.raw) == (artifact_p > threshold.calibrated):
+            at = threshold.calibrated
+            # `Router.route_many` scores again alone what a batch leaves within the band.
+            runs = (alone_p, alone_p if abs(batched_p - at) <= band else batched_p)
+            to_cloud = above(sigmoid(case.logit), threshold.raw)
+            flipped = [p for p in runs if above(p, at) != to_cloud]
+            if not flipped:
                 continue
-            flips += 1
-            if abs(sigmoid(float(target)) - threshold.calibrated) >= band:
-                outside.append(Flip(case.prompt, profile, threshold, sigmoid(float(target)), artifact_p))
+            flips[profile] += 1
+            if abs(reference_p - at) >= band:
+                outside.append(Flip(case.prompt, profile, threshold, reference_p, flipped[0]))
     worst = int(differences.argmax())
     numbers = ParityNumbers(
         reference=reference,
         prompts=len(cases),
         max_abs_logit_difference=float(differences[worst]),
         max_abs_probability_difference=max(p_differences),
-        flips=flips,
+        flips=sum(flips.values()),
         flips_outside_band=len(outside),
         band=band,
+        percentile_99_abs_probability_difference=float(np.percentile(p_differences, 99)),
+        flips_by_profile=flips,
     )
     return ParityReport(numbers, cases[worst], float(scores[worst]), tuple(outside))
 
@@ -131,12 +150,21 @@ def gate(report: ParityReport, limits: Limits, *, temperature: float) -> None:
     """Let a report pass that keeps the limits.
 
     Raises:
-        ParityError: a logit is too far off (NaN included) or a decision flips; the message names the worst prompt,
-            both scores and, for a flip, the threshold.
+        ParityError: what `failure` found.
+    """
+    error = failure(report, limits, temperature=temperature)
+    if error is not None:
+        raise error
+
+
+def failure(report: ParityReport, limits: Limits, *, temperature: float) -> ParityError | None:
+    """Return what keeps a report from passing: a logit too far off (NaN included), or decisions that flip.
+
+    The message names the worst prompt, both scores and, for a flip, the threshold.
     """
     numbers = report.numbers
     if not numbers.max_abs_logit_difference <= limits.logit_difference:
-        raise ParityError(
+        return ParityError(
             f"the logit of {_shorten(report.worst.prompt)} ({len(report.worst.ids)} tokens) is "
             f"{report.worst_logit:.6f}, "
             f"the reference's {report.worst.logit / temperature:.6f}: {numbers.max_abs_logit_difference:.2e} apart, "
@@ -144,10 +172,13 @@ def gate(report: ParityReport, limits: Limits, *, temperature: float) -> None:
             hint="nothing was written; this is a defect of the exporter or a checkpoint it misreads",
         )
     if numbers.flips_outside_band > limits.flips_outside_band:
-        raise ParityError(
-            f"{numbers.flips_outside_band} decisions differ from the reference's{_flip_text(report)}",
-            hint="nothing was written; choose a higher precision",
+        outside = f" outside the band of {numbers.band:g}" if numbers.band else ""
+        return ParityError(
+            f"{numbers.flips_outside_band} decisions differ from the reference's{outside}, "
+            f"at most {limits.flips_outside_band} may{_flip_text(report)}",
+            hint="nothing was written; choose a higher precision, or tolerate more with --band or --max-flips",
         )
+    return None
 
 
 def _flip_text(report: ParityReport) -> str:
@@ -168,13 +199,7 @@ def _in_padded_batches(engine: Engine, cases: Sequence[Case], pad_token_id: int)
     logits = np.empty(len(cases), np.float32)
     for number, shortest in enumerate(short):
         chosen = [shortest, *rest[number * (_BATCH - 1) : (number + 1) * (_BATCH - 1)]]
-        width = max(len(cases[index].ids) for index in chosen)
-        ids = np.full((len(chosen), width), pad_token_id, np.int64)
-        mask = np.zeros_like(ids)
-        for row, index in enumerate(chosen):
-            ids[row, : len(cases[index].ids)] = cases[index].ids
-            mask[row, : len(cases[index].ids)] = 1
-        logits[chosen] = engine.logits(ids, mask)
+        logits[chosen] = engine.logits(*pad([cases[index].ids for index in chosen], pad_token_id=pad_token_id))
     return logits
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vibe_router.batching import score_alone
+from vibe_router.engines.protocol import Engine
 from vibe_router.events import Progress, ProgressCallback
 from vibe_router.tokenizer import PromptTokenizer
 from vibe_router.verify import GoldenPrompt
@@ -40,6 +42,11 @@ class ProofCases:
             )
             for case, truncated in zip(self.cases[: self.golden], self.truncated, strict=False)
         ]
+
+    def left_out(self, prompts: Sequence[str]) -> list[str]:
+        """Return those of `prompts` that are not among the cases."""
+        there = {case.prompt for case in self.cases}
+        return [prompt for prompt in prompts if prompt not in there]
 
 
 def collect_cases(
@@ -84,3 +91,30 @@ def collect_cases(
         if progress is not None:
             progress(Progress(done, len(every)))
     return ProofCases(tuple(cases), tuple(truncated), len(golden), None if reference is None else reference.name)
+
+
+def spread(prompts: Sequence[str]) -> list[str]:
+    """Return 240 of the prompts, taken evenly, for the reference to score; the proven fp32 graph scores the others.
+
+    PyTorch is several times slower than the graph; thousands of prompts would take it an hour at base size.
+    """
+    places = np.linspace(0, len(prompts) - 1, min(_OTHER_PROMPTS, len(prompts))).astype(int)
+    return [prompts[place] for place in places]
+
+
+def score_with_graph(
+    engine: Engine,
+    tokenizer: PromptTokenizer,
+    prompts: Sequence[str],
+    *,
+    temperature: float,
+    progress: ProgressCallback | None,
+) -> tuple[Case, ...]:
+    """Return cases whose logits z come from a graph with `temperature` folded in that has passed its own gate."""
+    cases = []
+    for done, prompt in enumerate(prompts, start=1):
+        ids = tokenizer.encode(prompt).ids
+        cases.append(Case(prompt, ids, temperature * score_alone(engine, ids)))
+        if progress is not None:
+            progress(Progress(done, len(prompts)))
+    return tuple(cases)

@@ -9,6 +9,7 @@ from typing import Any
 
 from vibe_router.manifest import ParityNumbers
 from vibe_router_export.checkpoint import Checkpoint
+from vibe_router_export.low_precision import LowPrecisionGraph
 from vibe_router_export.onnx_export import Exported
 from vibe_router_export.weights import expected_shapes
 
@@ -24,6 +25,16 @@ def export_summary(bundle: Path, exported: Exported) -> dict[str, Any]:
         "proven": _proven(exported),
         "parity": asdict(report.numbers),
         "worst_prompt": report.worst.prompt,
+        "low_precision": [
+            {
+                "file": graph.file,
+                "precision": graph.precision.value,
+                "parity": asdict(graph.report.numbers),
+                "worst_prompt": graph.report.worst.prompt,
+                "kept": [asdict(one) | {"precision": one.precision.value} for one in graph.kept],
+            }
+            for graph in exported.low_precision
+        ],
         "bytes": {name: entry.bytes for name, entry in manifest.files.items()},
         "thresholds": {name: asdict(threshold) for name, threshold in manifest.thresholds.items()},
     }
@@ -38,6 +49,8 @@ def export_text(bundle: Path, exported: Exported) -> str:
         f"temperature  {manifest.calibration.temperature:g} ({manifest.calibration.source})",
         parity_text(exported.report.numbers, proven=_proven(exported)),
     ]
+    for graph in exported.low_precision:
+        lines += _low_precision_lines(graph)
     for profile, threshold in manifest.thresholds.items():
         default = " (default)" if profile == manifest.default_profile else ""
         lines.append(f"{profile:<12} raw {threshold.raw:.4f}  calibrated {threshold.calibrated:.4f}{default}")
@@ -53,6 +66,18 @@ def parity_text(numbers: ParityNumbers, *, proven: bool) -> str:
         f"             max |dlogit| {numbers.max_abs_logit_difference:.2e}   "
         f"max |dp| {numbers.max_abs_probability_difference:.2e}   decision flips {numbers.flips}"
     )
+
+
+def _low_precision_lines(graph: LowPrecisionGraph) -> list[str]:
+    numbers = graph.report.numbers
+    profiles = ", ".join(f"{name} {count}" for name, count in (numbers.flips_by_profile or {}).items())
+    return [
+        f"{graph.precision.value:<12} {graph.file}: {numbers.prompts} prompts, against {numbers.reference}",
+        f"             max |dp| {numbers.max_abs_probability_difference:.2e}   "
+        f"99th percentile {numbers.percentile_99_abs_probability_difference:.2e}",
+        f"             decision flips {profiles}; outside the band of {numbers.band:g}: {numbers.flips_outside_band}",
+        *(f"             kept in {one.precision.value}: {one.name}; {one.reason}" for one in graph.kept),
+    ]
 
 
 def checkpoint_summary(checkpoint: Checkpoint) -> dict[str, Any]:

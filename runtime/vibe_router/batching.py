@@ -23,14 +23,17 @@ def score_batches(engine: Engine, sequences: Sequence[NDArray[np.int64]], *, pad
     """Return the logits, float32 [len(sequences)], in the order of `sequences` (each int64 [tokens])."""
     logits = np.empty(len(sequences), np.float32)
     for batch in _batches([len(sequence) for sequence in sequences]):
-        width = max(len(sequences[index]) for index in batch)
-        input_ids = np.full((len(batch), width), pad_token_id, np.int64)
-        attention_mask = np.zeros((len(batch), width), np.int64)
-        for row, index in enumerate(batch):
-            input_ids[row, : len(sequences[index])] = sequences[index]
-            attention_mask[row, : len(sequences[index])] = 1
-        logits[batch] = engine.logits(input_ids, attention_mask)
+        logits[batch] = engine.logits(*pad([sequences[index] for index in batch], pad_token_id=pad_token_id))
     return logits
+
+
+def pad(sequences: Sequence[NDArray[np.int64]], *, pad_token_id: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return ids and mask, int64 [sequences, longest], of sequences int64 [tokens]; padding stands at the end."""
+    lengths = np.array([len(sequence) for sequence in sequences])
+    attention_mask = (np.arange(lengths.max()) < lengths[:, np.newaxis]).astype(np.int64)
+    input_ids = np.full(attention_mask.shape, pad_token_id, np.int64)
+    input_ids[attention_mask.astype(bool)] = np.concatenate(sequences)
+    return input_ids, attention_mask
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:

@@ -57,7 +57,11 @@ class Threshold:
 
 @dataclass(frozen=True, kw_only=True)
 class ParityNumbers:
-    """What the parity gate measured for one engine file against the PyTorch reference."""
+    """What the parity gate measured for one engine file against its reference.
+
+    A prompt counts once for every profile that decides it otherwise, alone or in a batch. The last two fields are
+    null in manifests that were written before they were measured.
+    """
 
     reference: str
     prompts: int
@@ -66,6 +70,8 @@ class ParityNumbers:
     flips: int
     flips_outside_band: int
     band: float
+    percentile_99_abs_probability_difference: float | None = None
+    flips_by_profile: dict[str, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

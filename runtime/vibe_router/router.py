@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from vibe_router.bundle import Bundle, open_bundle
 from vibe_router.errors import PromptError, UsageError
 from vibe_router.events import Progress, ProgressCallback
-from vibe_router.policy import Decision, check_threshold, decide, profile_threshold, sigmoid
+from vibe_router.policy import LOW_PRECISION_BAND, Decision, check_threshold, decide, profile_threshold, sigmoid
 
 if TYPE_CHECKING:
     from vibe_router.engines.protocol import Engine
@@ -221,7 +221,7 @@ class Router:
         """
         for file in self._bundle.manifest.engines:
             if file.file == self._engine.file and file.precision != "fp32":
-                return max(_LOW_PRECISION_BAND, file.parity.band if file.parity else 0.0)
+                return max(LOW_PRECISION_BAND, file.parity.band if file.parity else 0.0)
         return _FP32_BAND
 
     def _route_alone(self, item: TokenizedPrompt, threshold: float, allow_cloud: bool) -> Decision:
@@ -241,4 +241,3 @@ class Router:
 
 
 _FP32_BAND = 1e-4
-_LOW_PRECISION_BAND = 0.02

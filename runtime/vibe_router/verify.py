@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vibe_router.errors import BundleCorruptError, ParityError
 from vibe_router.events import Progress, ProgressCallback
-from vibe_router.policy import above, sigmoid
+from vibe_router.policy import LOW_PRECISION_BAND, above, sigmoid
 
 if TYPE_CHECKING:
     from vibe_router.bundle import Bundle
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 GOLDEN_NAME = "golden.jsonl"
 FP32_TOLERANCE = 1e-4
 """Largest |logit - reference| of a graph in fp32. Rounding alone gives about 1e-6."""
-_DEFAULT_BAND = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +161,7 @@ def _report(router: Router, golden: list[GoldenPrompt], logits: list[float], mis
     manifest, engine = router.bundle.manifest, router.engine
     fp32 = engine.precision == "fp32"
     parity = next((file.parity for file in manifest.engines if file.file == engine.file), None)
-    band = 0.0 if fp32 else (parity.band if parity else _DEFAULT_BAND)
+    band = 0.0 if fp32 else (parity.band if parity else LOW_PRECISION_BAND)
     differences = [abs(logit - item.logit) for logit, item in zip(logits, golden, strict=True)]
     pairs = [(sigmoid(logit), sigmoid(item.logit)) for logit, item in zip(logits, golden, strict=True)]
     profiles = []

@@ -116,3 +116,24 @@ def test_help_imports_nothing_heavy(module: str) -> None:
     done = run("--help", hide=(module,))
     assert done.returncode == 0, done.stderr
     assert "inspect" in done.stdout
+
+
+def test_several_precisions_make_one_bundle_and_say_what_they_cost(checkpoint: Path, tmp_path: Path) -> None:
+    arguments = ("onnx", checkpoint, "-o", tmp_path / "bundle", "--reference", "none", "--json")
+    done = run(*arguments, "--precision", "int8", "--precision", "fp32", "--band", "0.05")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    (int8,) = result["low_precision"]
+    assert (int8["precision"], int8["file"], int8["kept"]) == ("int8", "onnx/model_quantized.onnx", [])
+    assert int8["parity"]["band"] == 0.05
+    assert int8["parity"]["flips_outside_band"] == 0
+    assert result["bytes"]["onnx/model_quantized.onnx"] < 0.5 * result["bytes"]["onnx/model.onnx"]
+
+
+def test_a_precision_that_changes_decisions_is_exit_7_and_nothing_is_written(checkpoint: Path, tmp_path: Path) -> None:
+    arguments = ("onnx", checkpoint, "-o", tmp_path / "bundle", "--reference", "none", "--precision", "int4")
+    done = run(*arguments, "--band", "0")
+    assert done.returncode == 7
+    assert "error: no int4 graph passes" in done.stderr
+    assert "hint: nothing was written; choose a higher precision" in done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 
 from tests.support.bundles import tiny_tokenizer_json
 from vibe_router_export.config import parse_config
-from vibe_router_export.random_checkpoint import random_tensors
+from vibe_router_export.random_checkpoint import Outliers, random_tensors
 
 ROUTER_CONFIG = {
     "name": "small",
@@ -54,7 +54,14 @@ def small_config(**changes: Any) -> dict[str, Any]:
     return {key: value for key, value in config.items() if value is not None}
 
 
-def write_checkpoint(folder: Path, config: dict[str, Any] | None = None, *, router: bool = True, seed: int = 0) -> Path:
+def write_checkpoint(
+    folder: Path,
+    config: dict[str, Any] | None = None,
+    *,
+    router: bool = True,
+    seed: int = 0,
+    outliers: Outliers | None = None,
+) -> Path:
     """Write a whole checkpoint and return its folder."""
     config = config or small_config()
     folder.mkdir(parents=True)
@@ -66,6 +73,6 @@ def write_checkpoint(folder: Path, config: dict[str, Any] | None = None, *, rout
     )
     if router:
         (folder / "router_config.json").write_text(json.dumps(ROUTER_CONFIG))
-    tensors = random_tensors(parse_config(json.dumps(config)), seed=seed)
+    tensors = random_tensors(parse_config(json.dumps(config)), seed=seed, outliers=outliers)
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     return folder

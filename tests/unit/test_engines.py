@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 from tests.support.bundles import PARITY, replace_file, tiny_graph, write_bundle
 from vibe_router import Router
 from vibe_router.bundle import open_bundle
+from vibe_router.engines import x86
 from vibe_router.engines.choice import choose_engine
 from vibe_router.engines.onnx import OnnxCpuEngine, available_cpus
 from vibe_router.errors import EngineError, EngineUnavailableError, UsageError
@@ -47,8 +48,8 @@ def constant_graph(value: float, *, output: str = "logits") -> bytes:
     )
 
 
-def load(content: bytes) -> OnnxCpuEngine:
-    return OnnxCpuEngine(content, file="model.onnx", precision="fp32", threads=1)
+def load(content: bytes, *, precision: str = "fp32") -> OnnxCpuEngine:
+    return OnnxCpuEngine(content, file="model.onnx", precision=precision, threads=1)
 
 
 def test_logits_are_one_finite_float32_a_prompt() -> None:
@@ -79,6 +80,29 @@ def test_a_closed_engine_says_so() -> None:
     engine.close()
     with pytest.raises(EngineError, match="closed"):
         engine.logits(ONES, ONES)
+
+
+@pytest.mark.parametrize(
+    ("machine", "flags", "overflow"),
+    [
+        ("x86_64", "flags : avx2 avx512f avx512_vnni", False),
+        ("AMD64", "flags : avx2 avx_vnni", False),
+        ("x86_64", "flags : avx2 avx512f", True),
+        ("x86_64", None, True),
+        ("arm64", None, False),
+        ("aarch64", "Features : asimddp", False),
+    ],
+)
+def test_int8_products_are_trusted_where_the_processor_is_known_to_add_them_exactly(
+    machine: str, flags: str | None, overflow: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "cpuinfo"
+    if flags is not None:
+        info.write_text(flags)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr(x86, "_CPU_INFO", info)
+    assert x86.int8_products_overflow() is overflow
+    load(constant_graph(0.0), precision="int8")
 
 
 def test_padding_does_not_change_a_logit() -> None:

@@ -16,12 +16,16 @@ from onnx import NodeProto, TensorProto, helper
 from vibe_router_export.config import ModernBertConfig, Pooling
 from vibe_router_export.emit.rope import rope_tables
 from vibe_router_export.modernbert import forward
+from vibe_router_export.quantize import ALL_FP32, INT4_BLOCK, Precision, PrecisionPlan, int4_blocks, int8_rows
 from vibe_router_export.weights import LayerNorm, Linear, ModernBertWeights, Parameter
 
 MICROSOFT = "com.microsoft"
 # Added to attention scores that must not count. Two of them together stay finite, so that a row in which everything
 # is masked (padding seen from padding) gives numbers that nobody reads instead of NaN.
 _MASKED = -1e30
+# MatMulNBits's accuracy_level: `x` is rounded to int8, each block of each token with a scale of its own, so that
+# products are of integers.
+_INT8_PRODUCTS = 4
 
 
 @dataclass(frozen=True)
@@ -32,13 +36,13 @@ class OnnxGraph:
     constants: dict[str, NDArray[np.generic]]
 
 
-def build_onnx(weights: ModernBertWeights, *, max_tokens: int) -> OnnxGraph:
-    """Emit the model in fp32.
+def build_onnx(weights: ModernBertWeights, *, max_tokens: int, plan: PrecisionPlan = ALL_FP32) -> OnnxGraph:
+    """Emit the model, each matrix in the precision that `plan` gives it.
 
     Inputs: `input_ids` and `attention_mask` (1 token, 0 padding), int64 [batch, sequence], sequence at most
     `max_tokens`. Outputs: `logits` and `p_cloud` = sigmoid(logits), float32 [batch, 1].
     """
-    operations = OnnxOperations(weights.config, max_tokens)
+    operations = OnnxOperations(weights.config, max_tokens, plan)
     scores = forward(operations, weights)
     operations.rename(scores.logits, "logits")
     operations.rename(scores.p_cloud, "p_cloud")
@@ -51,15 +55,27 @@ class OnnxOperations:
 
     config: ModernBertConfig
     max_tokens: int
+    plan: PrecisionPlan
     nodes: list[NodeProto] = field(default_factory=list)
     constants: dict[str, NDArray[np.generic]] = field(default_factory=dict)
     _cached: dict[str, str] = field(default_factory=dict)
 
     def embed(self, table: Parameter) -> str:
-        return self._node("Gather", [self._constant(table.name, table.value), "input_ids"])
+        if self._precision(table) is Precision.FP32:
+            return self._node("Gather", [self._constant(table.name, table.value), "input_ids"])
+        rows = int8_rows(table.value)
+        values = self._node("Gather", [self._constant(f"{table.name}.int8", rows.values), "input_ids"])
+        scales = self._node("Gather", [self._constant(f"{table.name}.scales", rows.scales[:, None]), "input_ids"])
+        return self.multiply(self._node("Cast", [values], to=TensorProto.FLOAT), scales)
 
     def linear(self, x: str, layer: Linear) -> str:
-        product = self._node("MatMul", [x, self._constant(layer.weight.name, layer.weight.value.T)])
+        precision = self._precision(layer.weight)
+        if precision is Precision.INT8:
+            product = self._int8_product(x, layer.weight)
+        elif precision is Precision.INT4:
+            product = self._int4_product(x, layer.weight)
+        else:
+            product = self._node("MatMul", [x, self._constant(layer.weight.name, layer.weight.value.T)])
         if layer.bias is None:
             return product
         return self.add(product, self._constant(layer.bias.name, layer.bias.value))
@@ -124,6 +140,34 @@ class OnnxOperations:
                 for index, existing in enumerate(names):
                     if existing == output:
                         names[index] = name
+
+    def _precision(self, parameter: Parameter) -> Precision:
+        return self.plan.get(parameter.name, Precision.FP32)
+
+    def _int8_product(self, x: str, weight: Parameter) -> str:
+        """Multiply integers: `x` is rounded to uint8 as it comes, with one scale for the whole tensor."""
+        rows = int8_rows(weight.value)
+        values = self._constant(f"{weight.name}.int8", rows.values.T)
+        scales = self._constant(f"{weight.name}.scales", rows.scales)
+        return self._node("DynamicQuantizeMatMul", [x, values, scales], domain=MICROSOFT)
+
+    def _int4_product(self, x: str, weight: Parameter) -> str:
+        blocks = int4_blocks(weight.value)
+        outputs, inputs = weight.value.shape
+        return self._node(
+            "MatMulNBits",
+            [
+                x,
+                self._constant(f"{weight.name}.int4", blocks.packed),
+                self._constant(f"{weight.name}.scales", blocks.scales.reshape(-1)),
+            ],
+            domain=MICROSOFT,
+            K=inputs,
+            N=outputs,
+            bits=4,
+            block_size=INT4_BLOCK,
+            accuracy_level=_INT8_PRODUCTS,
+        )
 
     def _padding_mask(self) -> str:
         return self._node("Cast", ["attention_mask"], to=TensorProto.INT32)

@@ -1,0 +1,62 @@
+"""The forward pass as numpy values with matrices in low precision: what int8 and int4 do, without a runtime."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vibe_router_export.emit.numpy_values import NumpyOperations, Values
+from vibe_router_export.modernbert import forward
+from vibe_router_export.quantize import Precision, PrecisionPlan, restored
+from vibe_router_export.weights import Linear, ModernBertWeights, Parameter
+
+_UINT8_MAX = 255
+
+
+def evaluate_quantized(
+    weights: ModernBertWeights, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64], *, plan: PrecisionPlan
+) -> Values:
+    """Return the logits, float32 [batch], of a graph with this plan; ids and mask int64 [batch, sequence]."""
+    operations = QuantizedOperations(weights.config, input_ids, attention_mask.astype(bool), plan)
+    return forward(operations, weights).logits[:, 0]
+
+
+def round_to_uint8(x: Values) -> Values:
+    """Return `x` as float32 after rounding to 256 steps between its least and largest value (0 among them).
+
+    One scale for the whole tensor, as ONNX's DynamicQuantizeLinear defines it.
+    """
+    low, high = min(float(x.min()), 0.0), max(float(x.max()), 0.0)
+    scale = np.float32((high - low) / _UINT8_MAX)
+    if scale == 0:
+        return x
+    zero = np.rint(np.float32(-low) / scale)
+    steps = np.rint(x / scale) + zero
+    rounded: Values = (steps.clip(0, _UINT8_MAX) - zero) * scale
+    return rounded
+
+
+@dataclass(frozen=True)
+class QuantizedOperations(NumpyOperations):
+    """Operations with the rounding that `plan` brings; the activations of int4 products are left exact."""
+
+    plan: PrecisionPlan
+
+    def embed(self, table: Parameter) -> Values:
+        rows, places = np.unique(self.input_ids, return_inverse=True)
+        used = Parameter(table.name, table.value[rows])
+        embedded: Values = restored(used, self._precision(table))[places.reshape(self.input_ids.shape)]
+        return embedded
+
+    def linear(self, x: Values, layer: Linear) -> Values:
+        precision = self._precision(layer.weight)
+        if precision is Precision.FP32:
+            return super().linear(x, layer)
+        rounded = round_to_uint8(x) if precision is Precision.INT8 else x
+        weight = Parameter(layer.weight.name, restored(layer.weight, precision))
+        return super().linear(rounded, Linear(weight, layer.bias))
+
+    def _precision(self, parameter: Parameter) -> Precision:
+        return self.plan.get(parameter.name, Precision.FP32)

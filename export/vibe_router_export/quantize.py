@@ -1,0 +1,126 @@
+"""Number formats of weights: what a matrix becomes in int8 and int4, and which matrix gets which.
+
+Both formats are symmetric, so a weight is `integer · scale` without a zero point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vibe_router_export.weights import Array, Linear, ModernBertWeights, Parameter
+
+# -127..127: without -128 a weight and its negative are equally exact.
+_INT8_MAX = 127
+# Values of a row that share one int4 scale. With 32, scales alone would be a fifth of the file.
+INT4_BLOCK = 64
+_INT4_ZERO = 8
+_INT4_MAX = 15
+
+
+class Precision(Enum):
+    """How a graph computes its matrix products."""
+
+    FP32 = "fp32"
+    INT8 = "int8"
+    INT4 = "int4"
+
+
+PrecisionPlan = Mapping[str, Precision]
+"""Precision by weight name; a weight that is not named stays fp32."""
+ALL_FP32: PrecisionPlan = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Int8Rows:
+    """`values` int8 [rows, columns] and `scales` float32 [rows]: weight ≈ values · scales[:, None]."""
+
+    values: NDArray[np.int8]
+    scales: Array
+
+
+@dataclass(frozen=True)
+class Int4Blocks:
+    """Two weights a byte, the earlier column in the low half, in blocks of `INT4_BLOCK` columns.
+
+    `packed` is uint8 [rows, blocks, INT4_BLOCK / 2] and `scales` float32 [rows, blocks]: weight ≈ (nibble - 8) ·
+    scale. The last block is filled up with zeros where the columns do not divide. This is the layout of ONNX
+    Runtime's MatMulNBits.
+    """
+
+    packed: NDArray[np.uint8]
+    scales: Array
+    columns: int
+
+
+def encoder_linears(weights: ModernBertWeights) -> Iterator[Linear]:
+    """Yield the linear layers of the encoder in the order of the data; the head is small and stays fp32."""
+    for layer in weights.layers:
+        yield from (layer.query_key_value, layer.attention_output, layer.mlp_input, layer.mlp_output)
+
+
+def lowered(weights: ModernBertWeights, precision: Precision) -> PrecisionPlan:
+    """Return the plan in which everything that can be low is: encoder linears in `precision`, embedding rows int8.
+
+    An embedding row is looked up, not multiplied, so below int8 it would lose more than it saves.
+    """
+    if precision is Precision.FP32:
+        return ALL_FP32
+    plan = {linear.weight.name: precision for linear in encoder_linears(weights)}
+    return {weights.token_embedding.name: Precision.INT8, **plan}
+
+
+def int8_rows(weight: Array) -> Int8Rows:
+    """Round a float32 matrix to int8, one scale a row (an output channel, or a token's embedding)."""
+    scales = _nonzero(np.abs(weight).max(axis=1) / np.float32(_INT8_MAX))
+    values = np.rint(weight / scales[:, None]).clip(-_INT8_MAX, _INT8_MAX).astype(np.int8)
+    return Int8Rows(values, scales)
+
+
+def int4_blocks(weight: Array) -> Int4Blocks:
+    """Round a float32 matrix to int4 in blocks.
+
+    The value of largest magnitude becomes exactly -8, whatever its sign, so that all 16 steps are used; only values
+    within half a step of its negative are clipped, to +7.
+    """
+    rows, columns = weight.shape
+    blocks = -(-columns // INT4_BLOCK)
+    padded = np.pad(weight, ((0, 0), (0, blocks * INT4_BLOCK - columns))).reshape(rows, blocks, INT4_BLOCK)
+    largest = np.take_along_axis(padded, np.abs(padded).argmax(axis=2, keepdims=True), axis=2)[:, :, 0]
+    scales = _nonzero((largest / np.float32(-_INT4_ZERO)).astype(np.float32))
+    nibbles = (np.rint(padded / scales[:, :, None]) + _INT4_ZERO).clip(0, _INT4_MAX).astype(np.uint8)
+    packed = nibbles[:, :, 0::2] | (nibbles[:, :, 1::2] << 4)
+    return Int4Blocks(packed, scales, columns)
+
+
+def restore_int8(rows: Int8Rows) -> Array:
+    """Return the float32 matrix that `rows` stands for."""
+    restored: Array = rows.values.astype(np.float32) * rows.scales[:, None]
+    return restored
+
+
+def restore_int4(blocks: Int4Blocks) -> Array:
+    """Return the float32 matrix that `blocks` stands for."""
+    nibbles = np.stack([blocks.packed & 15, blocks.packed >> 4], axis=3)
+    signed = nibbles.reshape(*blocks.scales.shape, INT4_BLOCK).astype(np.float32) - np.float32(_INT4_ZERO)
+    restored: Array = (signed * blocks.scales[:, :, None]).reshape(len(signed), -1)[:, : blocks.columns]
+    return restored
+
+
+def restored(parameter: Parameter, precision: Precision) -> Array:
+    """Return the float32 matrix that is left of a parameter in `precision`."""
+    if precision is Precision.INT8:
+        return restore_int8(int8_rows(parameter.value))
+    if precision is Precision.INT4:
+        return restore_int4(int4_blocks(parameter.value))
+    return parameter.value
+
+
+def _nonzero(scales: Array) -> Array:
+    """Give rows of zeros a scale that can be divided by."""
+    return np.where(scales == 0, np.float32(1), scales)

@@ -1,0 +1,43 @@
+"""int8 on two thousand real prompts: no decision outside the band, with and without massive activations."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vibe_router_export.checkpoint import read_checkpoint
+from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
+from vibe_router_export.quantize import Precision
+from vibe_router_export.random_checkpoint import Outliers, Size, write_random_checkpoint
+
+SHARED = Path(__file__).resolve().parents[3] / "shared"
+PROMPTS = SHARED / "data" / "prompts.jsonl"
+TOKENIZER = SHARED / "tokenizer" / "tokenizer.json"
+COUNT = 2_000
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (PROMPTS.exists() and TOKENIZER.exists()), reason=f"no prompts and tokenizer in {SHARED}"),
+]
+
+
+@pytest.fixture(scope="module")
+def prompts() -> list[str]:
+    lines = PROMPTS.read_text("utf-8").splitlines()
+    places = np.linspace(0, len(lines) - 1, COUNT).astype(int)
+    return [json.loads(lines[place])["prompt"] for place in places]
+
+
+@pytest.mark.parametrize("outliers", [None, Outliers()], ids=["plain", "outliers"])
+def test_int8_decides_as_fp32(outliers: Outliers | None, prompts: list[str], tmp_path: Path) -> None:
+    folder = tmp_path / "nano"
+    write_random_checkpoint(folder, size=Size.NANO, seed=0, outliers=outliers, tokenizer=TOKENIZER)
+    options = ExportOptions(reference=ReferenceChoice.NONE, precisions=[Precision.INT8], prompts=prompts)
+    (graph,) = export_onnx(read_checkpoint(folder), tmp_path / "bundle", options=options).low_precision
+    assert graph.report.numbers.prompts >= COUNT
+    assert graph.report.numbers.flips_outside_band == 0
+    expected = [] if outliers is None else [f"model.layers.{outliers.layer}.mlp.Wo.weight"]
+    assert [one.name for one in graph.kept] == expected

@@ -1,0 +1,94 @@
+"""Number formats: what is left of a weight in int8 and int4, to the bit where the layout is somebody else's."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.support.checkpoints import small_config
+from vibe_router_export.config import parse_config
+from vibe_router_export.quantize import (
+    INT4_BLOCK,
+    Precision,
+    encoder_linears,
+    int4_blocks,
+    int8_rows,
+    lowered,
+    restore_int4,
+    restore_int8,
+)
+from vibe_router_export.random_checkpoint import random_tensors
+from vibe_router_export.weights import arrange
+
+SHAPES = [(1, 1), (3, INT4_BLOCK), (5, INT4_BLOCK + 1), (7, 100), (4, 3 * INT4_BLOCK)]
+
+
+def matrix(shape: tuple[int, int], scale: float = 1.0) -> np.ndarray:
+    values = np.random.default_rng(shape[1]).standard_normal(shape, dtype=np.float32)
+    return values * np.float32(scale)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e4])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_int8_is_within_half_a_step_of_every_weight(shape: tuple[int, int], scale: float) -> None:
+    weight = matrix(shape, scale)
+    rows = int8_rows(weight)
+    assert rows.values.dtype == np.int8
+    assert rows.values.min() >= -127
+    assert (np.abs(rows.values).max(axis=1) == 127).all()
+    assert (np.abs(restore_int8(rows) - weight) <= rows.scales[:, None] * np.float32(0.5001)).all()
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e4])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_int4_is_within_half_a_step_or_clipped_at_the_far_end(shape: tuple[int, int], scale: float) -> None:
+    weight = matrix(shape, scale)
+    blocks = int4_blocks(weight)
+    steps = np.repeat(blocks.scales, INT4_BLOCK, axis=1)[:, : shape[1]]
+    error = np.abs(restore_int4(blocks) - weight)
+    clipped = weight / steps > 7.5
+    assert (error[~clipped] <= np.abs(steps[~clipped]) * np.float32(0.5001)).all()
+    assert (error[clipped] <= np.abs(steps[clipped]) * np.float32(1.0001)).all()
+
+
+def test_a_row_of_zeros_stays_zero() -> None:
+    zeros = np.zeros((2, 70), np.float32)
+    assert (restore_int8(int8_rows(zeros)) == 0).all()
+    assert (restore_int4(int4_blocks(zeros)) == 0).all()
+
+
+def test_int4_packs_two_columns_a_byte_the_earlier_one_low() -> None:
+    weight = np.zeros((1, INT4_BLOCK + 2), np.float32)
+    # The largest becomes -8, written as 0; the scale is its value over -8.
+    weight[0, :4] = [-0.8, 0.1, 0.7, -0.3]
+    weight[0, INT4_BLOCK:] = [1.6, -0.4]
+    blocks = int4_blocks(weight)
+    assert blocks.packed.shape == (1, 2, INT4_BLOCK // 2)
+    np.testing.assert_allclose(blocks.scales, [[0.1, -0.2]], rtol=1e-6)
+    assert blocks.packed[0, 0, :3].tolist() == [0 | 9 << 4, 15 | 5 << 4, 8 | 8 << 4]
+    assert blocks.packed[0, 1, :2].tolist() == [0 | 10 << 4, 8 | 8 << 4]
+    np.testing.assert_allclose(restore_int4(blocks), weight, atol=1e-6)
+
+
+def test_what_a_grid_holds_comes_back_exactly() -> None:
+    random = np.random.default_rng(0)
+    eighths = random.integers(-127, 128, (6, 90)).astype(np.float32) / 8
+    eighths[:, 0] = 127 / 8
+    np.testing.assert_array_equal(restore_int8(int8_rows(eighths)), eighths)
+    quarters = random.integers(-7, 8, (6, 2 * INT4_BLOCK)).astype(np.float32) / 4
+    quarters[:, ::INT4_BLOCK] = -8 / 4
+    np.testing.assert_array_equal(restore_int4(int4_blocks(quarters)), quarters)
+
+
+def test_a_plan_lowers_the_encoder_and_the_embedding_and_nothing_else() -> None:
+    config = parse_config(json.dumps(small_config()))
+    weights = arrange(config, random_tensors(config, seed=0))
+    assert not lowered(weights, Precision.FP32)
+    for precision in (Precision.INT8, Precision.INT4):
+        plan = dict(lowered(weights, precision))
+        assert plan.pop("model.embeddings.tok_embeddings.weight") is Precision.INT8
+        assert list(plan) == [linear.weight.name for linear in encoder_linears(weights)]
+        assert len(plan) == 4 * len(config.layers)
+        assert set(plan.values()) == {precision}

@@ -1,0 +1,115 @@
+"""`router-train` as its users meet it: outputs, refusals, exit codes; nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.training import TINY, write_rows
+from vibe_router_training import cli
+from vibe_router_training.model import SHAPES, Size
+
+pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable:UserWarning")
+
+QUICK = ["--epochs", "2", "--batch", "32", "--threads", "1", "--precision", "fp32", "--loss", "cross-entropy"]
+
+
+@pytest.fixture(autouse=True)
+def _tiny_nano(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SHAPES, Size.NANO, TINY)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["router-train", *map(str, arguments)])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    return int(caught.value.code or 0)
+
+
+def test_tokenizer_fit_calibrate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_rows(tmp_path / "data.jsonl", 200)
+    tokenizer, out = tmp_path / "tokenizer.json", tmp_path / "checkpoint"
+    assert run(monkeypatch, "tokenizer", data, "--out", tokenizer, "--vocabulary", 300, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["vocabulary"] == 300
+    fitting = ["fit", data, "--out", out, "--tokenizer", tokenizer, "--learning-rate", "1e-2", "--json", *QUICK]
+    assert run(monkeypatch, *fitting) == 0
+    captured = capsys.readouterr()
+    assert len(json.loads(captured.out)["validation_losses"]) == 2
+    assert captured.err == ""
+    assert run(monkeypatch, "calibrate", out, data, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["binning"] == "equal-count"
+    assert json.loads((out / "router_config.json").read_text())["temperature"] == result["temperature"]
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"data.jsonl", "tokenizer.json", "checkpoint"}
+
+
+def test_fitting_goes_on_from_a_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_rows(tmp_path / "data.jsonl", 120)
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert run(monkeypatch, "fit", data, "--out", first, "--json", *QUICK, "--learning-rate", "1e-2") == 0
+    start = json.loads(capsys.readouterr().out)["validation_loss"]
+    assert run(monkeypatch, "fit", data, "--out", second, "--from", first, "--json", *QUICK) == 0
+    assert json.loads(capsys.readouterr().out)["validation_loss"] == pytest.approx(start, abs=0.02)
+    assert (first / "tokenizer.json").read_text() == (second / "tokenizer.json").read_text()
+
+
+def test_sweep_writes_the_table_and_the_best_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, out = write_rows(tmp_path / "data.jsonl", 120), tmp_path / "sweep"
+    assert run(monkeypatch, "sweep", data, "--out", out, "--learning-rates", "1e-5,1e-2", *QUICK) == 0
+    assert capsys.readouterr().out == (out / "sweep.md").read_text()
+    assert {path.name for path in out.iterdir()} == {"sweep.json", "sweep.md", "best"}
+    assert [row["best"] for row in json.loads((out / "sweep.json").read_text())] == [False, True]
+
+
+@pytest.mark.parametrize("command", ["fit", "sweep"])
+def test_a_bad_row_ends_it_with_file_and_line_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    data = write_rows(tmp_path / "data.jsonl", 20)
+    data.write_text(data.read_text() + '{"prompt": "x", "p_teacher": NaN}\n')
+    assert run(monkeypatch, command, data, "--out", tmp_path / "out") == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert f"error: {data}:21: " in captured.err
+    assert "hint: " in captured.err
+    assert [path.name for path in tmp_path.iterdir()] == ["data.jsonl"]
+
+
+def test_what_exists_is_not_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_rows(tmp_path / "data.jsonl", 20)
+    assert run(monkeypatch, "fit", data, "--out", tmp_path) == 2
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_a_checkpoint_that_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_rows(tmp_path / "data.jsonl", 200)
+    assert run(monkeypatch, "calibrate", tmp_path / "nowhere", data) == 9
+    assert "no tokenizer at" in capsys.readouterr().err
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("rates", ["", "fast", "1e-5,1e-5", "0,1e-5", "nan"])
+def test_learning_rates_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rates: str) -> None:
+    assert run(monkeypatch, "sweep", tmp_path / "data", "--out", tmp_path / "out", "--learning-rates", rates) == 2
+
+
+def test_missing_libraries_are_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "torch" else object())
+    assert run(monkeypatch, "fit", "data.jsonl", "--out", "out") == 2
+    assert capsys.readouterr().err == (
+        "error: training needs torch, which is not installed\nhint: pip install 'vibe-router[train]'\n"
+    )

@@ -1,0 +1,123 @@
+"""Fitting with the Trainer: it learns, seeds decide, interruptions change nothing, patience ends it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.support.training import examples, tiny_model, tiny_tokenizer
+from vibe_router.errors import UsageError
+from vibe_router_training.fit import FitResult, FitSettings, Precision, fit
+from vibe_router_training.progress import FitProgress
+from vibe_router_training.scoring import score_logits
+from vibe_router_training.sweep import sweep, sweep_json, sweep_markdown
+
+# The Trainer doubts clocks by which two snapshots are written within a second.
+pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable:UserWarning")
+
+SETTINGS = FitSettings(
+    learning_rate=1e-2, epochs=3, batch=16, max_tokens=32, precision=Precision.FP32, schedule="cosine"
+)
+TRAIN, VALIDATION = examples(64), examples(16, offset=1000)
+
+
+def run(work: Path, settings: FitSettings = SETTINGS, **options: Any) -> tuple[Any, FitResult]:
+    model = tiny_model(tiny_tokenizer())
+    return model, fit(model, tiny_tokenizer(), TRAIN, VALIDATION, settings, work=work, **options)
+
+
+def same_weights(first: Any, second: Any) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, FitResult]:
+    return run(tmp_path_factory.mktemp("work"))
+
+
+def test_it_learns_what_the_labels_say(uninterrupted: tuple[Any, FitResult]) -> None:
+    model, result = uninterrupted
+    easy, hard = score_logits(model, tiny_tokenizer(), ["hello there number 7", "Design a system number 7"])
+    assert easy < 0 < hard
+    assert result.validation_loss == min(result.validation_losses)
+    assert result.validation_losses[result.best_epoch - 1] == result.validation_loss
+
+
+def test_the_same_seed_gives_the_same_weights(uninterrupted: tuple[Any, FitResult], tmp_path: Path) -> None:
+    model, result = run(tmp_path / "same")
+    assert same_weights(model, uninterrupted[0])
+    assert result.validation_losses == uninterrupted[1].validation_losses
+    other, _ = run(tmp_path / "other", replace(SETTINGS, seed=1))
+    assert not same_weights(other, uninterrupted[0])
+
+
+def test_an_interrupted_run_ends_as_if_it_had_not_been(uninterrupted: tuple[Any, FitResult], tmp_path: Path) -> None:
+    def interrupt(state: FitProgress) -> None:
+        if state.step == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "work", progress=interrupt)
+    steps: list[int] = []
+    model, result = run(tmp_path / "work", progress=lambda state: steps.append(state.step))
+    assert steps[0] == 5, "the second run starts behind the first epoch, not at the beginning"
+    assert same_weights(model, uninterrupted[0])
+    assert result.validation_losses == uninterrupted[1].validation_losses
+
+
+def test_a_finished_fit_is_not_repeated(uninterrupted: tuple[Any, FitResult], tmp_path: Path) -> None:
+    run(tmp_path / "work")
+
+    def refuse(state: FitProgress) -> None:
+        raise AssertionError(state)
+
+    model, result = run(tmp_path / "work", progress=refuse)
+    assert same_weights(model, uninterrupted[0])
+    assert result.validation_losses == uninterrupted[1].validation_losses
+
+
+def test_another_runs_work_is_not_taken_over(tmp_path: Path) -> None:
+    run(tmp_path / "work")
+    with pytest.raises(UsageError, match="interrupted run with other data or settings"):
+        run(tmp_path / "work", replace(SETTINGS, weight_decay=0.5))
+
+
+def test_patience_ends_a_fit_that_only_gets_worse(tmp_path: Path) -> None:
+    wrong = [replace(row, p_teacher=1 - row.p_teacher) for row in VALIDATION]
+    model = tiny_model(tiny_tokenizer())
+    settings = replace(SETTINGS, epochs=7, patience=1)
+    result = fit(model, tiny_tokenizer(), TRAIN, wrong, settings, work=tmp_path / "work")
+    assert len(result.validation_losses) < 7
+    assert result.validation_loss == min(result.validation_losses)
+
+
+def test_progress_tells_steps_losses_and_time_left(tmp_path: Path) -> None:
+    states: list[FitProgress] = []
+    run(tmp_path / "work", replace(SETTINGS, epochs=3, batch=4), progress=states.append)
+    assert [state.step for state in states if state.validation_loss is None] == list(range(1, 17))
+    assert states[-1].total_steps == 48
+    assert states[-1].loss is not None
+    assert states[-1].validation_loss is not None
+    assert states[-1].seconds_left == 0.0
+
+
+def test_a_sweep_keeps_the_best_of_its_fits(tmp_path: Path) -> None:
+    swept = sweep(
+        lambda: tiny_model(tiny_tokenizer()),
+        tiny_tokenizer(),
+        TRAIN,
+        VALIDATION,
+        replace(SETTINGS, epochs=2),
+        learning_rates=(1e-6, 1e-2),
+        work=tmp_path / "work",
+    )
+    assert [row.best for row in swept.rows] == [False, True]
+    assert swept.rows[1].validation_loss < swept.rows[0].validation_loss
+    easy, hard = score_logits(swept.model, tiny_tokenizer(), ["hello there number 7", "Design a system number 7"])
+    assert easy < hard
+    assert [line.endswith("| best |") for line in sweep_markdown(swept.rows).splitlines()] == [False] * 3 + [True]
+    assert '"best": true' in sweep_json(swept.rows)

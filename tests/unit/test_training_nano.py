@@ -1,0 +1,177 @@
+"""The parts of the nano's recipe: features, the cross-fitted teacher, weak labels, report and card."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.training import TINY, write_rows
+from vibe_router.evaluation.metrics import auc
+from vibe_router.evaluation.reliability import expected_calibration_error
+from vibe_router_export.checkpoint import read_checkpoint
+from vibe_router_training.baselines import bag_of_words
+from vibe_router_training.data import RawPrompt, Split, read_examples, split_of
+from vibe_router_training.fit import Precision
+from vibe_router_training.model import SHAPES, Size
+from vibe_router_training.nano.embeddings import cooccurrence_embeddings
+from vibe_router_training.nano.features import shape_numbers, shape_terms
+from vibe_router_training.nano.recipe import NanoSettings, make_nano
+from vibe_router_training.nano.report import figures
+from vibe_router_training.nano.teacher import out_of_fold
+from vibe_router_training.nano.weak_labels import (
+    CLOUD_LABEL,
+    CLOUD_OPENING_LABEL,
+    DEMO_PROMPTS,
+    DEVICE_LABEL,
+    is_demo_prompt,
+    weak_examples,
+)
+from vibe_router_training.tokenizer import train_tokenizer
+
+# The Trainer doubts clocks by which two snapshots are written within a second.
+pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable:UserWarning")
+
+
+def test_terms_tell_case_places_and_outline() -> None:
+    terms = shape_terms("Who won in 1998?")
+    assert {"who", "who won", "0000", "FIRST Who", "LAST 0000 ?", "CAPITAL True", "DIGITS 4"} <= set(terms)
+    assert "TAIL 0000?" in terms
+    assert shape_terms("") == ["LENGTH 0", "CAPITAL False", "LINES 0", "DIGITS 0", "HEAD ", "TAIL "]
+
+
+def test_numbers_are_as_many_for_every_prompt() -> None:
+    sizes = {len(shape_numbers(prompt)) for prompt in ("", " ", "hi", "Ünï 7?\n$x_1$", "a" * 5000)}
+    assert len(sizes) == 1
+    assert all(np.isfinite(shape_numbers("")))
+
+
+def test_embeddings_bring_tokens_of_one_kind_together() -> None:
+    prompts = ["the cat the dog the cat"] * 20 + ["a sun a moon a sun"] * 20
+    tokenizer = train_tokenizer(prompts, vocabulary_size=300)
+    embeddings = cooccurrence_embeddings(tokenizer, prompts, width=8, seed=0)
+    assert embeddings.shape == (tokenizer.get_vocab_size(), 8)
+    assert np.isfinite(embeddings).all()
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    cat, dog, moon = (unit[tokenizer.token_to_id(token)] for token in ("Ġcat", "Ġdog", "Ġmoon"))
+    assert cat @ dog > cat @ moon
+    again = cooccurrence_embeddings(tokenizer, prompts, width=8, seed=0)
+    assert np.array_equal(embeddings, again)
+
+
+def labelled(count: int, *, seed: int = 0) -> tuple[list[str], np.ndarray[tuple[int], np.dtype[np.float64]]]:
+    """Prompts whose first word decides the chance that the cloud is better; labels are noisy draws of it."""
+    generator = np.random.default_rng(seed)
+    hard = generator.uniform(size=count) < 0.5
+    prompts = [f"{'Prove' if is_hard else 'name'} item {number}" for number, is_hard in enumerate(hard)]
+    cloud = generator.uniform(size=count) < np.where(hard, 0.8, 0.4)
+    return prompts, np.where(cloud, 0.9, 0.1)
+
+
+def test_the_teacher_sees_through_noise_and_is_calibrated() -> None:
+    prompts, preference = labelled(1500)
+    taught = out_of_fold(prompts, preference, seed=0)
+    assert auc(taught, preference) > 0.65
+    assert expected_calibration_error(taught, preference) < 0.05
+    hard = np.array([prompt.startswith("Prove") for prompt in prompts])
+    assert taught[hard].mean() == pytest.approx(0.74, abs=0.04)
+    assert taught[~hard].mean() == pytest.approx(0.42, abs=0.04)
+
+
+def test_the_teacher_never_saw_the_prompt_it_judges() -> None:
+    generator = np.random.default_rng(0)
+    prompts = [f"unique{number} words{number}" for number in range(600)]
+    preference = np.where(generator.uniform(size=600) < 0.5, 0.9, 0.1)
+    assert auc(out_of_fold(prompts, preference, seed=0), preference) < 0.6, "noise cannot be predicted"
+
+
+def test_the_teacher_is_the_same_each_time() -> None:
+    prompts, preference = labelled(300)
+    first, second = (out_of_fold(prompts, preference, seed=4) for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+def training_prompts(source: str, count: int, text: str) -> list[RawPrompt]:
+    rows = (RawPrompt(prompt=f"{text} {number}", source=source) for number in range(10 * count))
+    return [row for row in rows if split_of(row.prompt) is Split.TRAIN][:count]
+
+
+def test_weak_labels_by_source() -> None:
+    prompts = [
+        *training_prompts("clinc150", 4, "set a timer"),
+        *training_prompts("arena-hard v0.1", 3, "Design a sharded key-value store. Explain each trade-off"),
+        *training_prompts("self-instruct seeds", 2, "whatever"),
+    ]
+    rows = weak_examples(prompts, seed=0)
+    labels = [row.p_teacher for row in rows]
+    assert labels.count(DEVICE_LABEL) == 4
+    assert labels.count(CLOUD_LABEL) == 2 * 3
+    assert labels.count(CLOUD_OPENING_LABEL) == 3
+    openings = {row.prompt for row in rows if row.p_teacher == CLOUD_OPENING_LABEL}
+    assert openings == {"Design a sharded key-value store."}
+    assert not any("whatever" in row.prompt for row in rows)
+
+
+def test_weak_labels_come_from_the_training_part_alone() -> None:
+    rows = [RawPrompt(prompt=f"set a timer {number}", source="clinc150") for number in range(200)]
+    used = {row.prompt for row in weak_examples(rows, seed=0)}
+    assert used == {row.prompt for row in rows if split_of(row.prompt) is Split.TRAIN}
+
+
+def test_the_cards_examples_are_never_trained_on() -> None:
+    variants = [f" {prompt.upper()}! " for prompt in DEMO_PROMPTS]
+    assert all(is_demo_prompt(prompt) for prompt in (*DEMO_PROMPTS, *variants))
+    assert not is_demo_prompt("Design a distributed cache")
+    rows = [RawPrompt(prompt=prompt, source="clinc150") for prompt in (*DEMO_PROMPTS, *variants)]
+    assert weak_examples(rows, seed=0) == []
+
+
+def test_the_bag_of_words_baseline_ranks_by_words() -> None:
+    prompts, preference = labelled(400)
+    scores = bag_of_words(prompts, preference, ["Prove item", "name item"])
+    assert scores[0] > 0.6 > 0.5 > scores[1]
+
+
+def test_figures_of_scores_that_are_no_probabilities(tmp_path: Path) -> None:
+    data = read_examples(write_rows(tmp_path / "data.jsonl", 60))
+    row = figures("length", data, 100 * data.preference, probabilities=False)
+    assert row.ece is None
+    assert row.auc.value == 1.0
+    assert row.unequal_rows == row.rows == 60
+
+
+def test_the_whole_recipe_on_little_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SHAPES, Size.NANO, TINY)
+    monkeypatch.setattr("vibe_router_training.nano.report.bootstrap", _few_resamples)
+    folder = tmp_path / "data"
+    folder.mkdir()
+    write_rows(folder / "routing_labelled.jsonl", 400)
+    unlabelled = [
+        *training_prompts("clinc150", 20, "hello there"),
+        *training_prompts("arena-hard v0.1", 5, "Design a system that scales to millions of users. Then test it"),
+    ]
+    lines = [json.dumps({"prompt": row.prompt, "source": row.source}) for row in unlabelled]
+    (folder / "prompts.jsonl").write_text("\n".join(lines) + "\n")
+    settings = NanoSettings(vocabulary=300, learning_rates=(1e-2, 1e-3))
+    settings = replace(settings, fit=replace(settings.fit, epochs=2, precision=Precision.FP32))
+    report = make_nano(folder, tmp_path / "nano", settings)
+    checkpoint = read_checkpoint(tmp_path / "nano")
+    assert checkpoint.router.temperature == report.temperature
+    assert dict(checkpoint.router.profiles) == report.profiles
+    assert checkpoint.training_card is not None
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "nano"}, "no work is left behind"
+    written = json.loads((tmp_path / "nano" / "training_report.json").read_text())
+    assert written["test"][0]["auc"]["value"] == report.test[0].auc.value
+    for text in ("What it cannot do", "English", "| clinc150 | 20 |", f"T = {report.temperature:.4f}", "TF-IDF"):
+        assert text in checkpoint.training_card
+    again = make_nano(folder, tmp_path / "again", settings)
+    assert replace(again, seconds=0.0, sweep=()) == replace(report, seconds=0.0, sweep=())
+
+
+def _few_resamples(statistics: object, rows: int) -> object:
+    from vibe_router.evaluation.bootstrap import bootstrap
+
+    return bootstrap(statistics, rows, resamples=20)  # type: ignore[arg-type]

@@ -1,0 +1,151 @@
+"""ModernBERT classifiers with one logit: built from scratch in a named size, or read from a checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+
+from vibe_router.errors import CheckpointError, DataError
+from vibe_router_training.tokenizer import END, PADDING, START
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """The numbers that make a ModernBERT; `pooling` is "cls" or "mean", `dropout` acts in training only."""
+
+    width: int
+    layers: int
+    heads: int
+    intermediate: int
+    pooling: str
+    dropout: float
+    max_tokens: int
+
+
+class Size(str, Enum):
+    """Named shapes: `nano` has 2.8 M parameters with a vocabulary of 8,000, `base` is ModernBERT-base."""
+
+    NANO = "nano"
+    BASE = "base"
+
+
+SHAPES = {
+    Size.NANO: Shape(width=192, layers=4, heads=3, intermediate=288, pooling="mean", dropout=0.1, max_tokens=512),
+    Size.BASE: Shape(width=768, layers=22, heads=12, intermediate=1152, pooling="cls", dropout=0.0, max_tokens=8192),
+}
+
+_CLASSIFIER = {
+    "num_labels": 1,
+    "id2label": {0: "cloud"},
+    "label2id": {"cloud": 0},
+    # Generic consumers then apply a sigmoid; on one plain logit they would apply a softmax, which is always 1.
+    "problem_type": "multi_label_classification",
+}
+
+
+def build_model(shape: Shape, tokenizer: Tokenizer, *, bias: float = 0.0) -> Any:
+    """Return a `ModernBertForSequenceClassification` with random weights from torch's global generator.
+
+    The classifier starts at weight 0 and the given `bias`, so that the first logit is the prior.
+    """
+    from transformers import ModernBertConfig, ModernBertForSequenceClassification
+
+    start, end = tokenizer.token_to_id(START), tokenizer.token_to_id(END)
+    config = ModernBertConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=shape.width,
+        intermediate_size=shape.intermediate,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        max_position_embeddings=shape.max_tokens,
+        local_attention=128,
+        global_attn_every_n_layers=3,
+        classifier_pooling=shape.pooling,
+        embedding_dropout=shape.dropout,
+        mlp_dropout=shape.dropout,
+        classifier_dropout=shape.dropout,
+        pad_token_id=tokenizer.token_to_id(PADDING),
+        bos_token_id=start,
+        cls_token_id=start,
+        eos_token_id=end,
+        sep_token_id=end,
+        attn_implementation=_attention(),
+        **_CLASSIFIER,
+    )
+    _dont_compile(config)
+    model = ModernBertForSequenceClassification(config)
+    with torch.no_grad():
+        model.classifier.weight.zero_()
+        model.classifier.bias.fill_(bias)
+    return model
+
+
+def load_model(checkpoint: str) -> Any:
+    """Return the one-logit classifier in a folder or under a hub id, a fresh head where it has none yet.
+
+    Raises:
+        CheckpointError: it cannot be read, is not a ModernBERT, or has more than one label.
+    """
+    from transformers import AutoConfig, ModernBertForSequenceClassification
+
+    try:
+        config = AutoConfig.from_pretrained(checkpoint)
+        if config.model_type != "modernbert":
+            raise CheckpointError(
+                f"{checkpoint} is a {config.model_type}, not a ModernBERT",
+                hint="start from a ModernBERT checkpoint, or from scratch with --size",
+            )
+        for name, value in _CLASSIFIER.items():
+            if name != "num_labels":
+                setattr(config, name, value)
+        _dont_compile(config)
+        model = ModernBertForSequenceClassification.from_pretrained(
+            checkpoint, config=config, attn_implementation=_attention(), dtype=torch.float32
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise CheckpointError(
+            f"cannot read a model from {checkpoint}: {str(error).splitlines()[0]}",
+            hint="name a folder with config.json and model.safetensors, or a hub id",
+        ) from error
+    return model
+
+
+def pad(rows: list[list[int]], padding: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return token ids and attention mask, both int64 [batch, longest], of rows padded on the right."""
+    if not rows:
+        raise DataError("no prompts to score", hint="give at least one prompt")
+    longest = max(len(row) for row in rows)
+    ids = torch.full((len(rows), longest), padding, dtype=torch.long)
+    mask = torch.zeros((len(rows), longest), dtype=torch.long)
+    for index, row in enumerate(rows):
+        ids[index, : len(row)] = torch.tensor(row)
+        mask[index, : len(row)] = 1
+    return ids, mask
+
+
+def model_max_tokens(model: Any) -> int:
+    """Return how many tokens the model can read; prompts are cut there, and at 512 in any case."""
+    return min(512, int(model.config.max_position_embeddings))
+
+
+def save_model(model: Any, folder: Path) -> None:
+    """Write `config.json` and `model.safetensors`."""
+    model.save_pretrained(folder, safe_serialization=True)
+    # safetensors creates its file readable by the owner alone.
+    (folder / "model.safetensors").chmod(0o644)
+
+
+def _attention() -> str:
+    # On a CPU the plain implementation is the faster one for short prompts, and keeps to bf16 under autocast.
+    return "sdpa" if torch.cuda.is_available() else "eager"
+
+
+def _dont_compile(config: Any) -> None:
+    # transformers 4 compiles ModernBERT by itself on some machines, which makes runs differ between them.
+    if hasattr(config, "reference_compile"):
+        config.reference_compile = False

@@ -1,0 +1,144 @@
+"""The training section of the model card, written from the report and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from vibe_router.evaluation.bootstrap import Interval
+from vibe_router_training.sweep import sweep_markdown
+
+if TYPE_CHECKING:
+    from vibe_router_training.nano.report import Figures, TrainingReport
+
+
+def training_card(report: TrainingReport) -> str:
+    """Return `TRAINING.md`: what the model cannot do, data, recipe, figures with intervals, example decisions."""
+    return "\n\n".join(
+        [
+            _limits(report),
+            _data(report),
+            _recipe(report),
+            _calibration(report),
+            _figures(report),
+            _demo(report),
+        ]
+    )
+
+
+def _limits(report: TrainingReport) -> str:
+    nano, words, length = report.test
+    return f"""### What it cannot do
+
+* It was trained on English prompts. What it does with other languages is chance.
+* Its labels are benchmark-like: multiple-choice questions, grade-school mathematics, short exam tasks, with the
+  measured answer quality of 7-8B class or Mixtral models against GPT-4 class or 49/51B ones, **not of the two models
+  it is shipped to choose between**. Chat requests have weak labels by source only: nobody measured them.
+* It has learned the type of task more than the difficulty of the prompt: which kind of question a prompt resembles
+  explains most of its ranking. Do not expect it to tell an easy question from a hard one of the same kind.
+* It ranks a prompt that the cloud answers better above one that the device answers better {_share(nano)} of the time;
+  a bag of words does so {_share(words)} and the prompt's length {_share(length)} of the time (test split, intervals
+  below). For any single prompt that is far from certain.
+* It sees the request alone: no conversation, no user, no attached files. It is no privacy or safety boundary."""
+
+
+def _data(report: TrainingReport) -> str:
+    rows = [
+        [row.source, f"{row.train:,}", f"{row.validation:,}", f"{row.test:,}", row.used_for, row.origin, row.licence]
+        for row in report.sources
+    ]
+    header = ["source", "train", "validation", "test", "used for", "origin", "licence"]
+    return f"""### Data
+
+Split by a hash of the prompt's text, so that copies never straddle: 80 % training, 10 % validation (every choice), 10 %
+test (scored once, after all choices). Of unlabelled prompts only the training part is used. p_teacher =
+sigmoid((strong - weak) / 0.2).
+
+{_table(header, rows)}"""
+
+
+def _recipe(report: TrainingReport) -> str:
+    shape, fit, margin = (report.recipe[key] for key in ("shape", "fit", "margin_share"))
+    return f"""### Recipe
+
+ModernBERT from scratch: {report.parameters:,} parameters, {shape["layers"]} layers of width {shape["width"]},
+{shape["heads"]} heads, GeGLU {shape["intermediate"]}, {shape["pooling"]} pooling, vocabulary {report.vocabulary:,}.
+Seed {report.seed}.
+
+1. A byte-level BPE tokenizer from the training prompts.
+2. A teacher: logistic regression on cased words, first and last words and the outline of the text, and gradient-boosted
+   trees on counts and singular directions of the same; each fitted plainly and with the margin |2p - 1| as weight,
+   mixed {1 - margin:.0%} to {margin:.0%}. It predicts each training prompt out of fold.
+3. {report.weak_examples:,} weakly labelled examples from unlabelled prompts: small talk and assistants' intents
+   towards the device, prompts of hard suites and their first sentences towards the cloud.
+4. The student's token embeddings start from the factorised mutual information of tokens in the training prompts.
+5. The student learns the teacher's predictions by cross-entropy: {fit["epochs"]} epochs, batch {fit["batch"]},
+   prompts cut to {fit["max_tokens"]} tokens while training, {fit["schedule"]} schedule after {fit["warmup"]:.0%}
+   warm-up, weight decay {fit["weight_decay"]:g}; kept are the epoch and the learning rate with the lowest validation
+   loss against the measured labels:
+
+{sweep_markdown(report.sweep).rstrip()}
+
+The whole run took {report.seconds / 60:.0f} minutes. The 14 example prompts below are in no training data."""
+
+
+def _calibration(report: TrainingReport) -> str:
+    rows = [
+        [name, f"{threshold:.4f}", f"{report.cloud_rates[name]:.1%}"] for name, threshold in report.profiles.items()
+    ]
+    return f"""### Calibration and profiles
+
+T = {report.temperature:.4f}, by likelihood on the validation split. Expected calibration error there (15
+equal-count bins, against p_teacher): {report.ece_before:.4f} before, {report.ece_after:.4f} after. Thresholds were
+chosen on the validation split for its cloud rates; on other prompts, small talk above all, the rates differ.
+
+{_table(["profile", "raw threshold", "cloud rate on validation"], rows)}"""
+
+
+def _figures(report: TrainingReport) -> str:
+    header = ["", "rows", "unequal", "AUC", "APGR", "ECE"]
+    return f"""### Figures
+
+AUC: the cloud's answer better against the device's better, equal ones left out. APGR: mean share of the quality gap
+recovered over all cloud shares, 0.5 for chance. ECE: 15 equal-count bins against p_teacher. 95 % bootstrap intervals.
+
+Test split:
+
+{_table(header, [_row(row) for row in report.test])}
+
+Test split by source (nano):
+
+{_table(header, [_row(row, name) for name, row in report.test_by_source.items()])}
+
+Validation split, which chose learning rate, epoch, temperature and thresholds; last row: the teacher on the training
+split, each prompt unseen:
+
+{_table(header, [_row(row) for row in (*report.validation, report.teacher)])}"""
+
+
+def _demo(report: TrainingReport) -> str:
+    rows = [[row.prompt, f"{row.p_cloud:.3f}", row.target] for row in report.demo]
+    return f"""### Example prompts at `balanced`
+
+{_table(["prompt", "p_cloud", "decision"], rows)}
+"""
+
+
+def _row(row: Figures, name: str | None = None) -> list[str]:
+    ece = "" if row.ece is None else _interval(row.ece)
+    return [name or row.scorer, f"{row.rows:,}", f"{row.unequal_rows:,}", _interval(row.auc), _interval(row.apgr), ece]
+
+
+def _share(row: Figures) -> str:
+    return f"{row.auc.value:.0%}"
+
+
+def _interval(interval: Interval) -> str:
+    if interval.value != interval.value:
+        return ""
+    return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)

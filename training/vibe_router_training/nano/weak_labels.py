@@ -1,0 +1,83 @@
+"""Weak labels for prompts that nobody judged: what their source says about them.
+
+The labelled prompts are benchmark questions; a router also meets greetings, small talk, one-step requests and
+open design tasks. Assistants' intents and chat openers come from data sets made for small models, the prompts
+of hard evaluation suites were picked because models differ on them. That is a label with low confidence, so
+it is soft and its weight small.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from vibe_router_training.data import Example, RawPrompt, Split, split_of
+
+DEVICE_SOURCES = (
+    "clinc150",
+    "snips",
+    "banking77",
+    "BYU chitchat openers",
+    "topical-chat openers",
+    "chatterbot english",
+    "MS PersonalityChat scenarios",
+)
+CLOUD_SOURCES = ("arena-hard v0.1", "arena-hard v2.0", "mt_bench", "vicuna_bench")
+
+DEVICE_LABEL, CLOUD_LABEL, CLOUD_OPENING_LABEL = 0.3, 0.85, 0.8
+DEVICE_WEIGHT, CLOUD_WEIGHT = 0.2, 0.4
+DEVICE_ROWS = 8000
+
+DEMO_PROMPTS = (
+    "hi",
+    "hello",
+    "what is 2+2?",
+    "how are you?",
+    "tell me a joke",
+    "what day is it today?",
+    "translate hello to spanish",
+    "define photosynthesis",
+    "explain recursion",
+    "Write a thread-safe LRU cache in Python",
+    "Explain quantum entanglement",
+    "Design a distributed consensus algorithm",
+    "Implement a transformer attention mechanism",
+    "Explain quantum error correction codes",
+)
+"""The model card's example prompts. They are a test: no training set may contain them."""
+
+_SENTENCE_END = re.compile(r"(?<=[.!?\n])\s+")
+
+
+def weak_examples(prompts: Sequence[RawPrompt], *, seed: int) -> list[Example]:
+    """Return weakly labelled examples from the training part of unlabelled prompts.
+
+    Device: a sample of `DEVICE_ROWS` rows. Cloud: every row twice, for there are few, and the first sentence of
+    each where it is of a chat request's length, for the prompts are long and requests are short.
+    """
+    usable = [row for row in prompts if split_of(row.prompt) is Split.TRAIN and not is_demo_prompt(row.prompt)]
+    device = [row.prompt for row in usable if row.source in DEVICE_SOURCES]
+    cloud = [row.prompt for row in usable if row.source in CLOUD_SOURCES]
+    openings = [_SENTENCE_END.split(prompt)[0] for prompt in cloud]
+    openings = [text for text in openings if 20 < len(text) < 160 and not is_demo_prompt(text)]
+    generator = np.random.default_rng(seed)
+    sample = generator.permutation(len(device))[:DEVICE_ROWS]
+    return [
+        *(Example(prompt=device[row], p_teacher=DEVICE_LABEL, weight=DEVICE_WEIGHT) for row in sample),
+        *(Example(prompt=text, p_teacher=CLOUD_LABEL, weight=CLOUD_WEIGHT) for text in cloud * 2),
+        *(Example(prompt=text, p_teacher=CLOUD_OPENING_LABEL, weight=CLOUD_WEIGHT) for text in openings),
+    ]
+
+
+def is_demo_prompt(prompt: str) -> bool:
+    """Return whether a prompt is one of `DEMO_PROMPTS`, whatever its case, spaces and final punctuation."""
+    return _plain(prompt) in _PLAIN_DEMO_PROMPTS
+
+
+def _plain(prompt: str) -> str:
+    return " ".join(prompt.casefold().split()).strip("?!. ")
+
+
+_PLAIN_DEMO_PROMPTS = frozenset(_plain(prompt) for prompt in DEMO_PROMPTS)

@@ -1,0 +1,99 @@
+"""The same fit at several learning rates: the card's table, and the best model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from vibe_router_training.data import Example
+from vibe_router_training.fit import FitResult, FitSettings, fit
+from vibe_router_training.progress import FitCallback
+
+LEARNING_RATES = (1e-5, 2e-5, 5e-5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepRow:
+    """One learning rate: its validation loss in nats, the epoch of it, and wall-clock seconds."""
+
+    learning_rate: float
+    validation_loss: float
+    best_epoch: int
+    seconds: float
+    best: bool
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The table, and the model of the row marked best."""
+
+    rows: tuple[SweepRow, ...]
+    model: Any
+
+
+def sweep(
+    make_model: Callable[[], Any],
+    tokenizer: Tokenizer,
+    train: Sequence[Example],
+    validation: Sequence[Example],
+    settings: FitSettings,
+    *,
+    learning_rates: Sequence[float] = LEARNING_RATES,
+    work: Path,
+    progress: Callable[[float], FitCallback | None] | None = None,
+) -> Sweep:
+    """Fit one model from `make_model` for each learning rate; the lowest validation loss is the best.
+
+    `progress(learning_rate)` gives the callback for one fit. `work` holds one folder a rate, so an
+    interrupted sweep resumes within the fit that was running.
+    """
+    results: list[tuple[float, FitResult]] = []
+    best_model: Any = None
+    for rate in learning_rates:
+        model = make_model()
+        result = fit(
+            model,
+            tokenizer,
+            train,
+            validation,
+            replace(settings, learning_rate=rate),
+            work=work / f"lr-{rate:g}",
+            progress=progress(rate) if progress else None,
+        )
+        if all(result.validation_loss < earlier.validation_loss for _, earlier in results):
+            best_model = model
+        results.append((rate, result))
+    lowest = min(result.validation_loss for _, result in results)
+    rows = tuple(
+        SweepRow(
+            learning_rate=rate,
+            validation_loss=result.validation_loss,
+            best_epoch=result.best_epoch,
+            seconds=result.seconds,
+            best=result.validation_loss == lowest,
+        )
+        for rate, result in sorted(results, key=lambda pair: pair[0])
+    )
+    return Sweep(rows, best_model)
+
+
+def sweep_json(rows: Sequence[SweepRow]) -> str:
+    """Return the table as JSON text."""
+    return json.dumps([asdict(row) for row in rows], indent=2) + "\n"
+
+
+def sweep_markdown(rows: Sequence[SweepRow]) -> str:
+    """Return the table as Markdown, the best row marked."""
+    lines = ["| learning rate | validation loss | best epoch | minutes | |", "| ---: | ---: | ---: | ---: | --- |"]
+    for row in rows:
+        mark = "best" if row.best else ""
+        lines.append(
+            f"| {row.learning_rate:.0e} | {row.validation_loss:.4f} | {row.best_epoch} "
+            f"| {row.seconds / 60:.1f} | {mark} |"
+        )
+    return "\n".join(lines) + "\n"

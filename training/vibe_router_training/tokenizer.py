@@ -1,0 +1,111 @@
+"""A tokenizer of ModernBERT's kind, trained on prompts: byte-level BPE over NFC text, [CLS] and [SEP] around."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from tokenizers import AddedToken, Tokenizer
+from tokenizers.decoders import ByteLevel as ByteLevelDecoder
+from tokenizers.models import BPE
+from tokenizers.normalizers import NFC
+from tokenizers.pre_tokenizers import ByteLevel
+from tokenizers.processors import TemplateProcessing
+from tokenizers.trainers import BpeTrainer
+
+from vibe_router.errors import CheckpointError
+
+UNKNOWN, START, END, PADDING, MASK = SPECIAL_TOKENS = ("[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]")
+VOCABULARY_SIZE: Final = 8000
+
+
+def train_tokenizer(prompts: Iterable[str], *, vocabulary_size: int = VOCABULARY_SIZE) -> Tokenizer:
+    """Return a tokenizer whose ids 0..4 are the special tokens; the same prompts give the same tokenizer."""
+    tokenizer = Tokenizer(BPE())
+    tokenizer.normalizer = NFC()
+    tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False, use_regex=True)
+    tokenizer.decoder = ByteLevelDecoder(add_prefix_space=False, use_regex=True)
+    special = [AddedToken(name, special=True, normalized=False, lstrip=name == MASK) for name in SPECIAL_TOKENS]
+    trainer = BpeTrainer(
+        vocab_size=vocabulary_size,
+        special_tokens=special,
+        initial_alphabet=sorted(ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(prompts, trainer=trainer)
+    start, end = tokenizer.token_to_id(START), tokenizer.token_to_id(END)
+    tokenizer.post_processor = TemplateProcessing(
+        single=f"{START} $A {END}",
+        pair=f"{START} $A {END} $B:1 {END}:1",
+        special_tokens=[(START, start), (END, end)],
+    )
+    return tokenizer
+
+
+def read_tokenizer(path: Path) -> Tokenizer:
+    """Return the tokenizer in a `tokenizer.json`.
+
+    Raises:
+        CheckpointError: the file is not there or cannot be read, or lacks a special token that models need.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"no tokenizer at {path}", hint="name a tokenizer.json, or a checkpoint folder")
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the tokenizers library raises nothing narrower
+        raise CheckpointError(f"{path} cannot be read: {error}", hint="write the tokenizer again") from error
+    missing = [name for name in (START, END, PADDING) if tokenizer.token_to_id(name) is None]
+    if missing:
+        raise CheckpointError(f"{path} lacks {', '.join(missing)}", hint="use a tokenizer of ModernBERT's kind")
+    return tokenizer
+
+
+def load_tokenizer(checkpoint: str | Path) -> Tokenizer:
+    """Return the tokenizer of a checkpoint folder or hub id (cache first, honouring HF_HUB_OFFLINE).
+
+    Raises:
+        CheckpointError: it cannot be found or read.
+    """
+    folder = Path(checkpoint)
+    if folder.is_dir() or str(checkpoint).count("/") != 1:
+        return read_tokenizer(folder / "tokenizer.json")
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return read_tokenizer(Path(hf_hub_download(str(checkpoint), "tokenizer.json")))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise CheckpointError(
+            f"cannot get the tokenizer of {checkpoint} from the hub or its cache: {error}",
+            hint="check the name and the network, or download it first and name the folder",
+        ) from error
+
+
+def encode(tokenizer: Tokenizer, prompts: Sequence[str], *, max_tokens: int) -> list[list[int]]:
+    """Return the token ids of each prompt, cut to `max_tokens` with the closing [SEP] kept.
+
+    Special tokens written in a prompt are encoded as the text they are, as the runtime does.
+    """
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    tokenizer.encode_special_tokens = True
+    rows: list[list[int]] = [encoding.ids for encoding in tokenizer.encode_batch(list(prompts))]
+    return [row if len(row) <= max_tokens else [*row[: max_tokens - 1], row[-1]] for row in rows]
+
+
+def tokenizer_config(max_tokens: int) -> str:
+    """Return the text of `tokenizer_config.json` that lets transformers load the tokenizer."""
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "unk_token": UNKNOWN,
+        "cls_token": START,
+        "sep_token": END,
+        "pad_token": PADDING,
+        "mask_token": MASK,
+        "model_max_length": max_tokens,
+        "model_input_names": ["input_ids", "attention_mask"],
+        "clean_up_tokenization_spaces": False,
+    }
+    return json.dumps(config, indent=2) + "\n"
