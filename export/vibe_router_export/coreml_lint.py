@@ -97,7 +97,7 @@ class LintReport:
 
 def lint(package: Package) -> LintReport:
     """Check every function of a package."""
-    functions = package.functions.values()
+    functions = sorted(package.functions.values(), key=lambda function: (len(function.name), function.name))
     return LintReport(
         violations=tuple(violation for function in functions for violation in _check(function)),
         functions=tuple(
