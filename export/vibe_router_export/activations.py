@@ -1,16 +1,16 @@
-"""Observe what flows into each linear layer: where a model's massive activations are."""
+"""Observe what flows into linear layers and norms: where a model's massive activations are."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vibe_router_export.emit.numpy_values import NumpyOperations, Values
 from vibe_router_export.modernbert import forward
-from vibe_router_export.weights import Linear, ModernBertWeights
+from vibe_router_export.weights import LayerNorm, Linear, ModernBertWeights
 
 Watch = Callable[[Linear, Values, Values], None]
 
@@ -43,3 +43,29 @@ def linear_inputs(
     inputs: dict[str, Values] = {}
     watch_linears(weights, input_ids, attention_mask, lambda layer, x, _: inputs.update({layer.weight.name: x}))
     return inputs
+
+
+@dataclass(frozen=True)
+class NormInputs:
+    """What layer norms meet: the largest magnitude in one channel, the largest sum of squares over one token's."""
+
+    peak: float
+    sum_of_squares: float
+
+
+@dataclass(frozen=True)
+class _NormObserver(NumpyOperations):
+    seen: list[NormInputs] = field(default_factory=list)
+
+    def layer_norm(self, x: Values, norm: LayerNorm) -> Values:
+        self.seen.append(NormInputs(float(np.abs(x).max()), float(np.square(x).sum(axis=-1).max())))
+        return super().layer_norm(x, norm)
+
+
+def norm_inputs(
+    weights: ModernBertWeights, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]
+) -> NormInputs:
+    """Run the numpy forward pass and return the largest inputs of its layer norms, padding included."""
+    observer = _NormObserver(weights.config, input_ids, attention_mask.astype(bool))
+    forward(observer, weights)
+    return NormInputs(max(one.peak for one in observer.seen), max(one.sum_of_squares for one in observer.seen))

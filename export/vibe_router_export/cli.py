@@ -14,6 +14,7 @@ from vibe_router.commands.output import print_json, progress_bar
 from vibe_router.errors import UsageError
 from vibe_router.extras import require_extra
 from vibe_router.policy import LOW_PRECISION_BAND
+from vibe_router_export.coreml_options import Layout, Target, WeightFormat, quiet_coremltools
 
 if TYPE_CHECKING:
     from vibe_router_export.checkpoint import Checkpoint
@@ -61,7 +62,7 @@ def build_app() -> typer.Typer:
     """Return the command with all its subcommands."""
     app = typer.Typer(name="router-export", no_args_is_help=True, pretty_exceptions_enable=False)
     app.callback()(_describe)
-    for command in (onnx, verify, inspect, checkpoint):
+    for command in (onnx, coreml, lint, verify, inspect, checkpoint):
         app.command()(command)
     return app
 
@@ -128,6 +129,71 @@ def onnx(
         print_json(export_summary(bundle, exported))
     else:
         typer.echo(export_text(bundle, exported))
+
+
+def coreml(
+    source: CheckpointArgument,
+    bundle: Annotated[Path, typer.Option("-o", "--output", help="Bundle to add to, or to make.")],
+    lengths: Annotated[
+        str, typer.Option(help="Numbers of tokens to make functions for; the last is the bundle's max_tokens.")
+    ] = "64,128,256,512",
+    target: Annotated[
+        Target, typer.Option(help="macos15: one package, a function a length; macos14: a package a length.")
+    ] = Target.MACOS15,
+    weights: Annotated[
+        WeightFormat, typer.Option(help="Whole fp16, int8 a channel, or palettes of 64 (pal6) or 16 (pal4) values.")
+    ] = WeightFormat.FP16,
+    layout: Annotated[Layout, typer.Option(help="Made for the Neural Engine or for the GPU.")] = Layout.ANE,
+    reference: Annotated[
+        ReferenceName, typer.Option(help="Prove against PyTorch; none: skip it, the bundle says 'unproven'.")
+    ] = ReferenceName.AUTO,
+    prompts: PromptsOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Add Core ML packages to a bundle and prove, without a Mac, that they decide as PyTorch does."""
+    require_extra("Core ML export", extra="coreml", modules=("coremltools",))
+    loaded = _load(source)
+    with quiet_coremltools():
+        from vibe_router_export.coreml_export import CoreMLOptions, export_coreml
+        from vibe_router_export.coreml_report import coreml_summary, coreml_text
+        from vibe_router_export.onnx_export import ReferenceChoice
+
+    options = CoreMLOptions(
+        lengths=_lengths(lengths),
+        target=target,
+        layout=layout,
+        weight_format=weights,
+        reference=ReferenceChoice(reference.value),
+        prompts=_prompts(prompts),
+        overwrite=force,
+    )
+    with progress_bar("scoring with the reference") as progress:
+        exported = export_coreml(loaded, bundle, options=options, progress=progress)
+    if as_json:
+        print_json(coreml_summary(bundle, exported))
+    else:
+        typer.echo(coreml_text(bundle, exported))
+
+
+def lint(
+    package: Annotated[Path, typer.Argument(metavar="PACKAGE", help="A saved .mlpackage.")], as_json: JsonOption = False
+) -> None:
+    """Check that a Core ML package can stay on the Neural Engine; exit code 1 where it cannot."""
+    _require_libraries()
+    require_extra("Reading Core ML packages", extra="coreml", modules=("coremltools",))
+    with quiet_coremltools():
+        from vibe_router_export.coreml_lint import lint as lint_package
+        from vibe_router_export.coreml_report import lint_summary, lint_text
+        from vibe_router_export.mil_interpreter.package import read_package
+
+        report = lint_package(read_package(package))
+    if as_json:
+        print_json(lint_summary(report))
+    else:
+        typer.echo(lint_text(report))
+    if report.violations:
+        raise typer.Exit(1)
 
 
 def verify(
@@ -217,6 +283,15 @@ def _load(source: str) -> Checkpoint:
     from vibe_router_export.checkpoint import read_checkpoint
 
     return read_checkpoint(source)
+
+
+def _lengths(text: str) -> list[int]:
+    try:
+        return [int(length) for length in text.split(",")]
+    except ValueError:
+        raise UsageError(
+            f"--lengths {text!r} is not a list of numbers", hint="for example --lengths 64,128,256,512"
+        ) from None
 
 
 def _prompts(path: Path | None) -> list[str] | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from vibe_router_export.config import AttentionPattern, Pooling
+from vibe_router_export.config import Pooling
 from vibe_router_export.weights import Layer, LayerNorm, Linear, ModernBertWeights, Parameter
 
 T = TypeVar("T")
@@ -35,8 +35,8 @@ class Operations(Protocol[T]):
     def rotate(self, x: T, theta: float) -> T:
         """Rotary position embedding (Su et al. 2021, arXiv:2104.09864) of each head, halves paired, base `theta`."""
 
-    def attention(self, query: T, key: T, value: T, window: int | None) -> T:
-        """Scaled dot-product attention a head at a time, over tokens that are not padding and within `window`."""
+    def attention(self, query: T, key: T, value: T, *, window: int | None, scale: float) -> T:
+        """softmax(scale · query · key) · value a head at a time, over tokens that are not padding and in `window`."""
 
     def gelu(self, x: T) -> T:
         """Return x Φ(x) with the exact normal distribution function Φ."""
@@ -64,10 +64,12 @@ class Scores(Generic[T]):
 
 def forward(ops: Operations[T], weights: ModernBertWeights) -> Scores[T]:
     """Run or emit the whole model."""
-    x = ops.layer_norm(ops.embed(weights.token_embedding), weights.embedding_norm)
+    x = ops.embed(weights.token_embedding)
+    if weights.embedding_norm is not None:
+        x = ops.layer_norm(x, weights.embedding_norm)
     for layer in weights.layers:
         normed = x if layer.attention_norm is None else ops.layer_norm(x, layer.attention_norm)
-        x = ops.add(x, _attention(ops, normed, layer, layer.pattern))
+        x = ops.add(x, _attention(ops, normed, layer))
         x = ops.add(x, _gated_mlp(ops, ops.layer_norm(x, layer.mlp_norm), layer))
     x = ops.pool(ops.layer_norm(x, weights.final_norm), weights.config.pooling)
     x = ops.layer_norm(ops.gelu(ops.linear(x, weights.head_dense)), weights.head_norm)
@@ -75,10 +77,12 @@ def forward(ops: Operations[T], weights: ModernBertWeights) -> Scores[T]:
     return Scores(logits=logits, p_cloud=ops.sigmoid(logits))
 
 
-def _attention(ops: Operations[T], x: T, layer: Layer, pattern: AttentionPattern) -> T:
+def _attention(ops: Operations[T], x: T, layer: Layer) -> T:
+    theta, window = layer.pattern.rope_theta, layer.pattern.window
     query, key, value = ops.split(ops.linear(x, layer.query_key_value), 3)
-    query, key = ops.rotate(query, pattern.rope_theta), ops.rotate(key, pattern.rope_theta)
-    return ops.linear(ops.attention(query, key, value, pattern.window), layer.attention_output)
+    query, key = ops.rotate(query, theta), ops.rotate(key, theta)
+    attended = ops.attention(query, key, value, window=window, scale=layer.attention_scale)
+    return ops.linear(attended, layer.attention_output)
 
 
 def _gated_mlp(ops: Operations[T], x: T, layer: Layer) -> T:

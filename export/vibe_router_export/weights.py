@@ -32,18 +32,22 @@ class Linear:
 
 @dataclass(frozen=True)
 class LayerNorm:
-    """Normalisation over the last axis, with gain `weight` and optional `bias`, both [hidden]."""
+    """Normalisation over the last axis, with gain `weight` (None: 1) and `bias` (None: 0), both [hidden]."""
 
-    weight: Parameter
+    weight: Parameter | None
     bias: Parameter | None
     epsilon: float
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One encoder layer. `attention_norm` is None in layer 0, which follows the embedding norm directly."""
+    """One encoder layer. `attention_norm` is None in layer 0, which follows the embedding norm directly.
+
+    Attention weights are softmax(`attention_scale` · query · key); the scale is 1 once the query carries it.
+    """
 
     pattern: AttentionPattern
+    attention_scale: float
     attention_norm: LayerNorm | None
     query_key_value: Linear
     attention_output: Linear
@@ -54,11 +58,14 @@ class Layer:
 
 @dataclass(frozen=True)
 class ModernBertWeights:
-    """All parameters of a ModernBERT sequence classifier with one label."""
+    """All parameters of a ModernBERT sequence classifier with one label.
+
+    `embedding_norm` is None once the table holds normalised rows.
+    """
 
     config: ModernBertConfig
     token_embedding: Parameter
-    embedding_norm: LayerNorm
+    embedding_norm: LayerNorm | None
     layers: tuple[Layer, ...]
     final_norm: LayerNorm
     head_dense: Linear
@@ -117,6 +124,7 @@ def _arrange(config: ModernBertConfig, take: Callable[[str, tuple[int, ...]], Pa
         prefix = f"model.layers.{index}"
         return Layer(
             pattern=pattern,
+            attention_scale=config.head_size**-0.5,
             attention_norm=norm(f"{prefix}.attn_norm") if index > 0 else None,
             query_key_value=linear(f"{prefix}.attn.Wqkv", 3 * hidden, hidden, bias=config.attention_bias),
             attention_output=linear(f"{prefix}.attn.Wo", hidden, hidden, bias=config.attention_bias),

@@ -41,7 +41,9 @@ class NumpyOperations:
     def layer_norm(self, x: Values, norm: LayerNorm) -> Values:
         centred: Values = x - x.mean(axis=-1, keepdims=True)
         variance: Values = np.square(centred).mean(axis=-1, keepdims=True)
-        scaled: Values = centred / np.sqrt(variance + np.float32(norm.epsilon)) * norm.weight.value
+        scaled: Values = centred / np.sqrt(variance + np.float32(norm.epsilon))
+        if norm.weight is not None:
+            scaled = scaled * norm.weight.value
         return scaled if norm.bias is None else scaled + norm.bias.value
 
     def split(self, x: Values, parts: int) -> tuple[Values, ...]:
@@ -55,9 +57,9 @@ class NumpyOperations:
         rotated = [first * cosine - second * sine, second * cosine + first * sine]
         return np.concatenate(rotated, axis=-1).reshape(x.shape)
 
-    def attention(self, query: Values, key: Values, value: Values, window: int | None) -> Values:
+    def attention(self, query: Values, key: Values, value: Values, *, window: int | None, scale: float) -> Values:
         queries, keys, values = (self._by_head(x) for x in (query, key, value))
-        scores: Values = queries @ keys.swapaxes(-1, -2) * np.float32(self.config.head_size**-0.5)
+        scores: Values = queries @ keys.swapaxes(-1, -2) * np.float32(scale)
         allowed = self.keep[:, None, None, :]
         if window is not None:
             position = np.arange(query.shape[1])

@@ -81,7 +81,8 @@ class OnnxOperations:
         return self.add(product, self._constant(layer.bias.name, layer.bias.value))
 
     def layer_norm(self, x: str, norm: LayerNorm) -> str:
-        inputs = [x, self._constant(norm.weight.name, norm.weight.value)]
+        gain = norm.weight or Parameter("unit_gain", np.ones(self.config.hidden_size, np.float32))
+        inputs = [x, self._constant(gain.name, gain.value)]
         if norm.bias is not None:
             inputs.append(self._constant(norm.bias.name, norm.bias.value))
         return self._node("LayerNormalization", inputs, axis=-1, epsilon=norm.epsilon)
@@ -98,7 +99,7 @@ class OnnxOperations:
         ]
         return self._node("RotaryEmbedding", [x, start, *tables], domain=MICROSOFT, num_heads=self.config.heads)
 
-    def attention(self, query: str, key: str, value: str, window: int | None) -> str:
+    def attention(self, query: str, key: str, value: str, *, window: int | None, scale: float) -> str:
         inputs = [query, key, value, "", self._once("padding", self._padding_mask)]
         if window is not None:
             inputs.append(self._once(f"window.{window}", lambda: self._window_bias(window)))
@@ -108,6 +109,7 @@ class OnnxOperations:
             domain=MICROSOFT,
             num_heads=self.config.heads,
             mask_filter_value=_MASKED,
+            scale=scale,
         )
 
     def gelu(self, x: str) -> str:

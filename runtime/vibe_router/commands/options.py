@@ -13,7 +13,9 @@ BundleArgument = Annotated[
 BundleOption = Annotated[
     str | None, typer.Option("--bundle", "-b", help="Folder or hub id org/name; default: the bundled one.")
 ]
-EngineOption = Annotated[str, typer.Option(help="auto, onnx-cpu, onnx-cuda or coreml.")]
+EngineOption = Annotated[
+    str, typer.Option(help="auto, onnx-cpu, onnx-cuda, coreml, coreml-cpu, coreml-gpu, coreml-ane.")
+]
 PrecisionOption = Annotated[str, typer.Option(help="auto, or a precision of the bundle such as fp32 or int8.")]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads; default: the CPUs this process may use.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]

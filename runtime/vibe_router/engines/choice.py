@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import platform
+import sys
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from vibe_router.errors import EngineUnavailableError, UsageError
@@ -15,13 +18,20 @@ if TYPE_CHECKING:
     from vibe_router.engines.protocol import Engine
 
 AUTO = "auto"
-ENGINE_KINDS = {"onnx-cpu": "onnx", "onnx-cuda": "onnx", "coreml": "coreml"}
+ENGINE_KINDS = {
+    "onnx-cpu": "onnx",
+    "onnx-cuda": "onnx",
+    "coreml": "coreml",
+    "coreml-cpu": "coreml",
+    "coreml-gpu": "coreml",
+    "coreml-ane": "coreml",
+}
 """The engines that exist, each with the kind of file that it runs."""
-_RUNNABLE = ("onnx-cpu",)
+_ONNX_CPU, _COREML = "onnx-cpu", "coreml"
 # Big graphs keep their weights in a file of the graph's name and this suffix, as the Hugging Face hub names them.
 _WEIGHTS_SUFFIX = "_data"
-# What "auto" takes on a CPU, fastest first. All but fp32 only where the parity gate has passed them.
-_PREFERENCE = ("int8", "fp32")
+# What "auto" takes of each kind, fastest first. All but fp32 only where the parity gate has passed them.
+_PREFERENCE = {"onnx": ("int8", "fp32"), "coreml": ("int8", "fp16", "pal6", "pal4")}
 
 
 def choose_engine(bundle: Bundle, *, engine: str = AUTO, precision: str = AUTO, threads: int | None = None) -> Engine:
@@ -41,12 +51,24 @@ def choose_engine(bundle: Bundle, *, engine: str = AUTO, precision: str = AUTO, 
         raise UsageError(f"threads must be at least 1, not {threads}")
     if engine != AUTO and engine not in ENGINE_KINDS:
         raise EngineUnavailableError(f"there is no engine {engine!r}", hint=suggest(engine, [AUTO, *ENGINE_KINDS]))
-    name = _RUNNABLE[0] if engine == AUTO else engine
-    if name not in _RUNNABLE:
+    name = _automatic(bundle, precision) if engine == AUTO else engine
+    runnable = _runnable()
+    if name not in runnable:
         raise EngineUnavailableError(
-            f"the engine {name!r} cannot run here", hint=f"available here: {', '.join(_RUNNABLE)}"
+            f"the engine {name!r} cannot run here", hint=f"available here: {', '.join(runnable)}"
         )
     file = _choose_file(bundle, ENGINE_KINDS[name], precision)
+    if ENGINE_KINDS[name] == _COREML:
+        from vibe_router.engines.coreml import CoreMLEngine
+        from vibe_router.engines.coreml_models import load_programs
+
+        return CoreMLEngine(
+            load_programs(bundle, file, engine=name),
+            name=name,
+            file=file.file,
+            precision=file.precision,
+            pad_token_id=bundle.manifest.pad_token_id,
+        )
 
     from vibe_router.engines.onnx import OnnxCpuEngine
 
@@ -62,6 +84,23 @@ def is_proven(file: EngineFile) -> bool:
     return file.parity is not None and file.parity.flips_outside_band == 0
 
 
+def _runnable() -> tuple[str, ...]:
+    """Return the engines that this operating system can run."""
+    coreml = [name for name, kind in ENGINE_KINDS.items() if kind == _COREML] if sys.platform == "darwin" else []
+    return (_ONNX_CPU, *coreml)
+
+
+def _automatic(bundle: Bundle, precision: str) -> str:
+    """Return Core ML on Apple Silicon where the bundle has a proven file for it, else the CPU."""
+    files = [
+        file
+        for file in bundle.manifest.engines
+        if file.kind == _COREML and is_proven(file) and precision in (AUTO, file.precision)
+    ]
+    here = _COREML in _runnable() and platform.machine() == "arm64" and find_spec("coremltools") is not None
+    return _COREML if files and here else _ONNX_CPU
+
+
 def _choose_file(bundle: Bundle, kind: str, precision: str) -> EngineFile:
     files = {file.precision: file for file in bundle.manifest.engines if file.kind == kind}
     there = ", ".join(files) or "none"
@@ -72,7 +111,7 @@ def _choose_file(bundle: Bundle, kind: str, precision: str) -> EngineFile:
                 hint=suggest(precision, files) if files else f"its {kind} precisions: {there}",
             )
         return files[precision]
-    for candidate in _PREFERENCE:
+    for candidate in _PREFERENCE[kind]:
         if candidate in files and (candidate == "fp32" or is_proven(files[candidate])):
             return files[candidate]
     raise EngineUnavailableError(

@@ -1,0 +1,50 @@
+"""The part of a bundle's README.md that speaks of its Core ML packages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vibe_router_export.coreml_options import Target
+from vibe_router_export.parity import ParityReport
+
+_HEADING = "## Core ML: "
+
+
+def coreml_section(
+    file: str, lengths: Sequence[int], report: ParityReport, *, pessimistic: float, target: Target
+) -> str:
+    """Return the section as Markdown."""
+    numbers = report.numbers
+    functions = ", ".join(f"`tokens_{length}`" for length in lengths)
+    inside = (
+        f"One package for macOS 15 and iOS 18 with the functions {functions}, which share one set of weights; the "
+        "longest is the default."
+        if target is Target.MACOS15
+        else f"Packages for macOS 14 and iOS 17, one for each of {', '.join(map(str, lengths))} tokens."
+    )
+    return f"""{_HEADING}{file}
+
+{inside}
+Input: `input_ids`, int32 (1, tokens): the ids, filled up to the function's length with the padding id.
+Outputs, fp32: `logit` and `p_cloud`, on the scale of the thresholds above. Take the shortest length that fits.
+
+Checked without a Mac, by interpreting the saved packages with every tensor rounded to fp16:
+
+| against | prompts | max \\|dlogit\\| | max \\|dp\\| | decision flips | max \\|dp\\| with sums in fp16 too, on a few |
+|---|---|---|---|---|---|
+| {numbers.reference} | {numbers.prompts} | {numbers.max_abs_logit_difference:.1e} | \
+{numbers.max_abs_probability_difference:.1e} | \
+{numbers.flips} ({numbers.flips_outside_band} outside the band of {numbers.band:g}) | {pessimistic:.1e} |
+
+Speed and placement on Apple hardware have not been measured.
+"""
+
+
+def with_section(card: str, section: str) -> str:
+    """Return the card with the section at its end, in place of one of the same heading."""
+    heading = section.splitlines()[0]
+    start = card.find(f"{heading}\n")
+    if start >= 0:
+        following = card.find("\n## ", start)
+        card = card[:start] + (card[following + 1 :] if following >= 0 else "")
+    return f"{card.rstrip()}\n\n{section}"

@@ -1,0 +1,83 @@
+"""Write Core ML packages: a function per length in one package (macOS 15), or a package per length (macOS 14)."""
+
+from __future__ import annotations
+
+import gc
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from vibe_router_export.coreml_compress import Compressor
+from vibe_router_export.coreml_options import Layout, Precision, Target, WeightFormat, quiet_coremltools
+from vibe_router_export.emit.coreml_operations import Constants
+from vibe_router_export.emit.coreml_program import build_program
+from vibe_router_export.weights import ModernBertWeights
+
+PACKAGE = "VibeRouter"
+
+
+def function_name(tokens: int) -> str:
+    """Return the name of the function for sequences of exactly `tokens` ids."""
+    return f"tokens_{tokens}"
+
+
+def write_packages(
+    weights: ModernBertWeights,
+    folder: Path,
+    *,
+    lengths: Sequence[int],
+    layout: Layout,
+    target: Target,
+    precision: Precision = Precision.FP16,
+    weight_format: WeightFormat = WeightFormat.FP16,
+) -> list[Path]:
+    """Write the packages into `folder` and return their paths, in the order of `lengths` where there are several.
+
+    For macOS 15 one package `VibeRouter.mlpackage` holds a function `tokens_N` for each of `lengths`, all sharing one
+    set of weights, the longest being the default. For macOS 14 there is `VibeRouter-N.mlpackage` for each, with the
+    function `main`. Compressed packages have the weight format in their names, `VibeRouter-int8`. The model is emitted
+    as `weights` say; fold them before.
+    """
+    import coremltools as ct
+
+    constants = Constants(precision)
+    compressor = Compressor(weight_format)
+    stem = PACKAGE if weight_format is WeightFormat.FP16 else f"{PACKAGE}-{weight_format.value}"
+
+    def write(path: Path, tokens: int) -> None:
+        program = build_program(weights, tokens=tokens, layout=layout, constants=constants, opset=opset)
+        _write_one(ct, program, path, opset=opset, compressor=compressor)
+
+    opset = ct.target.macOS15 if target is Target.MACOS15 else ct.target.macOS14
+    with quiet_coremltools():
+        if target is Target.MACOS14:
+            paths = [folder / f"{stem}-{tokens}.mlpackage" for tokens in lengths]
+            for tokens, path in zip(lengths, paths, strict=True):
+                write(path, tokens)
+            return paths
+        package = folder / f"{stem}.mlpackage"
+        with tempfile.TemporaryDirectory(dir=folder) as work:
+            descriptor = ct.utils.MultiFunctionDescriptor()
+            for tokens in lengths:
+                path = Path(work) / f"{tokens}.mlpackage"
+                write(path, tokens)
+                descriptor.add_function(str(path), "main", function_name(tokens))
+            descriptor.default_function_name = function_name(max(lengths))
+            ct.utils.save_multifunction(descriptor, str(package))
+        return [package]
+
+
+def _write_one(ct: Any, program: Any, path: Path, *, opset: Any, compressor: Compressor) -> None:
+    model = ct.convert(
+        program,
+        convert_to="mlprogram",
+        minimum_deployment_target=opset,
+        # The program is emitted in its precision already; this tells the converter to leave it so.
+        compute_precision=ct.precision.FLOAT32,
+        skip_model_load=True,
+    )
+    compressor.compress(model).save(str(path))
+    # Programs hold reference cycles; at base size each keeps hundreds of megabytes.
+    del program, model
+    gc.collect()
