@@ -69,6 +69,7 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(uninterrupted: tuple[Any,
     assert result.validation_losses == uninterrupted[1].validation_losses
 
 
+@pytest.mark.slow
 def test_a_finished_fit_is_not_repeated(uninterrupted: tuple[Any, FitResult], tmp_path: Path) -> None:
     run(tmp_path / "work")
 
@@ -80,6 +81,7 @@ def test_a_finished_fit_is_not_repeated(uninterrupted: tuple[Any, FitResult], tm
     assert result.validation_losses == uninterrupted[1].validation_losses
 
 
+@pytest.mark.slow
 def test_another_runs_work_is_not_taken_over(tmp_path: Path) -> None:
     run(tmp_path / "work")
     with pytest.raises(UsageError, match="interrupted run with other data or settings"):
@@ -105,6 +107,7 @@ def test_progress_tells_steps_losses_and_time_left(tmp_path: Path) -> None:
     assert states[-1].seconds_left == 0.0
 
 
+@pytest.mark.slow
 def test_a_sweep_keeps_the_best_of_its_fits(tmp_path: Path) -> None:
     swept = sweep(
         lambda: tiny_model(tiny_tokenizer()),

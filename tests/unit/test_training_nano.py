@@ -71,6 +71,7 @@ def labelled(count: int, *, seed: int = 0) -> tuple[list[str], np.ndarray[tuple[
     return prompts, np.where(cloud, 0.9, 0.1)
 
 
+@pytest.mark.slow
 def test_the_teacher_sees_through_noise_and_is_calibrated() -> None:
     prompts, preference = labelled(1500)
     taught = out_of_fold(prompts, preference, seed=0)
@@ -88,6 +89,7 @@ def test_the_teacher_never_saw_the_prompt_it_judges() -> None:
     assert auc(out_of_fold(prompts, preference, seed=0), preference) < 0.6, "noise cannot be predicted"
 
 
+@pytest.mark.slow
 def test_the_teacher_is_the_same_each_time() -> None:
     prompts, preference = labelled(300)
     first, second = (out_of_fold(prompts, preference, seed=4) for _ in range(2))
@@ -143,6 +145,7 @@ def test_figures_of_scores_that_are_no_probabilities(tmp_path: Path) -> None:
     assert row.unequal_rows == row.rows == 60
 
 
+@pytest.mark.slow
 def test_the_whole_recipe_on_little_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SHAPES, Size.NANO, TINY)
     monkeypatch.setattr("vibe_router_training.nano.report.bootstrap", _few_resamples)

@@ -51,7 +51,7 @@ def _data(report: TrainingReport) -> str:
     return f"""### Data
 
 Split by a hash of the prompt's text, so that copies never straddle: 80 % training, 10 % validation (every choice), 10 %
-test (scored once, after all choices). Of unlabelled prompts only the training part is used. p_teacher =
+test (no choice was made on it). Of unlabelled prompts only the training part is used. p_teacher =
 sigmoid((strong - weak) / 0.2).
 
 {_table(header, rows)}"""
