@@ -96,6 +96,7 @@ def test_adding_keeps_everything_else(checkpoint: Checkpoint, tmp_path: Path) ->
     assert exported.manifest == open_bundle(bundle).manifest
 
 
+@pytest.mark.slow
 def test_packages_of_both_targets_live_side_by_side(made: Path, checkpoint: Checkpoint, tmp_path: Path) -> None:
     import shutil
 
@@ -109,6 +110,7 @@ def test_packages_of_both_targets_live_side_by_side(made: Path, checkpoint: Chec
     ]
 
 
+@pytest.mark.slow
 def test_what_is_there_is_replaced_only_when_asked_for(made: Path, checkpoint: Checkpoint, tmp_path: Path) -> None:
     import shutil
 

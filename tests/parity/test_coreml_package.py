@@ -91,6 +91,7 @@ def test_fp32_package_equals_transformers(
         np.testing.assert_allclose(p_cloud, [sigmoid(float(z)) for z in logits], rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", Layout)
 def test_unfolded_weights_are_emitted_as_they_are(layout: Layout, tmp_path: Path) -> None:
     weights = read_checkpoint(write_checkpoint(tmp_path / "small")).weights
@@ -124,6 +125,7 @@ def test_without_the_folds_spikes_overflow(tmp_path: Path) -> None:
     assert not np.abs(p_cloud - expected).max() <= 10 * PESSIMISTIC_TOLERANCE
 
 
+@pytest.mark.slow
 def test_functions_share_one_set_of_weights(tmp_path: Path) -> None:
     weights = spiking_weights(None)
     several = write(weights, tmp_path / "several", lengths=[16, 32, 40])
@@ -136,6 +138,7 @@ def test_functions_share_one_set_of_weights(tmp_path: Path) -> None:
     assert weight_bytes(several) - weight_bytes(one) < 0.1 * parameters
 
 
+@pytest.mark.slow
 def test_macos_14_gets_a_package_a_length(tmp_path: Path) -> None:
     weights = spiking_weights(None)
     (tmp_path / "out").mkdir()

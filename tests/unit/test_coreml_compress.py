@@ -54,6 +54,7 @@ def test_few_distinct_values_are_kept_exactly() -> None:
     np.testing.assert_array_equal(palette[indices], weight)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", Target)
 @pytest.mark.parametrize("weight_format", BYTES_A_WEIGHT)
 def test_a_compressed_package_computes_with_what_coremltools_would_decompress(
@@ -85,6 +86,7 @@ def test_a_compressed_package_computes_with_what_coremltools_would_decompress(
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=0.01 if target is Target.MACOS15 else 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weight_format", BYTES_A_WEIGHT)
 def test_functions_share_compressed_weights(weight_format: WeightFormat, tmp_path: Path) -> None:
     weights = read_checkpoint(write_checkpoint(tmp_path / "small", small_config(num_hidden_layers=1))).weights
