@@ -108,7 +108,7 @@ def test_learning_rates_that_are_none(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_missing_libraries_are_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "torch" else object())
+    monkeypatch.setattr("vibe_router.extras.find_spec", lambda name: None if name == "torch" else object())
     assert run(monkeypatch, "fit", "data.jsonl", "--out", "out") == 2
     assert capsys.readouterr().err == (
         "error: training needs torch, which is not installed\nhint: pip install 'vibe-router[train]'\n"

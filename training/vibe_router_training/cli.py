@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from enum import Enum
-from importlib.util import find_spec
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vibe_router.errors import MissingExtraError, UsageError, VibeRouterError
+from vibe_router.commands.entry import run
+from vibe_router.errors import UsageError
+from vibe_router.extras import require_extra
 
 if TYPE_CHECKING:
     from vibe_router_training.fit import FitSettings
@@ -326,10 +326,7 @@ def _parse_rates(text: str) -> tuple[float, ...]:
 
 def _require_training() -> None:
     """Name the libraries that training needs and that are missing, before any of them is imported."""
-    needed = {"torch": "torch", "transformers": "transformers", "accelerate": "accelerate", "sklearn": "scikit-learn"}
-    missing = [package for module, package in needed.items() if find_spec(module) is None]
-    if missing:
-        raise MissingExtraError("training", extra="train", missing=" and ".join(missing))
+    require_extra("training", extra="train", modules=("torch", "transformers", "accelerate", "sklearn"))
     from transformers.utils import logging
 
     logging.set_verbosity_error()
@@ -386,11 +383,5 @@ def _print(result: dict[str, Any], text: str, *, as_json: bool) -> None:
 
 
 def main() -> None:
-    """Run the command line; an error raised on purpose becomes its message, its hint and its exit code."""
-    try:
-        app()
-    except VibeRouterError as error:
-        typer.echo(f"error: {error.message}", err=True)
-        if error.hint:
-            typer.echo(f"hint: {error.hint}", err=True)
-        sys.exit(error.exit_code)
+    """Run the command line; the exit codes are those of `vibe_router.errors`."""
+    run(lambda: app)
