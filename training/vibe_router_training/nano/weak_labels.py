@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vibe_router_export.golden import EXAMPLES
 from vibe_router_training.data import Example, RawPrompt, Split, split_of
 
 DEVICE_SOURCES = (
@@ -30,22 +31,7 @@ DEVICE_LABEL, CLOUD_LABEL, CLOUD_OPENING_LABEL = 0.3, 0.85, 0.8
 DEVICE_WEIGHT, CLOUD_WEIGHT = 0.2, 0.4
 DEVICE_ROWS = 8000
 
-DEMO_PROMPTS = (
-    "hi",
-    "hello",
-    "what is 2+2?",
-    "how are you?",
-    "tell me a joke",
-    "what day is it today?",
-    "translate hello to spanish",
-    "define photosynthesis",
-    "explain recursion",
-    "Write a thread-safe LRU cache in Python",
-    "Explain quantum entanglement",
-    "Design a distributed consensus algorithm",
-    "Implement a transformer attention mechanism",
-    "Explain quantum error correction codes",
-)
+DEMO_PROMPTS = EXAMPLES
 """The model card's example prompts. They are a test: no training set may contain them."""
 
 _SENTENCE_END = re.compile(r"(?<=[.!?\n])\s+")
