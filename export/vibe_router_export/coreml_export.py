@@ -15,12 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from vibe_router.bundle import open_bundle
+from vibe_router.bundle import Bundle, open_bundle
+from vibe_router.calibration.copy import copy_files
 from vibe_router.engines.coreml import CoreMLEngine
 from vibe_router.errors import EngineError, ParityError, UsageError, VibeRouterError
 from vibe_router.events import ProgressCallback
 from vibe_router.manifest import MANIFEST_NAME, EngineFile, Manifest, dump_manifest, parse_manifest
 from vibe_router.policy import LOW_PRECISION_BAND
+from vibe_router.staging import staged_folder
 from vibe_router.tokenizer import PromptTokenizer
 from vibe_router_export.activations import norm_inputs
 from vibe_router_export.assemble import hash_files
@@ -38,7 +40,6 @@ from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, expor
 from vibe_router_export.parity import Case, Limits, ParityReport, gate, measure
 from vibe_router_export.proof import ProofCases, collect_cases
 from vibe_router_export.reference import Reference, reference_available
-from vibe_router_export.staging import staged_folder
 from vibe_router_export.weights import ModernBertWeights
 
 _LIMITS = Limits(logit_difference=math.inf, band=LOW_PRECISION_BAND)
@@ -85,8 +86,8 @@ def export_coreml(
     Raises:
         ParityError: the packages do not decide as the reference does, or overflow.
         VibeRouterError: a package for the Neural Engine breaks a rule of placement.
-        UsageError: lengths that make no sense, a bundle of another checkpoint, or one that has these packages
-            already and `options.overwrite` is not set.
+        UsageError: lengths that make no sense, a bundle of another checkpoint, one that has these packages
+            already and `options.overwrite` is not set, or one that is changed by somebody else meanwhile.
         MissingExtraError: the reference was asked for and is not installed.
         BundleCorruptError, SchemaError: the bundle that is there cannot be read.
     """
@@ -97,17 +98,19 @@ def export_coreml(
             hint="for example --lengths 64,128,256,512",
         )
     file = _bundle_file(options.target, options.weight_format)
-    if bundle.exists():
-        _check_existing(bundle, checkpoint, file, overwrite=options.overwrite)
-    with staged_folder(bundle, overwrite=True) as staged:
-        if bundle.exists():
-            shutil.copytree(bundle, staged, dirs_exist_ok=True)
+    existing = _open_existing(bundle, checkpoint, file, overwrite=options.overwrite) if bundle.exists() else None
+    with staged_folder(bundle, replace=MANIFEST_NAME if existing else None) as staged:
+        if existing:
+            copy_files(existing, staged)
         else:
             settings = ExportOptions(
                 max_tokens=lengths[-1], reference=options.reference, prompts=options.prompts, overwrite=True
             )
             export_onnx(checkpoint, staged, options=settings, progress=progress)
-        return _add(checkpoint, staged, file, lengths, options=options, progress=progress)
+        exported = _add(checkpoint, staged, file, lengths, options=options, progress=progress)
+        if existing and open_bundle(bundle).manifest != existing.manifest:
+            raise UsageError(f"{bundle} was changed meanwhile", hint="nothing was written; run the command again")
+    return exported
 
 
 def _bundle_file(target: Target, weight_format: WeightFormat) -> str:
@@ -116,9 +119,8 @@ def _bundle_file(target: Target, weight_format: WeightFormat) -> str:
     return f"coreml/VibeRouter{suffix}.mlpackage" if target is Target.MACOS15 else f"coreml/macos14{suffix}"
 
 
-def _check_existing(bundle: Path, checkpoint: Checkpoint, file: str, *, overwrite: bool) -> None:
+def _open_existing(bundle: Path, checkpoint: Checkpoint, file: str, *, overwrite: bool) -> Bundle:
     opened = open_bundle(bundle)
-    opened.check()
     if opened.manifest.provenance.checkpoint_sha256 != checkpoint.sha256:
         raise UsageError(
             f"{bundle} was exported from another checkpoint ({opened.manifest.provenance.checkpoint})",
@@ -126,6 +128,7 @@ def _check_existing(bundle: Path, checkpoint: Checkpoint, file: str, *, overwrit
         )
     if any(engine.file == file for engine in opened.manifest.engines) and not overwrite:
         raise UsageError(f"{bundle} has {file} already", hint="choose another place, or replace it with --force")
+    return opened
 
 
 def _add(

@@ -12,8 +12,9 @@ from vibe_router.engines.choice import choose_engine
 from vibe_router.engines.onnx import OnnxCpuEngine
 from vibe_router.engines.protocol import Engine
 from vibe_router.events import ProgressCallback
-from vibe_router.manifest import Calibration, EngineFile, Manifest
+from vibe_router.manifest import MANIFEST_NAME, Calibration, EngineFile, Manifest
 from vibe_router.policy import LOW_PRECISION_BAND
+from vibe_router.staging import staged_folder
 from vibe_router.tokenizer import PromptTokenizer
 from vibe_router_export.assemble import calibrated_thresholds, write_manifest, write_model_files
 from vibe_router_export.card import bundle_card
@@ -27,7 +28,6 @@ from vibe_router_export.parity import FP32_LIMITS, Case, Limits, ParityReport, g
 from vibe_router_export.proof import collect_cases, score_with_graph, spread
 from vibe_router_export.quantize import Precision
 from vibe_router_export.reference import Reference, reference_available
-from vibe_router_export.staging import staged_folder
 
 MODEL_FILE = "onnx/model.onnx"
 # The names under which transformers.js and optimum look for these precisions.
@@ -89,7 +89,9 @@ def export_onnx(
 
     Raises:
         ParityError: a graph does not decide as the reference does.
-        UsageError: `bundle` exists and `options.overwrite` is not set, or a setting is out of range.
+        UsageError: `bundle` exists and `options.overwrite` is not set or it is no bundle, or a setting is out of
+            range.
+        VibeRouterError: the disk is full.
         MissingExtraError: the reference was asked for and is not installed.
         CheckpointError: the checkpoint's tokenizer files cannot be read.
     """
@@ -98,7 +100,7 @@ def export_onnx(
     thresholds = calibrated_thresholds(options.profiles or checkpoint.router.profiles, temperature)
     max_tokens = min(options.max_tokens, checkpoint.config.max_positions)
     low = [precision for precision in Precision if precision in options.precisions and precision is not Precision.FP32]
-    with staged_folder(bundle, overwrite=options.overwrite) as staged:
+    with staged_folder(bundle, replace=MANIFEST_NAME if options.overwrite else None) as staged:
         write_model_files(checkpoint, staged, max_tokens=max_tokens)
         model = staged / MODEL_FILE
         model.parent.mkdir()
