@@ -22,6 +22,7 @@ def build_app() -> typer.Typer:
     app = typer.Typer(name="benchmarks", no_args_is_help=True, pretty_exceptions_enable=False)
     app.callback()(_describe)
     app.command()(quantization)
+    app.command("kill-exports")(kill_exports)
     return app
 
 
@@ -54,6 +55,27 @@ def quantization(
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     typer.echo(f"written to {output}", err=True)
+
+
+def kill_exports(
+    moments: Annotated[int, typer.Option(min=1, help="How many exports to kill.")] = 50,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    output: Annotated[Path, typer.Option("-o", "--output")] = _RESULTS / "kill-exports.json",
+) -> None:
+    """Kill nano-size exports at random moments; exit code 1 where one leaves anything but a whole bundle."""
+    import tempfile
+
+    from benchmarks.kill_exports import kill_exports as measure
+    from benchmarks.kill_exports import report_fields
+    from benchmarks.output import write_results
+
+    with tempfile.TemporaryDirectory() as work, progress_bar("killing exports") as progress:
+        report = measure(Path(work), moments=moments, seed=seed, progress=progress)
+    print_table(f"{moments} exports killed", ("found", "exports"), [(k, str(v)) for k, v in report.found.items()])
+    typer.echo(f"left beside the target {report.left}, after the next writer {report.left_after_cleaning}")
+    write_results(output, report_fields(report))
+    if report.wrong or report.left_after_cleaning or not report.last_export_whole:
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":

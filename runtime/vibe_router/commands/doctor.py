@@ -21,9 +21,8 @@ _LIBRARIES = ("numpy", "tokenizers", "onnxruntime", "typer", "rich", "huggingfac
 
 def doctor(bundle: BundleArgument = None, as_json: JsonOption = False) -> None:
     """Show versions, execution providers, threads, the bundle and the cache folder of this machine."""
-    import onnxruntime
-
     from vibe_router.engines.onnx import available_cpus
+    from vibe_router.engines.onnx_library import onnxruntime
 
     problem: VibeRouterError | None = None
     facts: dict[str, Any] = {

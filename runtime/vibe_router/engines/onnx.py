@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
+from vibe_router.engines.onnx_library import onnxruntime
 from vibe_router.engines.x86 import int8_products_overflow
 from vibe_router.errors import EngineError
 
