@@ -24,7 +24,6 @@ from vibe_router.manifest import MANIFEST_NAME, EngineFile, Manifest, dump_manif
 from vibe_router.policy import LOW_PRECISION_BAND
 from vibe_router.staging import staged_folder
 from vibe_router.tokenizer import PromptTokenizer
-from vibe_router_export.activations import norm_inputs
 from vibe_router_export.assemble import hash_files
 from vibe_router_export.checkpoint import Checkpoint
 from vibe_router_export.coreml_card import coreml_section, with_section
@@ -40,15 +39,13 @@ from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, expor
 from vibe_router_export.parity import Case, Limits, ParityReport, gate, measure
 from vibe_router_export.proof import ProofCases, collect_cases
 from vibe_router_export.reference import Reference, reference_available
-from vibe_router_export.weights import ModernBertWeights
+from vibe_router_export.residual_scale import measured_norm_inputs
 
 _LIMITS = Limits(logit_difference=math.inf, band=LOW_PRECISION_BAND)
 _LARGEST_P_DIFFERENCE = 2e-3
 _LARGEST_PESSIMISTIC_P_DIFFERENCE = 5e-3
 # Pessimistic arithmetic is slow; these many prompts, the shortest and the longest among them, show an overflow.
 _PESSIMISTIC_PROMPTS = 4
-# Prompts whose activations choose the residual scale. Spikes stand at the first tokens of any prompt.
-_CALIBRATION_PROMPTS, _CALIBRATION_TOKENS = 16, 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +147,8 @@ def _add(
     proof = _collect(checkpoint, tokenizer, options, max_tokens=manifest.max_tokens, progress=progress)
     temperature = manifest.calibration.temperature
     weights = fold_temperature(checkpoint.weights, temperature)
-    scale = _residual_scale(weights, proof.cases)
+    prompts = [case.ids for case in proof.cases]
+    scale = choose_residual_scale(measured_norm_inputs(weights, prompts).sum_of_squares)
     weights = fold_for_half_precision(weights, HalfPrecisionFolds(residual_scale=scale))
 
     place = staged / file
@@ -217,18 +215,6 @@ def _collect(
         max_tokens=max_tokens,
         progress=progress,
     )
-
-
-def _residual_scale(weights: ModernBertWeights, cases: Sequence[Case]) -> float:
-    """Choose the scale by what the folded model's norms meet on prompts of many lengths, padding included."""
-    chosen = [cases[place] for place in np.linspace(0, len(cases) - 1, _CALIBRATION_PROMPTS).astype(int)]
-    ids = np.full((len(chosen), _CALIBRATION_TOKENS), weights.config.pad_token_id, np.int64)
-    mask = np.zeros_like(ids)
-    for row, case in enumerate(chosen):
-        tokens = case.ids[:_CALIBRATION_TOKENS]
-        ids[row, : len(tokens)], mask[row, : len(tokens)] = tokens, 1
-    folded = fold_for_half_precision(weights, HalfPrecisionFolds())
-    return choose_residual_scale(norm_inputs(folded, ids, mask).sum_of_squares)
 
 
 def _judge(

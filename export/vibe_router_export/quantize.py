@@ -27,6 +27,7 @@ class Precision(Enum):
     """How a graph computes its matrix products."""
 
     FP32 = "fp32"
+    FP16 = "fp16"
     INT8 = "int8"
     INT4 = "int4"
 
@@ -71,6 +72,8 @@ def lowered(weights: ModernBertWeights, precision: Precision) -> PrecisionPlan:
     """
     if precision is Precision.FP32:
         return ALL_FP32
+    if precision is Precision.FP16:
+        raise ValueError("fp16 is a graph of its own, not a plan of matrices")
     plan = {linear.weight.name: precision for linear in encoder_linears(weights)}
     return {weights.token_embedding.name: Precision.INT8, **plan}
 
