@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.commands_latency import latency
+from benchmarks.commands_prepare import prepare
 from vibe_router.commands.entry import run
 from vibe_router.commands.output import print_table, progress_bar
 
@@ -21,7 +23,8 @@ def build_app() -> typer.Typer:
     """Return the command with all its subcommands."""
     app = typer.Typer(name="benchmarks", no_args_is_help=True, pretty_exceptions_enable=False)
     app.callback()(_describe)
-    app.command()(quantization)
+    for command in (prepare, latency, quantization):
+        app.command()(command)
     return app
 
 

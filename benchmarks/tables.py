@@ -1,0 +1,55 @@
+"""Results as tables: for the terminal, and for the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+Table = tuple[Sequence[str], list[Sequence[str]]]
+"""Columns and rows."""
+
+
+def latency_table(content: dict[str, Any], *, threads: int, field: str = "median_ms") -> Table:
+    """Return a row a contender and a column a length; the last columns are real prompts and max |dlogit|."""
+    rows = [row for row in content["summary"] if row["threads"] == threads]
+    tokens = sorted({row["tokens"] for row in rows if row["tokens"] is not None})
+    columns: list[int | None] = [*tokens, *([None] if any(row["tokens"] is None for row in rows) else [])]
+    cells = {(row["key"], row["tokens"]): row for row in rows}
+    labels = {entry["key"]: entry["label"] for entry in content["contenders"]}
+    table: list[Sequence[str]] = []
+    for key, label in labels.items():
+        own = [row for row in rows if row["key"] == key]
+        if own:
+            differences = [row["logit_difference"] for row in own if row["logit_difference"] is not None]
+            shown = [_number(cells.get((key, count), {}).get(field)) for count in columns]
+            table.append((label, *shown, f"{max(differences):.1e}" if differences else ""))
+    names = ["prompts" if count is None else str(count) for count in columns]
+    return ["", *names, "max |dlogit|"], table
+
+
+def not_measured(content: dict[str, Any]) -> list[str]:
+    """Return a line for each contender that has no figures, with the reason."""
+    return [
+        f"{entry['label']}: {entry['status']} ({entry['detail']})"
+        if entry["status"] == "failed"
+        else f"{entry['label']}: {entry['detail']}"
+        for entry in content["contenders"]
+        if entry["status"] != "measured"
+    ]
+
+
+def markdown(table: Table) -> str:
+    """Return a table in Markdown."""
+    columns, rows = table
+    lines = [_line(columns), _line(["---", *["---:"] * (len(columns) - 1)]), *(_line(row) for row in rows)]
+    return "\n".join(lines) + "\n"
+
+
+def _line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
