@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.commands_cold import cold
 from benchmarks.commands_latency import latency
 from benchmarks.commands_prepare import prepare
 from vibe_router.commands.entry import run
@@ -23,7 +24,7 @@ def build_app() -> typer.Typer:
     """Return the command with all its subcommands."""
     app = typer.Typer(name="benchmarks", no_args_is_help=True, pretty_exceptions_enable=False)
     app.callback()(_describe)
-    for command in (prepare, latency, quantization):
+    for command in (prepare, latency, cold, quantization):
         app.command()(command)
     return app
 

@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+# In the order in which they happen; ours have the second row, peers' loading is one phase.
+_PHASES = (
+    *("interpreter", "imports"),
+    *("integrity", "tokenizer", "session", "other"),
+    *("model", "first decision"),
+)
+
 Table = tuple[Sequence[str], list[Sequence[str]]]
 """Columns and rows."""
 
@@ -27,6 +34,24 @@ def latency_table(content: dict[str, Any], *, threads: int, field: str = "median
     return ["", *names, "max |dlogit|"], table
 
 
+def cold_table(content: dict[str, Any]) -> Table:
+    """Return a row a contender: total, p95, the phases' medians, peak RSS."""
+    phases = list(dict.fromkeys(phase for row in content["summary"] for phase in row["phases_ms"]))
+    order = [phase for phase in _PHASES if phase in phases]
+    labels = {entry["key"]: entry["label"] for entry in content["contenders"]}
+    rows = [
+        (
+            labels[row["key"]],
+            _number(row["median_ms"]),
+            _number(row["p95_ms"]),
+            *(_number(row["phases_ms"].get(phase)) for phase in order),
+            _megabytes(row["peak_resident"]),
+        )
+        for row in _in_order(content["summary"], labels)
+    ]
+    return ["", "total", "p95", *order, "peak RSS MB"], list(rows)
+
+
 def not_measured(content: dict[str, Any]) -> list[str]:
     """Return a line for each contender that has no figures, with the reason."""
     return [
@@ -43,6 +68,14 @@ def markdown(table: Table) -> str:
     columns, rows = table
     lines = [_line(columns), _line(["---", *["---:"] * (len(columns) - 1)]), *(_line(row) for row in rows)]
     return "\n".join(lines) + "\n"
+
+
+def _in_order(rows: list[dict[str, Any]], labels: dict[str, str]) -> list[dict[str, Any]]:
+    return sorted(rows, key=lambda row: list(labels).index(row["key"]))
+
+
+def _megabytes(size: float | None) -> str:
+    return "" if size is None else f"{size / 1e6:.0f}"
 
 
 def _line(cells: Iterable[str]) -> str:

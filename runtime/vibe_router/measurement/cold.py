@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -28,6 +28,10 @@ class ColdRequest:
     precision: str
     threads: int | None
     prompt: str
+
+    def to_json(self) -> str:
+        """Return what `cold_child` reads."""
+        return json.dumps(asdict(self))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,17 +65,19 @@ def cold_start(request: ColdRequest) -> ColdStart:
     """
     if getattr(sys, "frozen", False):
         raise UsageError("a frozen program has no interpreter to start", hint="measure with an installed vibe-router")
-    return run_cold([sys.executable, "-m", "vibe_router.measurement.cold_child"], json.dumps(asdict(request)))
+    return run_cold([sys.executable, "-m", "vibe_router.measurement.cold_child"], request.to_json())
 
 
-def run_cold(command: Sequence[str], request: str) -> ColdStart:
+def run_cold(command: Sequence[str], request: str, *, environment: Mapping[str, str] | None = None) -> ColdStart:
     """Run `command` with the time now and `request` added; it answers as `cold_child` does.
+
+    `environment` None means this process's.
 
     Raises:
         EngineError: it failed.
     """
     started = time.perf_counter()
-    finished = subprocess.run([*command, repr(started), request], capture_output=True, text=True)
+    finished = subprocess.run([*command, repr(started), request], capture_output=True, text=True, env=environment)
     if finished.returncode:
         lines = finished.stderr.strip().splitlines() or [f"exit code {finished.returncode}"]
         raise EngineError(f"a fresh process failed: {lines[-1]}", hint="run `vibe-router verify` on this bundle")
