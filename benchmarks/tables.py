@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-# In the order in which they happen; ours have the second row, peers' loading is one phase.
-_PHASES = (
-    *("interpreter", "imports"),
-    *("integrity", "tokenizer", "session", "other"),
-    *("model", "first decision"),
-)
+from vibe_router.measurement.cold import PHASES
 
 Table = tuple[Sequence[str], list[Sequence[str]]]
 """Columns and rows."""
@@ -36,20 +31,50 @@ def latency_table(content: dict[str, Any], *, threads: int, field: str = "median
 
 def cold_table(content: dict[str, Any]) -> Table:
     """Return a row a contender: total, p95, the phases' medians, peak RSS."""
-    phases = list(dict.fromkeys(phase for row in content["summary"] for phase in row["phases_ms"]))
-    order = [phase for phase in _PHASES if phase in phases]
     labels = {entry["key"]: entry["label"] for entry in content["contenders"]}
     rows = [
         (
             labels[row["key"]],
             _number(row["median_ms"]),
             _number(row["p95_ms"]),
-            *(_number(row["phases_ms"].get(phase)) for phase in order),
+            *(_number(row["phases_ms"].get(phase)) for phase in PHASES),
             _megabytes(row["peak_resident"]),
         )
         for row in _in_order(content["summary"], labels)
     ]
-    return ["", "total", "p95", *order, "peak RSS MB"], list(rows)
+    return ["", "total", "p95", *PHASES, "RSS MB"], list(rows)
+
+
+def memory_table(content: dict[str, Any]) -> Table:
+    """Return a row a contender: peak after loading, peak after all calls, and the slope with its interval."""
+    labels = {entry["key"]: entry["label"] for entry in content["contenders"]}
+    rows: list[Sequence[str]] = []
+    for row in _in_order(content["summary"], labels):
+        slope = row["slope"]
+        shown = (
+            ("", "")
+            if slope is None
+            else (
+                f"{slope['bytes_a_call']:+.1f} ({slope['low']:+.1f} to {slope['high']:+.1f})",
+                "yes" if slope["zero_inside"] else "no",
+            )
+        )
+        megabytes = (_megabytes(row["loaded_peak"]), _megabytes(row["peak"]))
+        rows.append((labels[row["key"]], *megabytes, f"{row['calls']:,}", *shown))
+    return ["", "loaded, MB", "peak, MB", "calls", "bytes a call (95 %)", "zero inside"], rows
+
+
+def throughput_table(content: dict[str, Any]) -> Table:
+    """Return a row a contender and a column for each way and number of prompts."""
+    labels = {entry["key"]: entry["label"] for entry in content["contenders"]}
+    rates = {(row["key"], row["way"], row["prompts"]): row["prompts_a_second"] for row in content["summary"]}
+    columns = sorted({(count, way) for _, way, count in rates})
+    rows: list[Sequence[str]] = [
+        (label, *(_number(rates.get((key, way, count))) for count, way in columns))
+        for key, label in labels.items()
+        if any(known == key for known, _, _ in rates)
+    ]
+    return ["", *(f"{count:,} {way}" for count, way in columns)], rows
 
 
 def not_measured(content: dict[str, Any]) -> list[str]:

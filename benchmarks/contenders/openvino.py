@@ -74,7 +74,7 @@ def _load(load: Load, mark: Mark, *, options: str) -> Scorer:
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": load.threads, **json.loads(options)}
     compiled = openvino.Core().compile_model(load.artifact / _FILE, "CPU", settings)
     request = compiled.create_infer_request()
-    mark("model")
+    mark("session")
 
     def logits(ids: Ids, mask: Ids) -> NDArray[np.float32]:
         # By place: the converter may name inputs otherwise. shared memory spares a copy of the ids.

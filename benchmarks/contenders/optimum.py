@@ -34,7 +34,7 @@ def _load(load: Load, mark: Mark) -> Scorer:
     session = onnxruntime.InferenceSession(
         str(load.artifact / "model.onnx"), sess_options=options, providers=["CPUExecutionProvider"]
     )
-    mark("model")
+    mark("session")
 
     def logits(ids: Ids, mask: Ids) -> NDArray[np.float32]:
         values: NDArray[np.float32] = session.run(["logits"], {"input_ids": ids, "attention_mask": mask})[0][:, 0]

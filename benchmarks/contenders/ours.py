@@ -25,7 +25,7 @@ class RouterScorer:
         )
         calibration = self._router.bundle.manifest.calibration
         self._scale = calibration.temperature if calibration.folded else 1.0
-        mark("model")
+        mark("session")
 
     def logit(self, ids: Ids) -> float:
         """Return the raw logit z of one sequence, int64 [tokens]."""

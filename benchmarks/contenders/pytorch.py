@@ -40,7 +40,7 @@ def _load(load: Load, mark: Mark, *, precision: str) -> Scorer:
         values: NDArray[np.float32] = output.logits.float().numpy()[:, 0]
         return values
 
-    mark("model")
+    mark("session")
     return TextScorer(encode, logits, pad_token_id=tokenizer.pad_token_id)
 
 
