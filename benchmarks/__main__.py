@@ -10,6 +10,7 @@ import typer
 
 from benchmarks.commands_cold import cold
 from benchmarks.commands_latency import latency
+from benchmarks.commands_limits import limits
 from benchmarks.commands_memory import memory
 from benchmarks.commands_prepare import prepare
 from benchmarks.commands_throughput import throughput
@@ -26,7 +27,7 @@ def build_app() -> typer.Typer:
     """Return the command with all its subcommands."""
     app = typer.Typer(name="benchmarks", no_args_is_help=True, pretty_exceptions_enable=False)
     app.callback()(_describe)
-    for command in (prepare, latency, cold, memory, throughput, quantization):
+    for command in (prepare, latency, cold, memory, throughput, limits, quantization):
         app.command()(command)
     return app
 

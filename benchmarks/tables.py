@@ -77,6 +77,30 @@ def throughput_table(content: dict[str, Any]) -> Table:
     return ["", *(f"{count:,} {way}" for count, way in columns)], rows
 
 
+def rate_table(content: dict[str, Any]) -> Table:
+    """Return a row a kind and library, and a column for each number of threads, in thousand millions a second."""
+    rates = content["rates"]
+    names = list(dict.fromkeys((kind, library) for one in rates.values() for kind in one for library in one[kind]))
+    rows: list[Sequence[str]] = [
+        (kind, library, *(_number(one[kind][library] / 1e9) for one in rates.values())) for kind, library in names
+    ]
+    return ["", "by", *(f"threads {threads}" for threads in rates)], rows
+
+
+def floor_table(content: dict[str, Any], *, threads: int) -> Table:
+    """Return a row a contender and a column a length: how many times the floor its median is."""
+    rows = [row for row in content["summary"] if row["threads"] == threads]
+    tokens = sorted({row["tokens"] for row in rows})
+    cells = {(row["key"], row["tokens"]): row["times_floor"] for row in rows}
+    labels = {entry["key"]: entry["label"] for entry in content["contenders"]}
+    table: list[Sequence[str]] = [
+        (label, *(_number(cells.get((key, count))) for count in tokens))
+        for key, label in labels.items()
+        if any(known == key for known, _ in cells)
+    ]
+    return ["", *(str(count) for count in tokens)], table
+
+
 def not_measured(content: dict[str, Any]) -> list[str]:
     """Return a line for each contender that has no figures, with the reason."""
     return [
