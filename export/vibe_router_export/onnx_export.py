@@ -26,7 +26,7 @@ from vibe_router_export.half_precision_export import export_half_precision
 from vibe_router_export.low_precision import LowPrecisionExporter, LowPrecisionGraph
 from vibe_router_export.onnx_file import remove_onnx, write_onnx
 from vibe_router_export.parity import FP32_LIMITS, Case, Limits, ParityReport, gate, limits_for, measure
-from vibe_router_export.proof import collect_cases, score_with_graph, spread
+from vibe_router_export.proof import ProofCases, collect_cases, score_with_graph, spread
 from vibe_router_export.quantize import Precision
 from vibe_router_export.reference import Reference, reference_available
 
@@ -68,11 +68,13 @@ class ExportOptions:
 class Exported:
     """The manifest that was written, and the comparisons that allowed it.
 
-    `report` is that of the fp32 graph with the reference, which comes first whatever precisions were asked for.
+    `report` is that of the fp32 graph with the reference, which comes first whatever precisions were asked for;
+    `proof` is what it was made on.
     """
 
     manifest: Manifest
     report: ParityReport
+    proof: ProofCases
     low_precision: tuple[LowPrecisionGraph, ...] = ()
 
 
@@ -177,7 +179,7 @@ def export_onnx(
             engines=engines,
             max_tokens=max_tokens,
         )
-    return Exported(manifest, report, graphs)
+    return Exported(manifest, report, proof, graphs)
 
 
 def _export_low(

@@ -27,7 +27,9 @@ ENGINE_KINDS = {
     "coreml-ane": "coreml",
 }
 """The engines that exist, each with the kind of file that it runs."""
-_ONNX_CPU, _COREML = "onnx-cpu", "coreml"
+COREML = "coreml"
+"""The kind of file, and the engine that leaves the choice of hardware to Core ML."""
+_ONNX_CPU = "onnx-cpu"
 # Big graphs keep their weights in a file of the graph's name and this suffix, as the Hugging Face hub names them.
 _WEIGHTS_SUFFIX = "_data"
 # What "auto" takes of each kind, fastest first. All but fp32 only where the parity gate has passed them.
@@ -49,16 +51,8 @@ def choose_engine(bundle: Bundle, *, engine: str = AUTO, precision: str = AUTO, 
     """
     if threads is not None and threads < 1:
         raise UsageError(f"threads must be at least 1, not {threads}")
-    if engine != AUTO and engine not in ENGINE_KINDS:
-        raise EngineUnavailableError(f"there is no engine {engine!r}", hint=suggest(engine, [AUTO, *ENGINE_KINDS]))
-    name = _automatic(bundle, precision) if engine == AUTO else engine
-    runnable = _runnable()
-    if name not in runnable:
-        raise EngineUnavailableError(
-            f"the engine {name!r} cannot run here", hint=f"available here: {', '.join(runnable)}"
-        )
-    file = _choose_file(bundle, ENGINE_KINDS[name], precision)
-    if ENGINE_KINDS[name] == _COREML:
+    name, file = choose_file(bundle, engine=engine, precision=precision)
+    if ENGINE_KINDS[name] == COREML:
         from vibe_router.engines.coreml import CoreMLEngine
         from vibe_router.engines.coreml_models import load_programs
 
@@ -79,6 +73,23 @@ def choose_engine(bundle: Bundle, *, engine: str = AUTO, precision: str = AUTO, 
     return OnnxCpuEngine(content, file=file.file, precision=file.precision, threads=threads)
 
 
+def choose_file(bundle: Bundle, *, engine: str = AUTO, precision: str = AUTO) -> tuple[str, EngineFile]:
+    """Return the name of the engine that `choose_engine` would load, and its file.
+
+    Raises:
+        EngineUnavailableError: as `choose_engine`.
+    """
+    if engine != AUTO and engine not in ENGINE_KINDS:
+        raise EngineUnavailableError(f"there is no engine {engine!r}", hint=suggest(engine, [AUTO, *ENGINE_KINDS]))
+    name = _automatic(bundle, precision) if engine == AUTO else engine
+    runnable = _runnable()
+    if name not in runnable:
+        raise EngineUnavailableError(
+            f"the engine {name!r} cannot run here", hint=f"available here: {', '.join(runnable)}"
+        )
+    return name, _choose_file(bundle, ENGINE_KINDS[name], precision)
+
+
 def is_proven(file: EngineFile) -> bool:
     """Return whether the parity gate has passed this file."""
     return file.parity is not None and file.parity.flips_outside_band == 0
@@ -86,7 +97,7 @@ def is_proven(file: EngineFile) -> bool:
 
 def _runnable() -> tuple[str, ...]:
     """Return the engines that this operating system can run."""
-    coreml = [name for name, kind in ENGINE_KINDS.items() if kind == _COREML] if sys.platform == "darwin" else []
+    coreml = [name for name, kind in ENGINE_KINDS.items() if kind == COREML] if sys.platform == "darwin" else []
     return (_ONNX_CPU, *coreml)
 
 
@@ -95,10 +106,10 @@ def _automatic(bundle: Bundle, precision: str) -> str:
     files = [
         file
         for file in bundle.manifest.engines
-        if file.kind == _COREML and is_proven(file) and precision in (AUTO, file.precision)
+        if file.kind == COREML and is_proven(file) and precision in (AUTO, file.precision)
     ]
-    here = _COREML in _runnable() and platform.machine() == "arm64" and find_spec("coremltools") is not None
-    return _COREML if files and here else _ONNX_CPU
+    here = COREML in _runnable() and platform.machine() == "arm64" and find_spec("coremltools") is not None
+    return COREML if files and here else _ONNX_CPU
 
 
 def _choose_file(bundle: Bundle, kind: str, precision: str) -> EngineFile:
