@@ -22,7 +22,7 @@ _LIBRARIES = ("numpy", "tokenizers", "onnxruntime", "typer", "rich", "huggingfac
 def doctor(bundle: BundleArgument = None, as_json: JsonOption = False) -> None:
     """Show versions, execution providers, threads, the bundle and the cache folder of this machine."""
     from vibe_router.engines.onnx import available_cpus
-    from vibe_router.engines.onnx_library import onnxruntime
+    from vibe_router.engines.quiet_onnxruntime import onnxruntime, telemetry_disabled
 
     problem: VibeRouterError | None = None
     facts: dict[str, Any] = {
@@ -31,6 +31,7 @@ def doctor(bundle: BundleArgument = None, as_json: JsonOption = False) -> None:
         "platform": platform.platform(),
         "libraries": {name: _version(name) for name in _LIBRARIES},
         "execution providers": list(onnxruntime.get_available_providers()),
+        "onnxruntime telemetry": "off" if telemetry_disabled() else "left on by ORT_DISABLE_TELEMETRY",
         "threads": available_cpus(),
         "hub cache": str(_hub_cache()),
         "hub offline": os.environ.get("HF_HUB_OFFLINE", ""),

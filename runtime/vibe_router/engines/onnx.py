@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vibe_router.engines.onnx_library import onnxruntime
+from vibe_router.engines.quiet_onnxruntime import onnxruntime
+from vibe_router.engines.stop import CURRENT_STOP, Stop
 from vibe_router.engines.x86 import int8_products_overflow
 from vibe_router.errors import EngineError
 
@@ -18,6 +19,8 @@ _PROVIDER = "CPUExecutionProvider"
 _INPUTS = {"input_ids": "tensor(int64)", "attention_mask": "tensor(int64)"}
 _LOGITS = "logits"
 _ERRORS_ONLY = 3
+# A run that was asked to end calls that an error.
+_FATAL_ONLY = 4
 
 
 class OnnxCpuEngine:
@@ -60,7 +63,9 @@ class OnnxCpuEngine:
         if session is None:
             raise EngineError(f"the engine {self.name} has been closed", hint="load the router again")
         try:
-            (output,) = session.run([_LOGITS], {"input_ids": input_ids, "attention_mask": attention_mask})
+            (output,) = session.run(
+                [_LOGITS], {"input_ids": input_ids, "attention_mask": attention_mask}, _run_options(CURRENT_STOP.get())
+            )
         except Exception as error:
             raise EngineError(f"ONNX Runtime failed on {self.file}: {_first_line(error)}") from error
         logits: NDArray[np.float32] = output.reshape(-1)
@@ -98,6 +103,16 @@ def _session_options(threads: int, precision: str) -> Any:
         options.add_session_config_entry("session.x64quantprecision", "1")
     # Its warnings go to stderr, which belongs to the host application.
     options.log_severity_level = _ERRORS_ONLY
+    return options
+
+
+def _run_options(stop: Stop | None) -> Any:
+    """Return options through which `stop` ends a run between two nodes; None where nobody may ask for that."""
+    if stop is None:
+        return None
+    options = onnxruntime.RunOptions()
+    options.log_severity_level = _FATAL_ONLY
+    stop.when_set(lambda: setattr(options, "terminate", True))
     return options
 
 
