@@ -23,6 +23,8 @@ def build_app() -> typer.Typer:
     app.callback()(_describe)
     app.command()(quantization)
     app.command("kill-exports")(kill_exports)
+    app.command()(adversarial)
+    app.command()(fuzz)
     return app
 
 
@@ -75,6 +77,99 @@ def kill_exports(
     typer.echo(f"left beside the target {report.left}, after the next writer {report.left_after_cleaning}")
     write_results(output, report_fields(report))
     if report.wrong or report.left_after_cleaning or not report.last_export_whole:
+        raise typer.Exit(1)
+
+
+def adversarial(
+    prompts: Annotated[
+        Path | None,
+        typer.Option(help="JSONL of real prompts; default: the shared ones, else the bundle's golden ones."),
+    ] = None,
+    bundle: Annotated[str | None, typer.Option(help="A bundle; default: the bundled one.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many prompts to edit.")] = 400,
+    tuning: Annotated[int, typer.Option(min=1, help="How many others a gadget for all prompts is tuned on.")] = 16,
+    specific: Annotated[int, typer.Option(min=1, help="How many prompts get gadgets of their own.")] = 30,
+    tokens: Annotated[int, typer.Option(min=1, help="Tokens of a gadget.")] = 10,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the search for one.")] = 40,
+    candidates: Annotated[int, typer.Option(min=1, help="Tokens tried in a step.")] = 16,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    output: Annotated[Path, typer.Option("-o", "--output")] = _RESULTS / "adversarial.json",
+) -> None:
+    """Measure how many decisions edits and gadgets turn towards the cloud and towards the device."""
+    from dataclasses import asdict
+
+    from benchmarks.adversarial.gadgets import Search
+    from benchmarks.adversarial.measure import Settings, measure
+    from benchmarks.output import write_results
+    from benchmarks.prompts import real_prompts
+    from vibe_router.router import Router
+
+    settings = Settings(
+        count=count,
+        tuning=tuning,
+        specific=specific,
+        search=Search(tokens=tokens, steps=steps, candidates=candidates),
+        seed=seed,
+    )
+    with Router.load(bundle, threads=1) as router, progress_bar("searching gadgets") as progress:
+        source, texts = real_prompts(prompts, router.bundle)
+        rows = measure(router, texts, settings, progress=progress)
+        manifest = router.bundle.manifest
+    shown = []
+    for row in rows:
+        (flips,) = (one for one in row.profiles if one.profile == manifest.default_profile)
+        shares = (f"{flips.to_cloud} of {flips.device}", f"{flips.to_device} of {flips.cloud}")
+        shown.append((row.edit, *shares, f"{row.mean_shift:+.3f}"))
+    title = f"{manifest.name}, profile {manifest.default_profile}"
+    print_table(title, ("edit", "device to cloud", "cloud to device", "mean shift of p_cloud"), shown)
+    content = {"bundle": manifest.name, "version": manifest.version, "prompts": source, "settings": asdict(settings)}
+    write_results(output, content | {"rows": [asdict(row) for row in rows]})
+
+
+def fuzz(
+    target: Annotated[
+        list[str] | None, typer.Option(help="manifest, tokenizer, config, golden, safetensors, onnx, prompt, tamper.")
+    ] = None,
+    inputs: Annotated[int, typer.Option(min=1, help="Inputs a target; tampering goes through all files once.")] = 2000,
+    seconds: Annotated[float, typer.Option(min=1, help="Time a target.")] = 120.0,
+    limit: Annotated[float, typer.Option(min=0.1, help="Seconds after which an input counts as hanging.")] = 20.0,
+    regions: Annotated[int, typer.Option(min=1, help="Regions of each file for tampering.")] = 32,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    keep: Annotated[Path | None, typer.Option(help="Folder for the inputs that crash, hang or answer wrongly.")] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Targets that it holds already stay.")] = _RESULTS
+    / "fuzz.json",
+) -> None:
+    """Give hostile files and prompts to the readers; exit code 1 where one crashes, hangs or answers wrongly."""
+    import tempfile
+    from dataclasses import asdict
+
+    from benchmarks.fuzzing.campaign import Budget, run_campaign
+    from benchmarks.fuzzing.tamper import all_subjects
+    from benchmarks.output import merge_results
+    from vibe_router.errors import UsageError
+    from vibe_router.policy import suggest
+
+    known = all_subjects()
+    campaigns = []
+    for name in target or list(known):
+        if name not in known:
+            raise UsageError(f"there is no target {name!r}", hint=suggest(name, known))
+        with tempfile.TemporaryDirectory() as work, progress_bar(name) as progress:
+            campaign = run_campaign(
+                name,
+                Path(work),
+                budget=Budget(inputs=inputs, seconds=seconds, limit=limit),
+                seed=seed,
+                regions=regions,
+                keep=keep,
+                progress=progress,
+            )
+        campaigns.append(campaign)
+        merge_results(output, "targets", {name: asdict(campaign)})
+    kinds = list(campaigns[0].outcomes)
+    rows = [(one.target, str(one.inputs), *(str(one.outcomes[kind]) for kind in kinds)) for one in campaigns]
+    print_table(f"seed {seed}", ("target", "inputs", *kinds), rows)
+    if any(campaign.failed for campaign in campaigns):
         raise typer.Exit(1)
 
 
