@@ -85,7 +85,7 @@ class SettledTokens:
         for count in self._certain(tokens, words):
             place = offsets[count][0]
             inside_a_character = offsets[count - 1][1] > place
-            if place >= half and not inside_a_character and text[place] != "'" and normalization_break(text[place]):
+            if place >= half and not inside_a_character and normalization_break(text[place]):
                 return count, place
         return None
 
