@@ -21,17 +21,21 @@ AUTO = "auto"
 ENGINE_KINDS = {
     "onnx-cpu": "onnx",
     "onnx-cuda": "onnx",
+    "onnx-cuda-graphs": "onnx",
     "coreml": "coreml",
     "coreml-cpu": "coreml",
     "coreml-gpu": "coreml",
     "coreml-ane": "coreml",
 }
 """The engines that exist, each with the kind of file that it runs."""
-_ONNX_CPU, _COREML = "onnx-cpu", "coreml"
+_ONNX_CPU, _ONNX_CUDA, _ONNX_CUDA_GRAPHS, _COREML = "onnx-cpu", "onnx-cuda", "onnx-cuda-graphs", "coreml"
+_CUDA = (_ONNX_CUDA, _ONNX_CUDA_GRAPHS)
 # Big graphs keep their weights in a file of the graph's name and this suffix, as the Hugging Face hub names them.
 _WEIGHTS_SUFFIX = "_data"
-# What "auto" takes of each kind, fastest first. All but fp32 only where the parity gate has passed them.
+# What "auto" takes of each kind, fastest first. All but fp32 only where the parity gate has passed them. A CPU computes
+# fp16 slower than fp32; the graphs of other precisions have nodes that a GPU leaves to the CPU.
 _PREFERENCE = {"onnx": ("int8", "fp32"), "coreml": ("int8", "fp16", "pal6", "pal4")}
+_HALF = "fp16"
 
 
 def choose_engine(bundle: Bundle, *, engine: str = AUTO, precision: str = AUTO, threads: int | None = None) -> Engine:
@@ -52,6 +56,13 @@ def choose_engine(bundle: Bundle, *, engine: str = AUTO, precision: str = AUTO, 
     if engine != AUTO and engine not in ENGINE_KINDS:
         raise EngineUnavailableError(f"there is no engine {engine!r}", hint=suggest(engine, [AUTO, *ENGINE_KINDS]))
     name = _automatic(bundle, precision) if engine == AUTO else engine
+    if name in _CUDA:
+        try:
+            return _load_cuda(bundle, name, precision)
+        except EngineUnavailableError:
+            if engine != AUTO:
+                raise
+            name = _ONNX_CPU
     runnable = _runnable()
     if name not in runnable:
         raise EngineUnavailableError(
@@ -72,11 +83,7 @@ def choose_engine(bundle: Bundle, *, engine: str = AUTO, precision: str = AUTO, 
 
     from vibe_router.engines.onnx import OnnxCpuEngine
 
-    content: bytes | Path = bundle.read(file.file)
-    if f"{file.file}{_WEIGHTS_SUFFIX}" in bundle.manifest.files:
-        # ONNX Runtime finds weights beside the graph by the graph's path, and maps them instead of copying.
-        content = bundle.path(file.file)
-    return OnnxCpuEngine(content, file=file.file, precision=file.precision, threads=threads)
+    return OnnxCpuEngine(_content(bundle, file), file=file.file, precision=file.precision, threads=threads)
 
 
 def is_proven(file: EngineFile) -> bool:
@@ -91,14 +98,51 @@ def _runnable() -> tuple[str, ...]:
 
 
 def _automatic(bundle: Bundle, precision: str) -> str:
-    """Return Core ML on Apple Silicon where the bundle has a proven file for it, else the CPU."""
-    files = [
-        file
-        for file in bundle.manifest.engines
-        if file.kind == _COREML and is_proven(file) and precision in (AUTO, file.precision)
-    ]
+    """Return Core ML on Apple Silicon, or CUDA, where the bundle has a proven file for it, else the CPU."""
+    files = [file for file in bundle.manifest.engines if is_proven(file) and precision in (AUTO, file.precision)]
     here = _COREML in _runnable() and platform.machine() == "arm64" and find_spec("coremltools") is not None
-    return _COREML if files and here else _ONNX_CPU
+    if here and any(file.kind == _COREML for file in files):
+        return _COREML
+    if any(file.kind == ENGINE_KINDS[_ONNX_CUDA] and file.precision == _HALF for file in files):
+        from vibe_router.engines.cuda_session import cuda_problem
+
+        if cuda_problem() is None:
+            return _ONNX_CUDA
+    return _ONNX_CPU
+
+
+def _load_cuda(bundle: Bundle, name: str, precision: str) -> Engine:
+    from vibe_router.engines.cuda_session import open_cuda_session, require_gpu
+    from vibe_router.engines.onnx_cuda import OnnxCudaEngine
+
+    require_gpu()
+    if precision not in (AUTO, _HALF):
+        raise EngineUnavailableError(
+            f"the engine {name!r} runs graphs in fp16, not in {precision}", hint="leave the precision to it"
+        )
+    files = [file for file in bundle.manifest.engines if file.kind == ENGINE_KINDS[name] and file.precision == _HALF]
+    if not files or (precision == AUTO and not is_proven(files[0])):
+        raise EngineUnavailableError(
+            f"bundle {bundle.manifest.name!r} has no {'proven ' if files else ''}fp16 graph for the engine {name!r}",
+            hint="router-export onnx CHECKPOINT -o BUNDLE --precision fp32 --precision fp16",
+        )
+    (file,) = files
+    graphs = name == _ONNX_CUDA_GRAPHS
+    return OnnxCudaEngine(
+        open_cuda_session(_content(bundle, file), file=file.file, cuda_graphs=graphs),
+        file=file.file,
+        precision=file.precision,
+        pad_token_id=bundle.manifest.pad_token_id,
+        max_tokens=bundle.manifest.max_tokens,
+        cuda_graphs=graphs,
+    )
+
+
+def _content(bundle: Bundle, file: EngineFile) -> bytes | Path:
+    """Return the bytes of an ONNX file, or its path where big weights lie in a file beside it."""
+    content = bundle.read(file.file)
+    # ONNX Runtime finds weights beside the graph by the graph's path, and maps them instead of copying.
+    return bundle.path(file.file) if f"{file.file}{_WEIGHTS_SUFFIX}" in bundle.manifest.files else content
 
 
 def _choose_file(bundle: Bundle, kind: str, precision: str) -> EngineFile:
