@@ -57,7 +57,9 @@ def _check_roundings(weights: ModernBertWeights, cases: Sequence[Case], *, tempe
     for case in cases:
         row = case.ids[None]
         logit = float(evaluate_half(weights, row, np.ones_like(row))[0])
-        difference = abs(sigmoid(logit) - sigmoid(case.logit / temperature)) if np.isfinite(logit) else np.inf
+        if not np.isfinite(logit):
+            raise ParityError(f"a prompt of {len(case.ids)} tokens overflows in fp16", hint=_HINT)
+        difference = abs(sigmoid(logit) - sigmoid(case.logit / temperature))
         if difference > HALF_PRECISION_P_DIFFERENCE:
             raise ParityError(
                 f"p_cloud of a prompt of {len(case.ids)} tokens is {difference:.1e} off where every number is rounded "

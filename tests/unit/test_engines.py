@@ -147,7 +147,6 @@ def test_auto_takes_no_low_precision_on_trust_but_a_named_one(tmp_path: Path) ->
     ("options", "hint"),
     [
         ({"engine": "onx-cpu"}, "did you mean 'onnx-cpu'"),
-        ({"engine": "onnx-cuda"}, "available here: onnx-cpu"),
         ({"engine": "coreml"}, "available here: onnx-cpu"),
         ({"precision": "fp23"}, "did you mean 'fp32'"),
         ({"precision": "int8"}, "there are: fp32"),

@@ -125,4 +125,6 @@ class HalfPrecisionOperations(OnnxOperations):
         return output
 
     def _half_constant(self, name: str, value: NDArray[np.floating]) -> str:
-        return self._constant(f"{name}.fp16", value.astype(np.float16))
+        # What does not fit becomes infinite, and the gate finds it.
+        with np.errstate(over="ignore"):
+            return self._constant(f"{name}.fp16", value.astype(np.float16))

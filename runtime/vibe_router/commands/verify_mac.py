@@ -29,7 +29,8 @@ def verify_mac(source: str | None, *, engine: str, precision: str, report: Path,
     if engine != AUTO and ENGINE_KINDS.get(engine, COREML) != COREML:
         raise UsageError(f"--report is for Core ML, not for {engine}", hint="add --engine coreml, on a Mac")
     bundle = open_bundle(source)
-    name, file = choose_file(bundle, engine=COREML if engine == AUTO else engine, precision=precision)
+    name = COREML if engine == AUTO else engine
+    file = choose_file(bundle, engine=name, precision=precision)
     engines = [one for one, kind in ENGINE_KINDS.items() if kind == COREML] if name == COREML else [name]
 
     from vibe_router.mac.measure import Bench, measure_on_mac

@@ -21,6 +21,7 @@ AUTO = "auto"
 ENGINE_KINDS = {
     "onnx-cpu": "onnx",
     "onnx-cuda": "onnx",
+    "onnx-cuda-graphs": "onnx",
     "coreml": "coreml",
     "coreml-cpu": "coreml",
     "coreml-gpu": "coreml",
@@ -29,11 +30,14 @@ ENGINE_KINDS = {
 """The engines that exist, each with the kind of file that it runs."""
 COREML = "coreml"
 """The kind of file, and the engine that leaves the choice of hardware to Core ML."""
-_ONNX_CPU = "onnx-cpu"
+_ONNX_CPU, _ONNX_CUDA, _ONNX_CUDA_GRAPHS = "onnx-cpu", "onnx-cuda", "onnx-cuda-graphs"
+_CUDA = (_ONNX_CUDA, _ONNX_CUDA_GRAPHS)
 # Big graphs keep their weights in a file of the graph's name and this suffix, as the Hugging Face hub names them.
 _WEIGHTS_SUFFIX = "_data"
-# What "auto" takes of each kind, fastest first. All but fp32 only where the parity gate has passed them.
+# What "auto" takes of each kind, fastest first. All but fp32 only where the parity gate has passed them. A CPU computes
+# fp16 slower than fp32; the graphs of other precisions have nodes that a GPU leaves to the CPU.
 _PREFERENCE = {"onnx": ("int8", "fp32"), "coreml": ("int8", "fp16", "pal6", "pal4")}
+_HALF = "fp16"
 
 
 def choose_engine(bundle: Bundle, *, engine: str = AUTO, precision: str = AUTO, threads: int | None = None) -> Engine:
@@ -51,7 +55,15 @@ def choose_engine(bundle: Bundle, *, engine: str = AUTO, precision: str = AUTO, 
     """
     if threads is not None and threads < 1:
         raise UsageError(f"threads must be at least 1, not {threads}")
-    name, file = choose_file(bundle, engine=engine, precision=precision)
+    name = _automatic(bundle, precision) if engine == AUTO else engine
+    if name in _CUDA:
+        try:
+            return _load_cuda(bundle, name, precision)
+        except EngineUnavailableError:
+            if engine != AUTO:
+                raise
+            name = _ONNX_CPU
+    file = choose_file(bundle, engine=name, precision=precision)
     if ENGINE_KINDS[name] == COREML:
         from vibe_router.engines.coreml import CoreMLEngine
         from vibe_router.engines.coreml_models import load_programs
@@ -66,28 +78,23 @@ def choose_engine(bundle: Bundle, *, engine: str = AUTO, precision: str = AUTO, 
 
     from vibe_router.engines.onnx import OnnxCpuEngine
 
-    content: bytes | Path = bundle.read(file.file)
-    if f"{file.file}{_WEIGHTS_SUFFIX}" in bundle.manifest.files:
-        # ONNX Runtime finds weights beside the graph by the graph's path, and maps them instead of copying.
-        content = bundle.path(file.file)
-    return OnnxCpuEngine(content, file=file.file, precision=file.precision, threads=threads)
+    return OnnxCpuEngine(_content(bundle, file), file=file.file, precision=file.precision, threads=threads)
 
 
-def choose_file(bundle: Bundle, *, engine: str = AUTO, precision: str = AUTO) -> tuple[str, EngineFile]:
-    """Return the name of the engine that `choose_engine` would load, and its file.
+def choose_file(bundle: Bundle, *, engine: str, precision: str = AUTO) -> EngineFile:
+    """Return the file that `engine`, a name on this machine's CPU or in Core ML, would run.
 
     Raises:
         EngineUnavailableError: as `choose_engine`.
     """
-    if engine != AUTO and engine not in ENGINE_KINDS:
+    if engine not in ENGINE_KINDS:
         raise EngineUnavailableError(f"there is no engine {engine!r}", hint=suggest(engine, [AUTO, *ENGINE_KINDS]))
-    name = _automatic(bundle, precision) if engine == AUTO else engine
     runnable = _runnable()
-    if name not in runnable:
+    if engine not in runnable:
         raise EngineUnavailableError(
-            f"the engine {name!r} cannot run here", hint=f"available here: {', '.join(runnable)}"
+            f"the engine {engine!r} cannot run here", hint=f"available here: {', '.join(runnable)}"
         )
-    return name, _choose_file(bundle, ENGINE_KINDS[name], precision)
+    return _choose_file(bundle, ENGINE_KINDS[engine], precision)
 
 
 def is_proven(file: EngineFile) -> bool:
@@ -102,14 +109,51 @@ def _runnable() -> tuple[str, ...]:
 
 
 def _automatic(bundle: Bundle, precision: str) -> str:
-    """Return Core ML on Apple Silicon where the bundle has a proven file for it, else the CPU."""
-    files = [
-        file
-        for file in bundle.manifest.engines
-        if file.kind == COREML and is_proven(file) and precision in (AUTO, file.precision)
-    ]
+    """Return Core ML on Apple Silicon, or CUDA, where the bundle has a proven file for it, else the CPU."""
+    files = [file for file in bundle.manifest.engines if is_proven(file) and precision in (AUTO, file.precision)]
     here = COREML in _runnable() and platform.machine() == "arm64" and find_spec("coremltools") is not None
-    return COREML if files and here else _ONNX_CPU
+    if here and any(file.kind == COREML for file in files):
+        return COREML
+    if any(file.kind == ENGINE_KINDS[_ONNX_CUDA] and file.precision == _HALF for file in files):
+        from vibe_router.engines.cuda_session import cuda_problem
+
+        if cuda_problem() is None:
+            return _ONNX_CUDA
+    return _ONNX_CPU
+
+
+def _load_cuda(bundle: Bundle, name: str, precision: str) -> Engine:
+    from vibe_router.engines.cuda_session import open_cuda_session, require_gpu
+    from vibe_router.engines.onnx_cuda import OnnxCudaEngine
+
+    require_gpu()
+    if precision not in (AUTO, _HALF):
+        raise EngineUnavailableError(
+            f"the engine {name!r} runs graphs in fp16, not in {precision}", hint="leave the precision to it"
+        )
+    files = [file for file in bundle.manifest.engines if file.kind == ENGINE_KINDS[name] and file.precision == _HALF]
+    if not files or (precision == AUTO and not is_proven(files[0])):
+        raise EngineUnavailableError(
+            f"bundle {bundle.manifest.name!r} has no {'proven ' if files else ''}fp16 graph for the engine {name!r}",
+            hint="router-export onnx CHECKPOINT -o BUNDLE --precision fp32 --precision fp16",
+        )
+    (file,) = files
+    graphs = name == _ONNX_CUDA_GRAPHS
+    return OnnxCudaEngine(
+        open_cuda_session(_content(bundle, file), file=file.file, cuda_graphs=graphs),
+        file=file.file,
+        precision=file.precision,
+        pad_token_id=bundle.manifest.pad_token_id,
+        max_tokens=bundle.manifest.max_tokens,
+        cuda_graphs=graphs,
+    )
+
+
+def _content(bundle: Bundle, file: EngineFile) -> bytes | Path:
+    """Return the bytes of an ONNX file, or its path where big weights lie in a file beside it."""
+    content = bundle.read(file.file)
+    # ONNX Runtime finds weights beside the graph by the graph's path, and maps them instead of copying.
+    return bundle.path(file.file) if f"{file.file}{_WEIGHTS_SUFFIX}" in bundle.manifest.files else content
 
 
 def _choose_file(bundle: Bundle, kind: str, precision: str) -> EngineFile:

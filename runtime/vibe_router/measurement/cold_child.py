@@ -44,9 +44,9 @@ def main() -> None:
     entered = time.perf_counter()
     started, request = float(sys.argv[1]), json.loads(sys.argv[2])
     import numpy  # noqa: F401 - timed here
-    import onnxruntime  # noqa: F401
     import tokenizers  # noqa: F401
 
+    import vibe_router.engines.onnx_library  # noqa: F401
     from vibe_router import router, tokenizer
     from vibe_router.bundle import Bundle
     from vibe_router.engines import choice
