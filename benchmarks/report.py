@@ -14,6 +14,7 @@ from vibe_router.errors import DataError
 
 _MARKED = re.compile(r"(<!-- begin (?P<name>[a-z-]+) -->\n).*?(<!-- end (?P=name) -->)", re.DOTALL)
 _OURS = "ours-int8"
+_SPEED_TOKENS = (4, 16, 48, 128, 512)
 _NOTHING = "Not measured yet.\n"
 
 
@@ -34,6 +35,7 @@ def sections(results: Mapping[str, list[dict[str, Any]]]) -> dict[str, str]:
     """Return the generated text of each marker."""
     latency = results.get("latency", [])
     return {
+        "speed": "\n".join(_speed(result) for result in latency),
         "machines": _machines(result for group in results.values() for result in group),
         "ratios": "\n".join(_ratios(result) for result in latency),
         "latency": "\n".join(_latency(result) for result in latency),
@@ -83,19 +85,35 @@ def _machines(results: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _ratios(result: dict[str, Any]) -> str:
-    """Return how many times as long as our int8 each other contender takes."""
-    parts = []
-    for threads in result["rounds"]:
-        rows = [row for row in result["summary"] if row["threads"] == int(threads)]
-        ours = {row["tokens"]: row["median_ms"] for row in rows if row["key"] == _OURS}
-        summary = [
-            row | {"ratio": row["median_ms"] / ours[row["tokens"]], "logit_difference": None}
-            for row in rows
-            if row["tokens"] in ours and row["key"] != _OURS
-        ]
-        columns, cells = tables.latency_table(result | {"summary": summary}, threads=int(threads), field="ratio")
-        parts.append(_titled(result, f"threads {threads}", (columns[:-1], [row[:-1] for row in cells])))
-    return "\n".join(parts)
+    return "\n".join(
+        _titled(result, f"threads {threads}", _against_ours(result, threads=int(threads)))
+        for threads in result["rounds"]
+    )
+
+
+def _speed(result: dict[str, Any]) -> str:
+    """Return the ratios of the largest number of threads at a few lengths, and our own milliseconds."""
+    threads = max(int(count) for count in result["rounds"])
+    few = [row for row in result["summary"] if row["threads"] == threads and row["tokens"] in _SPEED_TOKENS]
+    own = ", ".join(f"{row['median_ms']:.1f} ms at {row['tokens']}" for row in few if row["key"] == _OURS)
+    return (
+        f"How many times as long as `vibe-router int8` each takes, by tokens ({result['name']} size, {threads} threads "
+        f"of {result['machine']['cpu']}, medians of one run in turns); itself it takes {own} tokens:\n\n"
+        + tables.markdown(_against_ours(result | {"summary": few}, threads=threads))
+    )
+
+
+def _against_ours(result: dict[str, Any], *, threads: int) -> tables.Table:
+    """Return how many times as long as our int8 each other contender takes, by tokens."""
+    rows = [row for row in result["summary"] if row["threads"] == threads]
+    ours = {row["tokens"]: row["median_ms"] for row in rows if row["key"] == _OURS}
+    summary = [
+        row | {"ratio": row["median_ms"] / ours[row["tokens"]], "logit_difference": None}
+        for row in rows
+        if row["tokens"] in ours and row["key"] != _OURS
+    ]
+    columns, cells = tables.latency_table(result | {"summary": summary}, threads=threads, field="ratio")
+    return columns[:-1], [row[:-1] for row in cells]
 
 
 def _latency(result: dict[str, Any]) -> str:
