@@ -89,6 +89,11 @@ class Worker:
         self.loaded_peak: int | None = ready["peak"]
         self._pause()
 
+    @property
+    def process_id(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
     def ask(self, operation: str, **arguments: Any) -> dict[str, Any]:
         """Let the process compute one answer.
 

@@ -28,7 +28,7 @@ def latency(
     calls: Annotated[int, typer.Option(min=1, help="Timed calls a turn.")] = 3,
     seconds: Annotated[float, typer.Option(help="Begin no round that would end after so many seconds.")] = float("inf"),
     prompts: PromptsOption = None,
-    prompts_a_round: Annotated[int, typer.Option(min=0, help="Real prompts a round, from text.")] = 8,
+    prompts_a_round: Annotated[int, typer.Option(min=0, help="Real prompts a round, from text.")] = 4,
     baseline: Annotated[str, typer.Option(help="Whom ratios are against.")] = "optimum-fp32",
     seed: int = 0,
     pythons: PythonsOption = None,

@@ -22,6 +22,9 @@ from benchmarks.latency_result import LatencyResult
 from benchmarks.sources import Sources
 from vibe_router.events import Progress, ProgressCallback
 
+# No further timed call of a turn is begun after this: several short ones, one long one.
+_TURN_SECONDS = 0.2
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -70,7 +73,7 @@ def _round(team: Team, plan: Plan, result: LatencyResult, *, threads: int) -> No
     for tokens in shuffle.sample(list(plan.sequences), len(plan.sequences)):
         ids = plan.sequences[tokens].tolist()
         for worker in _shuffled(team, shuffle):
-            answer = team.ask(worker, "time_ids", ids=ids, calls=plan.calls, warm_up=plan.warm_up)
+            answer = team.ask(worker, "time_ids", ids=ids, calls=plan.calls, warm_up=plan.warm_up, limit=_TURN_SECONDS)
             if answer is not None:
                 result.add(worker.contender.key, threads=threads, tokens=tokens, **_taken(answer))
     for place in range(number * plan.prompts_a_round, (number + 1) * plan.prompts_a_round if plan.prompts else 0):

@@ -29,16 +29,20 @@ Kernel = tuple[str, str, float, Callable[[], object]]
 
 
 def main() -> None:
-    """Print the best rate of each kernel: bytes or operations a second."""
-    threads = int(sys.argv[1])
+    """Print the rates."""
     channel = os.dup(1)
     os.dup2(2, 1)
-    rates: dict[str, dict[str, float]] = {}
+    os.write(channel, (json.dumps(rates(int(sys.argv[1]))) + "\n").encode())
+
+
+def rates(threads: int) -> dict[str, dict[str, float]]:
+    """Return the best rate of each kernel by kind and library: bytes or operations a second."""
+    found: dict[str, dict[str, float]] = {}
     for kernels in (_numpy, _onnxruntime, _torch):
         for kind, library, amount, call in kernels(threads):
             best = min(time_calls(call, calls=_CALLS, warm_up=2))
-            rates.setdefault(kind, {})[library] = amount / best
-    os.write(channel, (json.dumps(rates) + "\n").encode())
+            found.setdefault(kind, {})[library] = amount / best
+    return found
 
 
 def _numpy(threads: int) -> Iterator[Kernel]:

@@ -35,16 +35,21 @@ class Operations:
 
     scorer: Scorer
 
-    def time_ids(self, ids: Sequence[int], calls: int, warm_up: int) -> dict[str, Any]:
-        """Score the same ids `warm_up` + `calls` times; return seconds of the latter and the logit."""
+    def time_ids(self, ids: Sequence[int], calls: int, warm_up: int, limit: float) -> dict[str, Any]:
+        """Score the same ids `warm_up` + `calls` times; return seconds of the latter and the logit.
+
+        After `limit` seconds no further call is begun, so that long prompts do not take all of a measurement's time.
+        """
         sequence = np.array(ids, np.int64)
-        seconds = time_calls(lambda: self.scorer.logit(sequence), calls=calls, warm_up=warm_up)
-        return {"seconds": seconds, "logit": self.scorer.logit(sequence)}
+        logits: list[float] = []
+        seconds = time_calls(
+            lambda: logits.append(self.scorer.logit(sequence)), calls=calls, warm_up=warm_up, least=1, limit=limit
+        )
+        return {"seconds": seconds, "logit": logits[-1]}
 
     def time_prompt(self, prompt: str, calls: int, warm_up: int) -> dict[str, Any]:
-        """Decide the same prompt, from text; return seconds and the decision."""
-        seconds = time_calls(lambda: self.scorer.decide(prompt), calls=calls, warm_up=warm_up)
-        return {"seconds": seconds, "cloud": self.scorer.decide(prompt)}
+        """Decide the same prompt, from text; return seconds."""
+        return {"seconds": time_calls(lambda: self.scorer.decide(prompt), calls=calls, warm_up=warm_up)}
 
     def soak(self, sequences: Sequence[Sequence[int]], calls: int, every: int) -> dict[str, Any]:
         """Score the sequences in turn; return the resident bytes after each `every` calls."""

@@ -40,16 +40,17 @@ class RouterScorer:
         return [decision.target.value == "cloud" for decision in self._router.route_many(prompts)]
 
 
-def prepare(checkpoint: Path, target: Path) -> None:
-    """Export `checkpoint` in all precisions into the folder `target`, without proof: what is measured here is time.
+def _prepare(checkpoint: Path, target: Path, *, precision: str) -> None:
+    """Export `checkpoint` in one precision into the folder `target`, as one ships it.
 
-    The logits of each precision stand in the results beside everybody else's.
+    Without proof: what is measured here is time, and the logits stand in the results beside everybody else's.
     """
     from vibe_router_export.checkpoint import read_checkpoint
     from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
     from vibe_router_export.quantize import Precision
 
-    options = ExportOptions(reference=ReferenceChoice.NONE, precisions=tuple(Precision), max_flips=sys.maxsize)
+    chosen = (Precision(precision),)
+    options = ExportOptions(reference=ReferenceChoice.NONE, precisions=chosen, max_flips=sys.maxsize)
     export_onnx(read_checkpoint(checkpoint), target, options=options)
 
 
@@ -68,8 +69,8 @@ def _contender(precision: str, weight_bytes: float, products: str) -> Contender:
         load=partial(_load, precision=precision),
         weight_bytes=weight_bytes,
         products=products,
-        artifact="bundle",
-        prepare=prepare,
+        artifact=f"bundle-{precision}",
+        prepare=partial(_prepare, precision=precision),
         prepare_modules=("onnx", "safetensors"),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,12 +45,19 @@ def _load(load: Load, mark: Mark, *, precision: str) -> Scorer:
     return TextScorer(encode, logits, pad_token_id=tokenizer.pad_token_id)
 
 
-def load_model(checkpoint: Any, *, dtype: Any) -> Any:
-    """Return the model with sdpa attention in `dtype`, in inference mode."""
+def load_model(checkpoint: Path, *, dtype: Any) -> Any:
+    """Return the model with sdpa attention in `dtype`, ready for inference."""
     import transformers
 
+    from vibe_router_export.config import parse_config
+    from vibe_router_export.reference import transformers_config
+
+    expected = parse_config((checkpoint / "config.json").read_text("utf-8"))
     model: Any = transformers.AutoModelForSequenceClassification.from_pretrained(
-        checkpoint, attn_implementation="sdpa", local_files_only=True
+        checkpoint,
+        config=transformers_config(transformers, checkpoint, expected),
+        attn_implementation="sdpa",
+        local_files_only=True,
     )
     return model.to(dtype).eval()
 
