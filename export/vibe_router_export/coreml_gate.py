@@ -20,7 +20,9 @@ from vibe_router_export.parity import Case, Limits, ParityReport, gate, measure
 from vibe_router_export.proof import ProofCases
 
 _LIMITS = Limits(logit_difference=math.inf, band=LOW_PRECISION_BAND)
-_LARGEST_P_DIFFERENCE = {Rounding.HALF: 2e-3, Rounding.PESSIMISTIC: 5e-3}
+# Twenty-two layers of rounding to 11 bits leave about 1e-3 of p_cloud, whatever the weights; of hundreds of prompts the
+# unluckiest is twice as far off. A defect is off by far more.
+_LARGEST_99TH_PERCENTILE, _LARGEST_P_DIFFERENCE = 2e-3, 5e-3
 # Of the made-up prompts beside the golden ones one in so many is interpreted; at base size each takes half a second.
 _STRIDE = 4
 # Pessimistic arithmetic is slow; these many prompts, the shortest and the longest among them, show an overflow.
@@ -47,8 +49,9 @@ def gate_packages(
 ) -> CoreMLParity:
     """Let packages pass that decide as the reference does, in fp16 with sums in fp32 and in fp16.
 
-    Whole fp16 weights must also keep p_cloud; compressed ones are judged by decisions alone. Interpreted are the golden
-    prompts and a quarter of the others, or `every_prompt`; the report counts them.
+    Whole fp16 weights must also keep p_cloud: in 99 of 100 prompts to 2e-3, in all, and with sums in fp16, to 5e-3.
+    Compressed ones are judged by decisions alone. Interpreted are the golden prompts and a quarter of the others, or
+    `every_prompt`; the report counts them.
 
     Raises:
         ParityError: they do not, or a score is not finite.
@@ -58,8 +61,12 @@ def gate_packages(
     gate(half, _LIMITS, temperature=manifest.calibration.temperature)
     pessimistic = _judge(packages, Rounding.PESSIMISTIC, _few(proof.cases), file, manifest, proof.reference)
     if weight_format is WeightFormat.FP16:
-        _check_difference(half, Rounding.HALF)
-        _check_difference(pessimistic, Rounding.PESSIMISTIC)
+        numbers, rough = half.numbers, pessimistic.numbers
+        percentile = numbers.percentile_99_abs_probability_difference
+        if percentile is not None:
+            _check_difference(percentile, _LARGEST_99TH_PERCENTILE, "fp16, in 99 of 100 prompts")
+        _check_difference(numbers.max_abs_probability_difference, _LARGEST_P_DIFFERENCE, "fp16")
+        _check_difference(rough.max_abs_probability_difference, _LARGEST_P_DIFFERENCE, "fp16 with sums in fp16 too")
     return CoreMLParity(half, pessimistic)
 
 
@@ -101,10 +108,8 @@ def _judge(
         raise ParityError(f"in {rounding.value} fp16, {error.message}", hint=_HINT) from error
 
 
-def _check_difference(report: ParityReport, rounding: Rounding) -> None:
-    difference, limit = report.numbers.max_abs_probability_difference, _LARGEST_P_DIFFERENCE[rounding]
+def _check_difference(difference: float, limit: float, where: str) -> None:
     if not difference <= limit:
         raise ParityError(
-            f"p_cloud is up to {difference:.1e} off in {rounding.value} fp16; at most {limit:.0e} is allowed",
-            hint=_HINT,
+            f"p_cloud is up to {difference:.1e} off in {where}; at most {limit:.0e} is allowed", hint=_HINT
         )

@@ -59,7 +59,8 @@ class Arithmetic:
 
     def result(self, x: Floats) -> Floats:
         """Round what an operation returns."""
-        return x.astype(np.float32) if self.rounding is Rounding.EXACT or not self.half else to_half(x)
+        wide: Floats = x.astype(np.float32, copy=False)
+        return wide if self.rounding is Rounding.EXACT or not self.half else to_half(wide)
 
     def inner(self, x: Floats) -> Floats:
         """Round what an operation keeps to itself."""
