@@ -77,14 +77,15 @@ Seed {report.seed}.
 4. {report.weak_examples:,} weakly labelled examples from unlabelled prompts: small talk and assistants' intents
    towards the device, prompts of hard suites and their first sentences towards the cloud.
 5. The student's token embeddings start from the factorised mutual information of tokens in the training prompts.
-6. The student learns the teacher's predictions by cross-entropy: {fit["epochs"]} epochs, batch {fit["batch"]},
-   prompts cut to {fit["max_tokens"]} tokens while training, {fit["schedule"]} schedule after {fit["warmup"]:.0%}
-   warm-up, weight decay {fit["weight_decay"]:g}; kept are the epoch and the learning rate with the lowest validation
-   loss against the measured labels:
+6. The student learns the teacher's predictions by cross-entropy: each labelled prompt {report.recipe["rounds"]} times,
+   each variant once, batch {fit["batch"]}, prompts cut to {fit["max_tokens"]} tokens while training,
+   {fit["schedule"]} schedule after {fit["warmup"]:.0%} warm-up, weight decay {fit["weight_decay"]:g}, dropout
+   {report.recipe["shape"]["dropout"]:g}; kept is the learning rate with the lowest validation loss against the
+   measured labels:
 
 {sweep_markdown(report.sweep).rstrip()}
 
-7. The refit: steps 1 to 6 once more on all rows, with the learning rate and number of epochs that were kept.
+7. The refit: steps 1 to 6 once more on all rows, with the learning rate that was kept.
 
 The whole run took {report.seconds / 60:.0f} minutes. The student was taught none of the example prompts below; some
 stand in the unlabelled text that tokenizer and embeddings are counted from."""
@@ -133,8 +134,8 @@ def _refit(report: TrainingReport) -> str:
     return f"""### The refit
 
 The weights here were fitted to all {refit.rows:,} labelled rows, {refit.variants:,} variants and
-{refit.weak_examples:,} weakly labelled examples, in {refit.epochs} epochs. No row of these files can judge them. Their
-logits of the validation prompts correlate with those of the judged model by {refit.agreement:.3f}."""
+{refit.weak_examples:,} weakly labelled examples. No row of these files can judge them. Their logits of the validation
+prompts correlate with those of the judged model by {refit.agreement:.3f}."""
 
 
 def _demo(report: TrainingReport) -> str:

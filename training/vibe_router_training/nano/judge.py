@@ -16,7 +16,6 @@ from vibe_router.evaluation.logistic import FloatArray, sigmoid
 from vibe_router.evaluation.metrics import route
 from vibe_router_training.baselines import bag_of_words
 from vibe_router_training.data import RawPrompt, Split, select
-from vibe_router_training.model import SHAPES
 from vibe_router_training.nano.choose import Chosen
 from vibe_router_training.nano.refit import Refitted
 from vibe_router_training.nano.report import (
@@ -55,7 +54,7 @@ def judge(
         seed=settings.seed,
         parameters=sum(parameter.numel() for parameter in refitted.model.parameters()),
         vocabulary=refitted.lessons.tokenizer.get_vocab_size(),
-        recipe={**asdict(settings), "shape": asdict(SHAPES[settings.size])},
+        recipe={**asdict(settings), "shape": asdict(settings.shape())},
         sources=count_sources(labelled, unlabelled, [*DEVICE_SOURCES, *CLOUD_SOURCES]),
         variants=lessons.variants,
         weak_examples=lessons.weak,
@@ -73,7 +72,6 @@ def judge(
             rows=len(refitted.lessons.rows.prompts),
             variants=refitted.lessons.variants,
             weak_examples=refitted.lessons.weak,
-            epochs=chosen.row().best_epoch,
             agreement=refitted.agreement(chosen),
         ),
         demo=_decide_examples(refitted),

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from vibe_router.evaluation.dataset import LabelledPrompts
 from vibe_router.evaluation.logistic import FloatArray, logit
 from vibe_router_training.data import Example, RawPrompt, Split, select, split_of
-from vibe_router_training.model import SHAPES, build_model
+from vibe_router_training.model import build_model
 from vibe_router_training.nano.embeddings import cooccurrence_embeddings
 from vibe_router_training.nano.settings import NanoEvents, NanoSettings
 from vibe_router_training.nano.teacher import Mix, Teacher
@@ -29,8 +29,9 @@ from vibe_router_training.tokenizer import train_tokenizer
 class Lessons:
     """Examples for a student and its starting point, made from the rows of some splits and no others.
 
-    `rows` are the labelled rows, `taught` the teacher's out-of-fold p for them, float64 [n]; `examples` are these,
-    `variants` variants of them and `weak` weakly labelled ones. `embeddings` is float64 [vocabulary, width].
+    `rows` are the labelled rows, `taught` the teacher's out-of-fold p for them, float64 [n]; `examples` are these
+    and the `weak` weakly labelled ones once for each round, and the `variants` of all rounds. `embeddings` is
+    float64 [vocabulary, width].
     """
 
     rows: LabelledPrompts
@@ -46,7 +47,7 @@ class Lessons:
         """Return the student before its first step, the same each time."""
         torch.manual_seed(self.settings.seed)
         prior = float(logit(np.mean([example.p_teacher for example in self.examples])))
-        model = build_model(SHAPES[self.settings.size], self.tokenizer, bias=prior)
+        model = build_model(self.settings.shape(), self.tokenizer, bias=prior)
         model.get_input_embeddings().weight.data.copy_(torch.from_numpy(self.embeddings))
         return model
 
@@ -64,13 +65,13 @@ def prepare_lessons(
     events.stage("training the tokenizer")
     known = [*rows.prompts, *(row.prompt for row in unlabelled if split_of(row.prompt) in parts)]
     tokenizer = train_tokenizer(known, vocabulary_size=settings.vocabulary)
-    embeddings = cooccurrence_embeddings(tokenizer, known, width=SHAPES[settings.size].width, seed=settings.seed)
+    embeddings = cooccurrence_embeddings(tokenizer, known, width=settings.shape().width, seed=settings.seed)
     events.stage("fitting the teacher")
     teacher = Teacher(rows.prompts, rows.preference, seed=settings.seed)
     mix = Mix(teacher.out_of_fold, rows.preference, margin_share=settings.margin_share)
     taught = mix.preference(teacher.out_of_fold)
     variants = make_variants(
-        rows.prompts, rows.sources, teacher.folds.tolist(), rounds=settings.variants, seed=settings.seed
+        rows.prompts, rows.sources, teacher.folds.tolist(), rounds=settings.rounds, seed=settings.seed
     )
     folds = np.array([variant.fold for variant in variants], dtype=np.int_)
     varied = [variant.prompt for variant in variants]
@@ -79,7 +80,7 @@ def prepare_lessons(
     return Lessons(
         rows=rows,
         taught=taught,
-        examples=(*_examples(rows.prompts, taught), *_examples(varied, judged), *weak),
+        examples=(*(settings.rounds * [*_examples(rows.prompts, taught), *weak]), *_examples(varied, judged)),
         variants=len(varied),
         weak=len(weak),
         tokenizer=tokenizer,

@@ -73,7 +73,6 @@ class RefitSummary:
     rows: int
     variants: int
     weak_examples: int
-    epochs: int
     agreement: float
 
 
