@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import sys
 from importlib.util import find_spec
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from vibe_router.errors import EngineUnavailableError, UsageError
@@ -12,9 +14,10 @@ from vibe_router.manifest import EngineFile
 from vibe_router.policy import suggest
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from vibe_router.bundle import Bundle
+    from vibe_router.engines.external_weights import ExternalWeights
     from vibe_router.engines.protocol import Engine
 
 AUTO = "auto"
@@ -78,7 +81,8 @@ def choose_engine(bundle: Bundle, *, engine: str = AUTO, precision: str = AUTO, 
 
     from vibe_router.engines.onnx import OnnxCpuEngine
 
-    return OnnxCpuEngine(_content(bundle, file), file=file.file, precision=file.precision, threads=threads)
+    with _checked_graph(bundle, file) as (content, weights):
+        return OnnxCpuEngine(content, file=file.file, precision=file.precision, threads=threads, weights=weights)
 
 
 def choose_file(bundle: Bundle, *, engine: str, precision: str = AUTO) -> EngineFile:
@@ -95,6 +99,11 @@ def choose_file(bundle: Bundle, *, engine: str, precision: str = AUTO) -> Engine
             f"the engine {engine!r} cannot run here", hint=f"available here: {', '.join(runnable)}"
         )
     return _choose_file(bundle, ENGINE_KINDS[engine], precision)
+
+
+def engine_files(file: str) -> tuple[str, ...]:
+    """Return the names that `choose_engine` has checked for an engine of `file`, in the bundle or not."""
+    return file, f"{file}{_WEIGHTS_SUFFIX}"
 
 
 def is_proven(file: EngineFile) -> bool:
@@ -139,8 +148,10 @@ def _load_cuda(bundle: Bundle, name: str, precision: str) -> Engine:
         )
     (file,) = files
     graphs = name == _ONNX_CUDA_GRAPHS
+    with _checked_graph(bundle, file) as (content, weights):
+        session = open_cuda_session(content, file=file.file, weights=weights, cuda_graphs=graphs)
     return OnnxCudaEngine(
-        open_cuda_session(_content(bundle, file), file=file.file, cuda_graphs=graphs),
+        session,
         file=file.file,
         precision=file.precision,
         pad_token_id=bundle.manifest.pad_token_id,
@@ -149,11 +160,32 @@ def _load_cuda(bundle: Bundle, name: str, precision: str) -> Engine:
     )
 
 
-def _content(bundle: Bundle, file: EngineFile) -> bytes | Path:
-    """Return the bytes of an ONNX file, or its path where big weights lie in a file beside it."""
+@contextlib.contextmanager
+def _checked_graph(bundle: Bundle, file: EngineFile) -> Iterator[tuple[bytes, ExternalWeights | None]]:
+    """Yield the bytes of a graph and what holds its big weights, for a session that is made inside the block.
+
+    The graph is checked before; the weights are, at the latest, when the block ends.
+
+    Raises:
+        BundleCorruptError: a file has been altered, or the graph holds what no router's graph has.
+    """
+    from vibe_router.engines.external_weights import WeightsFolder, WeightsMapping
+    from vibe_router.onnx_graph_check import WeightsFile, check_onnx_graph
+
     content = bundle.read(file.file)
-    # ONNX Runtime finds weights beside the graph by the graph's path, and maps them instead of copying.
-    return bundle.path(file.file) if f"{file.file}{_WEIGHTS_SUFFIX}" in bundle.manifest.files else content
+    name = f"{file.file}{_WEIGHTS_SUFFIX}"
+    if name not in bundle.manifest.files:
+        check_onnx_graph(content, name=file.file, weights=None)
+        yield content, None
+        return
+    with bundle.checking(name) as descriptor:
+        beside = PurePosixPath(name).name
+        check_onnx_graph(content, name=file.file, weights=WeightsFile(beside, bundle.manifest.files[name].bytes))
+        if bundle.blobs is None:
+            yield content, WeightsFolder((bundle.folder / name).parent)
+        else:
+            # ONNX Runtime follows no link out of the graph's folder, as the Hugging Face cache has them.
+            yield content, WeightsMapping(beside, descriptor)
 
 
 def _choose_file(bundle: Bundle, kind: str, precision: str) -> EngineFile:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from vibe_router.engines.external_weights import ExternalWeights
 from vibe_router.engines.onnx_library import onnxruntime
 from vibe_router.errors import EngineUnavailableError
 
@@ -44,8 +45,10 @@ def require_gpu() -> None:
         raise _unavailable(problem)
 
 
-def open_cuda_session(content: bytes | Path, *, file: str, cuda_graphs: bool) -> Any:
-    """Return a session of an ONNX file, given as bytes or by its path, on the first visible GPU.
+def open_cuda_session(
+    content: bytes | Path, *, file: str, weights: ExternalWeights | None = None, cuda_graphs: bool
+) -> Any:
+    """Return a session of an ONNX file, its bytes and what holds its big weights or its path, on the first GPU.
 
     Raises:
         EngineUnavailableError: CUDA cannot start, or a node of the graph would run on the CPU.
@@ -59,6 +62,7 @@ def open_cuda_session(content: bytes | Path, *, file: str, cuda_graphs: bool) ->
     # TF32 would round the factors of the few fp32 products to 10 bits.
     settings = {"device_id": "0", "use_tf32": "0", "enable_cuda_graph": "1" if cuda_graphs else "0"}
     try:
+        mapping = None if weights is None else weights.give_to(options)
         session = onnxruntime.InferenceSession(
             content if isinstance(content, bytes) else str(content),
             sess_options=options,
@@ -68,6 +72,8 @@ def open_cuda_session(content: bytes | Path, *, file: str, cuda_graphs: bool) ->
         )
     except Exception as error:
         raise _unavailable(f"ONNX Runtime cannot load {file} on the GPU: {_first_line(error)}") from error
+    # As long as the session lives it reads from there.
+    session.weights_mapping = mapping
     providers = session.get_providers()
     if providers[:1] != [PROVIDER]:
         raise _unavailable(f"ONNX Runtime chose {', '.join(providers)} instead of the GPU")

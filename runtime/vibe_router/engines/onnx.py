@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vibe_router.engines.external_weights import ExternalWeights
 from vibe_router.engines.onnx_library import onnxruntime
 from vibe_router.engines.stop import CURRENT_STOP, Stop
 from vibe_router.engines.x86 import int8_products_overflow
@@ -28,8 +29,16 @@ class OnnxCpuEngine:
 
     name = NAME
 
-    def __init__(self, content: bytes | Path, *, file: str, precision: str, threads: int | None = None) -> None:
-        """Make a session from the bytes of an ONNX file, or from its path where big weights lie in a file beside it.
+    def __init__(
+        self,
+        content: bytes | Path,
+        *,
+        file: str,
+        precision: str,
+        threads: int | None = None,
+        weights: ExternalWeights | None = None,
+    ) -> None:
+        """Make a session from the bytes of an ONNX file and what holds its big weights, or from the path of a file.
 
         `threads` None means `available_cpus()`.
 
@@ -38,12 +47,14 @@ class OnnxCpuEngine:
         """
         self.file = file
         self.precision = precision
+        options = _session_options(threads or available_cpus(), precision)
         try:
+            mapping = None if weights is None else weights.give_to(options)
             self._session: Any = onnxruntime.InferenceSession(
-                content if isinstance(content, bytes) else str(content),
-                sess_options=_session_options(threads or available_cpus(), precision),
-                providers=[_PROVIDER],
+                content if isinstance(content, bytes) else str(content), sess_options=options, providers=[_PROVIDER]
             )
+            # As long as the session lives it reads from there.
+            self._session.weights_mapping = mapping
         except Exception as error:
             raise EngineError(
                 f"ONNX Runtime cannot load {file}: {_first_line(error)}",
