@@ -10,12 +10,11 @@ import pytest
 
 from tests.support.checkpoints import small_config, write_checkpoint
 from tests.support.sequences import padded_sequences
-from vibe_router.bundle import bundled_folder
 from vibe_router_export.checkpoint import read_checkpoint
 from vibe_router_export.coreml_options import Layout, Precision, Target, WeightFormat
 from vibe_router_export.half_precision import HalfPrecisionFolds, fold_for_half_precision
 from vibe_router_export.mil_interpreter.arithmetic import Rounding
-from vibe_router_export.random_checkpoint import Outliers, Size, write_random_checkpoint
+from vibe_router_export.random_checkpoint import Outliers
 from vibe_router_export.weights import ModernBertWeights
 
 pytest.importorskip("coremltools", reason="packages are written with coremltools")
@@ -85,9 +84,9 @@ def test_weights_as_they_are_in_fp32(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("weight_format", WeightFormat)
 def test_nano_with_four_lengths(weight_format: WeightFormat, tmp_path: Path) -> None:
-    tokenizer = bundled_folder() / "tokenizer.json"
-    write_random_checkpoint(tmp_path / "nano", size=Size.NANO, seed=0, outliers=Outliers(), tokenizer=tokenizer)
-    weights = read_checkpoint(tmp_path / "nano").weights
+    nano = {"hidden_size": 192, "intermediate_size": 288, "num_attention_heads": 3, "num_hidden_layers": 4}
+    config = small_config(**nano, local_attention=128, max_position_embeddings=512)
+    weights = read_checkpoint(write_checkpoint(tmp_path / "nano", config, outliers=Outliers())).weights
     compare(
         fold_for_half_precision(weights, FOLDS),
         tmp_path / "out",
