@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from vibe_router.bundle import Bundle, open_bundle
+from vibe_router.bundle import Bundle, check_verify_mode, open_bundle
 from vibe_router.deadline import NO_DEADLINE, Deadline
 from vibe_router.errors import DeadlineError, EngineError, PromptError, UsageError
 from vibe_router.events import Progress, ProgressCallback
@@ -47,6 +47,7 @@ class Origin:
     engine: str
     precision: str
     threads: int | None
+    verify: str
 
     def load_engine(self, bundle: Bundle) -> Engine:
         """Return the engine made again."""
@@ -94,12 +95,17 @@ class Router:
         precision: str = "auto",
         threads: int | None = None,
         profile: str | None = None,
+        verify: str = "used",
     ) -> Router:
         """Return a router for a bundle: None for the bundled default, a folder, or a hub id "org/name".
 
         `engine` is "auto" or a name such as "onnx-cpu", `precision` "auto" or one of the bundle's,
         `threads` how many CPU threads a prompt may use (None: the CPUs this process may use), `profile` the
-        default threshold's. All files of the bundle are checked against the manifest before any decision.
+        default threshold's.
+
+        Before any decision the sizes of all files of the bundle are checked against its manifest, and with `verify`
+        "used" also the SHA-256 of all but the big weights of engines that were not chosen, with "all" of every
+        file, and with "off" of none. The graph's operators are checked in any case.
 
         Raises:
             BundleNotFoundError: no bundle there.
@@ -107,18 +113,22 @@ class Router:
             SchemaError: a manifest that this version cannot read.
             EngineUnavailableError: the engine or precision is unknown or cannot run here.
             EngineError: the engine refuses the file.
-            UsageError: an unknown profile or a wrong number of threads.
+            UsageError: an unknown profile, a wrong number of threads, or an unknown `verify`.
         """
-        from vibe_router.engines.choice import choose_engine
+        from vibe_router.engines.choice import choose_engine, engine_files
         from vibe_router.tokenizer import PromptTokenizer
 
-        bundle = open_bundle(source)
+        bundle = open_bundle(source, hashed=check_verify_mode(verify) != "off")
         profile_threshold(bundle.manifest, profile)
-        tokenizer = PromptTokenizer(bundle.read("tokenizer.json"), max_tokens=bundle.manifest.max_tokens)
+        # First, for it hashes in a thread while ONNX Runtime is imported and the session made.
         loaded = choose_engine(bundle, engine=engine, precision=precision, threads=threads)
-        bundle.check(skip={"tokenizer.json", loaded.file})
+        tokenizer = PromptTokenizer(bundle.read("tokenizer.json"), max_tokens=bundle.manifest.max_tokens)
+        bundle.check(
+            skip={"tokenizer.json", *engine_files(loaded.file)}
+            | (set() if verify == "all" else bundle.unused(loaded.file))
+        )
         # What was chosen, so that no other process chooses otherwise.
-        origin = Origin(engine=loaded.name, precision=loaded.precision, threads=threads)
+        origin = Origin(engine=loaded.name, precision=loaded.precision, threads=threads, verify=verify)
         return cls(
             bundle,
             tokenizer,
@@ -397,7 +407,12 @@ class Router:
 
 def _load_again(folder: Path, origin: Origin, profile: str | None) -> Router:
     return Router.load(
-        folder, engine=origin.engine, precision=origin.precision, threads=origin.threads, profile=profile
+        folder,
+        engine=origin.engine,
+        precision=origin.precision,
+        threads=origin.threads,
+        profile=profile,
+        verify=origin.verify,
     )
 
 

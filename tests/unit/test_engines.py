@@ -28,8 +28,8 @@ def constant_graph(value: float, *, output: str = "logits") -> bytes:
     """A graph that gives `value` for every prompt: value + 0 * sum(ids)."""
     nodes = [
         helper.make_node("Cast", ["input_ids"], ["numbers"], to=TensorProto.FLOAT),
-        helper.make_node("ReduceMax", ["numbers", "axis"], ["largest"], keepdims=1),
-        helper.make_node("Sub", ["largest", "largest"], ["zero"]),
+        helper.make_node("ReduceSum", ["numbers", "axis"], ["sum"], keepdims=1),
+        helper.make_node("Sub", ["sum", "sum"], ["zero"]),
         helper.make_node("Add", ["zero", "value"], [output]),
     ]
     model = tiny_graph(8, temperature=1.0)

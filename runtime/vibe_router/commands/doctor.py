@@ -32,6 +32,7 @@ def doctor(bundle: BundleArgument = None, as_json: JsonOption = False) -> None:
         "libraries": {name: _version(name) for name in _LIBRARIES},
         "execution providers": list(onnxruntime.get_available_providers()),
         "onnxruntime telemetry": "off" if telemetry_disabled() else "left on by ORT_DISABLE_TELEMETRY",
+        "verify": "SHA-256 of what is used, at every load; Router.load(verify='all' or 'off') checks more or none",
         "threads": available_cpus(),
         "hub cache": str(_hub_cache()),
         "hub offline": os.environ.get("HF_HUB_OFFLINE", ""),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from importlib.util import find_spec
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from vibe_router.errors import EngineUnavailableError, UsageError
@@ -12,8 +13,6 @@ from vibe_router.manifest import EngineFile
 from vibe_router.policy import suggest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from vibe_router.bundle import Bundle
     from vibe_router.engines.protocol import Engine
 
@@ -70,13 +69,37 @@ def choose_engine(bundle: Bundle, *, engine: str = AUTO, precision: str = AUTO, 
             pad_token_id=bundle.manifest.pad_token_id,
         )
 
-    from vibe_router.engines.onnx import OnnxCpuEngine
+    weights = f"{file.file}{_WEIGHTS_SUFFIX}"
+    if weights not in bundle.manifest.files:
+        return _load_onnx(bundle, file, threads=threads)
+    with bundle.checking(weights) as descriptor:
+        return _load_onnx(bundle, file, threads=threads, weights=(weights, descriptor))
 
-    content: bytes | Path = bundle.read(file.file)
-    if f"{file.file}{_WEIGHTS_SUFFIX}" in bundle.manifest.files:
-        # ONNX Runtime finds weights beside the graph by the graph's path, and maps them instead of copying.
-        content = bundle.path(file.file)
-    return OnnxCpuEngine(content, file=file.file, precision=file.precision, threads=threads)
+
+def _load_onnx(
+    bundle: Bundle, file: EngineFile, *, threads: int | None, weights: tuple[str, int] | None = None
+) -> Engine:
+    """Make an engine from the very bytes that were checked; `weights` are the name and descriptor of a file."""
+    from vibe_router.engines.onnx import OnnxCpuEngine, WeightsFolder, WeightsMapping
+    from vibe_router.onnx_graph_check import WeightsFile, check_onnx_graph
+
+    content = bundle.read(file.file)
+    if weights is None:
+        check_onnx_graph(content, name=file.file, weights=None)
+        return OnnxCpuEngine(content, file=file.file, precision=file.precision, threads=threads)
+    name, descriptor = weights
+    beside = PurePosixPath(name).name
+    check_onnx_graph(content, name=file.file, weights=WeightsFile(beside, bundle.manifest.files[name].bytes))
+    place: WeightsFolder | WeightsMapping = WeightsFolder((bundle.folder / name).parent)
+    if bundle.blobs is not None:
+        # ONNX Runtime follows no link out of the graph's folder, as the Hugging Face cache has them.
+        place = WeightsMapping(beside, descriptor)
+    return OnnxCpuEngine(content, file=file.file, precision=file.precision, threads=threads, weights=place)
+
+
+def engine_files(file: str) -> tuple[str, ...]:
+    """Return the names that `choose_engine` has checked for an engine of `file`, in the bundle or not."""
+    return file, f"{file}{_WEIGHTS_SUFFIX}"
 
 
 def is_proven(file: EngineFile) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +25,47 @@ _ERRORS_ONLY = 3
 _FATAL_ONLY = 4
 
 
+@dataclass(frozen=True)
+class WeightsFolder:
+    """Weights in a file of this folder. ONNX Runtime maps it piece by piece, which takes the least memory."""
+
+    folder: Path
+
+    def give_to(self, options: Any) -> None:
+        """Tell a session's options."""
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(self.folder))
+
+
+@dataclass(frozen=True)
+class WeightsMapping:
+    """Weights in an open file, which the graph calls `name`. All of it is mapped at once."""
+
+    name: str
+    descriptor: int
+
+    def give_to(self, options: Any) -> mmap.mmap:
+        """Tell a session's options, and return what must live as long as the session."""
+        mapping = mmap.mmap(self.descriptor, 0, access=mmap.ACCESS_READ)
+        options.add_session_config_entry("session.use_external_initializer_file_buffers_directly", "1")
+        options.add_external_initializers_from_files_in_memory([self.name], [mapping], [len(mapping)])
+        return mapping
+
+
 class OnnxCpuEngine:
     """A graph: int64 `input_ids` and `attention_mask` [batch, sequence] to float32 `logits` [batch, 1]."""
 
     name = NAME
 
-    def __init__(self, content: bytes | Path, *, file: str, precision: str, threads: int | None = None) -> None:
-        """Make a session from the bytes of an ONNX file, or from its path where big weights lie in a file beside it.
+    def __init__(
+        self,
+        content: bytes | Path,
+        *,
+        file: str,
+        precision: str,
+        threads: int | None = None,
+        weights: WeightsFolder | WeightsMapping | None = None,
+    ) -> None:
+        """Make a session from the bytes of an ONNX file and what holds its big weights, or from the path of a file.
 
         `threads` None means `available_cpus()`.
 
@@ -38,12 +74,14 @@ class OnnxCpuEngine:
         """
         self.file = file
         self.precision = precision
+        options = _session_options(threads or available_cpus(), precision)
         try:
+            mapping = None if weights is None else weights.give_to(options)
             self._session: Any = onnxruntime.InferenceSession(
-                content if isinstance(content, bytes) else str(content),
-                sess_options=_session_options(threads or available_cpus(), precision),
-                providers=[_PROVIDER],
+                content if isinstance(content, bytes) else str(content), sess_options=options, providers=[_PROVIDER]
             )
+            # As long as the session lives it reads from there.
+            self._session.weights_mapping = mapping
         except Exception as error:
             raise EngineError(
                 f"ONNX Runtime cannot load {file}: {_first_line(error)}",
