@@ -38,10 +38,14 @@ class Reference:
         with _quiet(transformers):
             config = _config(transformers, checkpoint)
             model = transformers.AutoModelForSequenceClassification.from_pretrained(
-                checkpoint.folder, config=config, attn_implementation="eager", local_files_only=True
+                checkpoint.folder,
+                config=config,
+                attn_implementation="eager",
+                trust_remote_code=False,
+                local_files_only=True,
             )
             self._tokenizer: Any = transformers.AutoTokenizer.from_pretrained(
-                checkpoint.folder, split_special_tokens=True, local_files_only=True
+                checkpoint.folder, split_special_tokens=True, trust_remote_code=False, local_files_only=True
             )
         self._model: Any = model.float().eval()
 
@@ -61,7 +65,7 @@ class Reference:
 
 def _config(transformers: Any, checkpoint: Checkpoint) -> Any:
     """Return transformers' own reading of config.json, corrected where transformers 4 ignores transformers 5's keys."""
-    config = transformers.AutoConfig.from_pretrained(checkpoint.folder, local_files_only=True)
+    config = transformers.AutoConfig.from_pretrained(checkpoint.folder, trust_remote_code=False, local_files_only=True)
     if int(transformers.__version__.split(".")[0]) >= 5 or not hasattr(config, "rope_parameters"):
         return config
     layers = checkpoint.config.layers

@@ -19,6 +19,11 @@ else:
 ROOT = Path(__file__).resolve().parents[2]
 # A version with known holes: where the database does not tell of them, it was not reached.
 CANARY = "onnx==1.16.0"
+# What is known and does not reach this project; SECURITY.md says why.
+ACCEPTED = {
+    "CVE-2026-4372",  # transformers < 5.3: checkpoints whose JSON names code are refused before it reads them
+    "CVE-2026-1839",  # transformers < 5: the trainer resumes from its own snapshots only
+}
 
 
 def requirements() -> Iterator[Requirement]:
@@ -73,7 +78,9 @@ def audit(lines: list[str], folder: Path) -> dict[str, list[str]]:
     if any("skip_reason" in one and "not found" in one["skip_reason"] for one in found):
         pytest.skip("pip-audit cannot reach its database")
     return {
-        f"{one['name']} {one['version']}": [hole["id"] for hole in one["vulns"]] for one in found if one.get("vulns")
+        f"{one['name']} {one['version']}": names
+        for one in found
+        if (names := [hole["id"] for hole in one["vulns"] if not ACCEPTED & {hole["id"], *hole["aliases"]}])
     }
 
 
