@@ -219,15 +219,17 @@ class Router:
         waiting = asyncio.wrap_future(job.future)
         try:
             await asyncio.wait([waiting], timeout=deadline.remaining())
-        except BaseException:
-            job.abandon()
-            raise
-        if not waiting.done():
-            job.abandon()
-            return terms.decide_after(DeadlineError.passed(), None, engine=engine)
-        if waiting.cancelled():
-            return terms.decide_after(EngineError.closed(), None, engine=engine)
-        return waiting.result()
+        finally:
+            if not waiting.done():
+                job.abandon()
+                waiting.cancel()
+            elif not waiting.cancelled():
+                # Looked at, so that the loop does not complain of an error that a cancelled caller cannot receive.
+                waiting.exception()
+        if waiting.done() and not waiting.cancelled():
+            return waiting.result()
+        failure = DeadlineError.passed() if deadline.passed else EngineError.closed()
+        return terms.decide_after(failure, None, engine=engine)
 
     def route_many(
         self,

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from vibe_router.tokenizer import TokenizedPrompt
 
 _LOGGER = logging.getLogger("vibe_router")
+# Without it Python prints warnings to stderr, which belongs to the host application.
+_LOGGER.addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import random
 import unicodedata
 from functools import cache
@@ -233,7 +234,7 @@ def capped(path: Path, max_tokens: int) -> PromptTokenizer:
 
 
 @pytest.mark.parametrize("path", VOCABULARIES)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(parts=TEXTS, max_tokens=st.sampled_from((3, 10, 24, 64)))
 def test_capping_changes_no_kept_token_of_a_real_vocabulary(
     path: Path, parts: list[tuple[str, int]], max_tokens: int
@@ -251,7 +252,7 @@ def test_capping_changes_no_kept_token_of_a_real_vocabulary(
 
 
 @pytest.mark.parametrize("path", VOCABULARIES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(parts=TEXTS, rest=TEXTS, cut=st.integers(0, 6000))
 def test_behind_certain_tokens_the_rest_is_read_by_itself(
     path: Path, parts: list[tuple[str, int]], rest: list[tuple[str, int]], cut: int
@@ -273,6 +274,70 @@ def test_behind_certain_tokens_the_rest_is_read_by_itself(
 @cache
 def settled(path: Path) -> SettledTokens:
     return SettledTokens(whole(path))
+
+
+HOSTILE = {
+    "words": "the quick brown fox ",
+    "one letter": "a",
+    "no space": "qzxjkvbpygfwmucldrhsnioate",
+    "spaces": " ",
+    "newlines": "\n",
+    "line ends": "\r\n",
+    "tabs": "\t",
+    "dashes": "-",
+    "equals": "=",
+    "stars": "*",
+    "hashes": "#",
+    "dots": ".",
+    "apostrophes": "'",
+    "digits": "0",
+    "nul": "\x00",
+    "control characters": "\x1b\x07",
+    "surrogates": "\ud800",
+    "unassigned": "\U000e0fff",
+    "noncharacters": "\uffff",
+    "private use": "\ue000",
+    "combining marks": "\u0301",
+    "marks in the wrong order": "\u0301\u0323",
+    "a letter with marks": "e\u0301\u0323",
+    "kelvin signs": "\u212a",
+    "a ligature": "\ufdfd",
+    "ideographs": "你好",
+    "conjoining jamo": "\u1100\u1161\u11a8",
+    "emoji": "🙂",
+    "families": "👩\u200d👩\u200d👧\u200d👦",
+    "flags": "🇩🇪",
+    "tags": "\U000e0061",
+    "zero width": "\u200b\u200d\ufeff",
+    "right to left": "\u202eשלום \u202c",
+    "special tokens": "[SEP]",
+    "added tokens": "|||EMAIL_ADDRESS|||",
+    "end of text": "<|endoftext|>",
+}
+
+
+@pytest.mark.parametrize("path", VOCABULARIES)
+@pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE)
+def test_ten_megabytes_are_read_no_further_than_ten_times_ten_kilobytes(
+    path: Path, unit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    encode = PromptTokenizer._encode
+
+    def spy(self: PromptTokenizer, text: str):  # type: ignore[no-untyped-def]
+        read.append(len(text))
+        return encode(self, text)
+
+    def characters_read(size: int) -> int:
+        read.clear()
+        with contextlib.suppress(PromptError):
+            encoded = capped(path, 512).encode(unit * (size // len(unit.encode("utf-8", "surrogatepass"))))
+            assert 2 < len(encoded.ids) <= 512
+        return sum(read)
+
+    monkeypatch.setattr(PromptTokenizer, "_encode", spy)
+    small = characters_read(10_000)
+    assert characters_read(10_000_000) <= 10 * small
 
 
 @pytest.mark.parametrize("path", VOCABULARIES)
