@@ -40,10 +40,14 @@ class Reference:
         with _quiet(transformers):
             config = transformers_config(transformers, checkpoint.folder, checkpoint.config)
             model = transformers.AutoModelForSequenceClassification.from_pretrained(
-                checkpoint.folder, config=config, attn_implementation="eager", local_files_only=True
+                checkpoint.folder,
+                config=config,
+                attn_implementation="eager",
+                trust_remote_code=False,
+                local_files_only=True,
             )
             self._tokenizer: Any = transformers.AutoTokenizer.from_pretrained(
-                checkpoint.folder, split_special_tokens=True, local_files_only=True
+                checkpoint.folder, split_special_tokens=True, trust_remote_code=False, local_files_only=True
             )
         self._model: Any = model.float().eval()
 
@@ -67,7 +71,7 @@ def transformers_config(transformers: Any, folder: Path, expected: ModernBertCon
     Raises:
         ParityError: the installed transformers cannot express the layer pattern of `expected`.
     """
-    config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+    config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     if int(transformers.__version__.split(".")[0]) >= 5 or not hasattr(config, "rope_parameters"):
         return config
     layers = expected.layers
