@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.client import Status, assembled
 from benchmarks.contenders.registry import choose
+from benchmarks.outcome import Status
 from benchmarks.sources import Sources
+from benchmarks.team import assembled
 from tests.support.checkpoints import write_checkpoint
 
 pytestmark = pytest.mark.slow
