@@ -6,48 +6,11 @@ import json
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from enum import Enum
 from types import TracebackType
 from typing import IO, Any
 
 from benchmarks.contenders.definition import Contender
-from benchmarks.sources import NotMeasurableError, Sources, environment
-
-_NOT_INSTALLED = "not installed"
-
-
-class Status(Enum):
-    """What became of a contender."""
-
-    MEASURED = "measured"
-    NOT_INSTALLED = "not installed"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """A contender's line in the results: none is dropped, whatever happened to it."""
-
-    key: str
-    label: str
-    status: Status
-    detail: str
-    settings: str
-    versions: dict[str, str]
-
-    def fields(self) -> dict[str, Any]:
-        """Return JSON values."""
-        return {
-            "key": self.key,
-            "label": self.label,
-            "status": self.status.value,
-            "detail": self.detail,
-            "settings": self.settings,
-            "versions": self.versions,
-        }
+from benchmarks.sources import NotInstalledError, Sources, environment
 
 
 class WorkerError(Exception):
@@ -61,7 +24,7 @@ class Worker:
         """Start the process and wait until it has loaded.
 
         Raises:
-            NotMeasurableError: it cannot be prepared, or a library is not installed.
+            NotMeasurableError: it cannot be prepared, or a library is not installed (NotInstalledError).
             WorkerError: loading failed.
         """
         load = sources.load(contender, threads=threads)
@@ -81,7 +44,7 @@ class Worker:
         try:
             ready = self._answer()
             if "missing" in ready:
-                raise NotMeasurableError(f"{_NOT_INSTALLED}: {', '.join(ready['missing'])}")
+                raise NotInstalledError(", ".join(ready["missing"]))
         except BaseException:
             self.close()
             raise
@@ -153,66 +116,3 @@ class Worker:
         number = getattr(signal, name, None)
         if number is not None and self._process.poll() is None:
             self._process.send_signal(number)
-
-
-@dataclass
-class Team:
-    """The workers that run, and the outcome of every contender."""
-
-    workers: list[Worker] = field(default_factory=list)
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
-
-    def add(self, contender: Contender, sources: Sources, *, threads: int) -> Worker | None:
-        """Start a contender; return None, with its outcome noted, where it cannot run."""
-        try:
-            worker = Worker(contender, sources, threads=threads)
-        except NotMeasurableError as error:
-            absent = _NOT_INSTALLED in str(error)
-            self._note(contender, Status.NOT_INSTALLED if absent else Status.FAILED, str(error), {})
-            return None
-        except WorkerError as error:
-            self._note(contender, Status.FAILED, str(error), {})
-            return None
-        self.workers.append(worker)
-        self._note(contender, Status.MEASURED, "", worker.versions)
-        return worker
-
-    def drop(self, worker: Worker, reason: str) -> None:
-        """Take a worker that failed out of the team and note why."""
-        self.workers.remove(worker)
-        self._note(worker.contender, Status.FAILED, reason, worker.versions)
-        worker.close()
-
-    def ask(self, worker: Worker, operation: str, **arguments: Any) -> dict[str, Any] | None:
-        """As `Worker.ask`; a worker that fails is dropped, and None returned."""
-        try:
-            return worker.ask(operation, **arguments)
-        except WorkerError as error:
-            self.drop(worker, str(error))
-            return None
-
-    def close(self) -> None:
-        """End all processes."""
-        for worker in self.workers:
-            worker.close()
-
-    def _note(self, contender: Contender, status: Status, detail: str, versions: dict[str, str]) -> None:
-        self.outcomes[contender.key] = Outcome(
-            key=contender.key,
-            label=contender.label,
-            status=status,
-            detail=detail,
-            settings=contender.settings,
-            versions=versions,
-        )
-
-
-@contextmanager
-def assembled(contenders: Sequence[Contender], sources: Sources, *, threads: int) -> Iterator[Team]:
-    """Give a team of all contenders that run, and end their processes afterwards."""
-    team = Team()
-    with ExitStack() as stack:
-        stack.callback(team.close)
-        for contender in contenders:
-            team.add(contender, sources, threads=threads)
-        yield team

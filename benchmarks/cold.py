@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from benchmarks.client import Outcome, Status
 from benchmarks.contenders.definition import Contender
+from benchmarks.outcome import Outcome, Status
 from benchmarks.results_file import merge_contenders
-from benchmarks.sources import NotMeasurableError, Sources, environment
+from benchmarks.sources import NotInstalledError, NotMeasurableError, Sources, environment
 from vibe_router.errors import EngineError
 from vibe_router.events import Progress, ProgressCallback
 from vibe_router.measurement.cold import ColdRequest, ColdStart, run_cold, summarize_cold
@@ -41,11 +41,13 @@ def measure_cold(
         try:
             start = _starter(contender, sources, prompt=prompt, threads=threads)
             start()
+        except NotInstalledError as error:
+            outcomes[contender.key] = Outcome.of(contender, Status.NOT_INSTALLED, str(error))
         except (NotMeasurableError, EngineError) as error:
-            outcomes[contender.key] = _outcome(contender, str(error))
+            outcomes[contender.key] = Outcome.of(contender, Status.FAILED, str(error))
         else:
             commands[contender.key] = start
-            outcomes[contender.key] = _outcome(contender, "")
+            outcomes[contender.key] = Outcome.of(contender, Status.MEASURED)
     taken: dict[str, list[ColdStart]] = {key: [] for key in commands}
     shuffle = random.Random(seed)
     longest = 0.0
@@ -86,6 +88,7 @@ def cold_content(
 
 def _starter(contender: Contender, sources: Sources, *, prompt: str, threads: int) -> Callable[[], ColdStart]:
     """Return what starts a fresh process: the very one of `vibe-router bench` for ours, `cold_child` for peers."""
+    sources.require(contender)
     load = sources.load(contender, threads=threads)
     paths = {"checkpoint": load.checkpoint, "bundle": load.bundle, "artifact": load.artifact}
     variables = environment(threads=threads)
@@ -104,15 +107,3 @@ def _starter(contender: Contender, sources: Sources, *, prompt: str, threads: in
         named = {name: None if path is None else str(path) for name, path in paths.items()}
         text = json.dumps(named | {"threads": threads, "prompt": prompt})
     return lambda: run_cold(command, text, environment=variables)
-
-
-def _outcome(contender: Contender, problem: str) -> Outcome:
-    status = Status.MEASURED if not problem else Status.FAILED
-    return Outcome(
-        key=contender.key,
-        label=contender.label,
-        status=Status.NOT_INSTALLED if "not installed" in problem else status,
-        detail=problem,
-        settings=contender.settings,
-        versions={},
-    )

@@ -38,9 +38,9 @@ def memory(
     """Measure peak resident memory, and its slope over many calls of mixed lengths."""
     import numpy as np
 
-    from benchmarks.client import Outcome
     from benchmarks.contenders.registry import choose
     from benchmarks.memory import measure_memory, memory_content
+    from benchmarks.outcome import Outcome
     from benchmarks.prompts import default_prompts
     from benchmarks.results_file import opening, path_for, read_to_add, write_result
     from benchmarks.sources import read_sources

@@ -37,8 +37,8 @@ def throughput(
     """Decide many real prompts, from text: one by one, in batches, from several threads."""
     import random
 
-    from benchmarks.client import Outcome
     from benchmarks.contenders.registry import choose
+    from benchmarks.outcome import Outcome
     from benchmarks.prompts import default_prompts, describe
     from benchmarks.results_file import opening, path_for, read_to_add, write_result
     from benchmarks.sources import read_sources

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.client import Team, Worker, assembled
+from benchmarks.client import Worker
 from benchmarks.contenders.definition import Contender
 from benchmarks.latency_result import LatencyResult
 from benchmarks.sources import Sources
+from benchmarks.team import Team, assembled
 from vibe_router.events import Progress, ProgressCallback
 
 # No further timed call of a turn is begun after this: several short ones, one long one.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.client import Outcome
+from benchmarks.outcome import Outcome
 from benchmarks.results_file import merge_contenders
 from vibe_router.measurement.timing import summarize
 

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.client import Outcome, Team
 from benchmarks.contenders.definition import Contender
+from benchmarks.outcome import Outcome
 from benchmarks.results_file import merge_contenders
 from benchmarks.sources import Sources
+from benchmarks.team import Team
 from vibe_router.events import Progress, ProgressCallback
 
 # Calls before the slope counts: arenas and caches grow to what the longest prompts need.

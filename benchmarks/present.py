@@ -1,9 +1,13 @@
-"""Whether libraries are installed, asked without importing them."""
+"""Whether libraries are installed, asked without importing them: `python -m benchmarks.present MODULE...`."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
+
+NOT_INSTALLED = 69
+"""Exit code of a child that lacks a library; EX_UNAVAILABLE of sysexits.h."""
 
 
 def missing(modules: Sequence[str]) -> list[str]:
@@ -12,10 +16,11 @@ def missing(modules: Sequence[str]) -> list[str]:
 
 
 def require(modules: Sequence[str]) -> None:
-    """Stop this process, with the reason as its last words, where one of `modules` is not installed."""
+    """End this process with exit code `NOT_INSTALLED`, their names its last words, where `modules` are missing."""
     absent = missing(modules)
     if absent:
-        raise SystemExit(f"not installed: {', '.join(absent)}")
+        sys.stderr.write(f"{', '.join(absent)}\n")
+        sys.exit(NOT_INSTALLED)
 
 
 def _found(name: str) -> bool:
@@ -23,3 +28,7 @@ def _found(name: str) -> bool:
         return find_spec(name) is not None
     except ModuleNotFoundError:
         return False
+
+
+if __name__ == "__main__":
+    require(sys.argv[1:])

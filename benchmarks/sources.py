@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmarks.contenders.definition import Contender
 from benchmarks.contenders.scorer import Load
+from benchmarks.present import NOT_INSTALLED
 from vibe_router.bundle import open_bundle
 from vibe_router.errors import UsageError
 from vibe_router.manifest import MANIFEST_NAME
@@ -22,6 +23,13 @@ WORK = _ROOT / "build" / "benchmarks"
 
 class NotMeasurableError(Exception):
     """A contender cannot run here; the message says why."""
+
+
+class NotInstalledError(NotMeasurableError):
+    """A library that a contender needs is not installed."""
+
+    def __init__(self, modules: str) -> None:
+        super().__init__(f"not installed: {modules}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +59,22 @@ class Sources:
         """Return the interpreter that runs a contender."""
         return self.pythons.get(contender.family, Path(sys.executable))
 
+    def require(self, contender: Contender) -> None:
+        """Ask the contender's interpreter whether it has what the contender imports.
+
+        Raises:
+            NotInstalledError: it has not.
+        """
+        command = [str(self.python(contender)), "-m", "benchmarks.present", *contender.modules]
+        finished = subprocess.run(command, capture_output=True, text=True, env=environment(threads=1))
+        if finished.returncode == NOT_INSTALLED:
+            raise NotInstalledError(finished.stderr.strip())
+
     def load(self, contender: Contender, *, threads: int) -> Load:
         """Return what a contender loads, and prepare it first where that has not been done.
 
         Raises:
+            NotInstalledError: preparing it needs a library that is not installed.
             NotMeasurableError: it needs a checkpoint, or preparing it failed.
         """
         if contender.family == "ours" and self.bundle is not None:
@@ -71,8 +91,10 @@ class Sources:
         command = [str(self.python(contender)), "-m", "benchmarks.prepare", contender.key, str(checkpoint), str(target)]
         finished = subprocess.run(command, capture_output=True, text=True, env=environment(threads=1))
         if finished.returncode:
-            lines = finished.stderr.strip().splitlines() or [f"exit code {finished.returncode}"]
-            raise NotMeasurableError(f"preparing failed: {lines[-1]}")
+            last = (finished.stderr.strip().splitlines() or [f"exit code {finished.returncode}"])[-1]
+            if finished.returncode == NOT_INSTALLED:
+                raise NotInstalledError(last)
+            raise NotMeasurableError(f"preparing failed: {last}")
         return target
 
 

@@ -9,10 +9,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from benchmarks.client import Outcome, Team
 from benchmarks.contenders.definition import Contender
+from benchmarks.outcome import Outcome
 from benchmarks.results_file import merge_contenders
 from benchmarks.sources import Sources
+from benchmarks.team import Team
 from vibe_router.events import Progress, ProgressCallback
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.client import Status, Team, Worker, WorkerError, assembled
+from benchmarks.client import Worker, WorkerError
 from benchmarks.contenders.registry import ALL, choose
 from benchmarks.contenders.scorer import TextScorer
-from benchmarks.sources import NotMeasurableError, Sources, read_sources
+from benchmarks.outcome import Status
+from benchmarks.sources import NotInstalledError, NotMeasurableError, Sources, read_sources
+from benchmarks.team import Team, assembled
 from benchmarks.worker import Operations
 from tests.support.bundles import tiny_logit, write_bundle
 from vibe_router.errors import UsageError
@@ -89,6 +92,17 @@ def test_a_failed_preparation_says_why(tmp_path: Path) -> None:
     sources = Sources(checkpoint=tmp_path, bundle=None, work=tmp_path / "work", pythons={"optimum": broken})
     with pytest.raises(NotMeasurableError, match="preparing failed: no compiler"):
         sources.load(ALL["optimum-fp32"], threads=1)
+
+
+@pytest.mark.parametrize("modules", [("json",), ("json", "no_such_library", "no_such.library")])
+def test_an_interpreter_is_asked_for_its_libraries(modules: tuple[str, ...]) -> None:
+    contender = replace(ALL["pytorch-fp32"], modules=modules)
+    sources = Sources(checkpoint=None, bundle=None)
+    if modules == ("json",):
+        sources.require(contender)
+        return
+    with pytest.raises(NotInstalledError, match=r"^not installed: no_such_library, no_such\.library$"):
+        sources.require(contender)
 
 
 def test_a_worker_that_fails_later_leaves_the_team(bundle: Path) -> None:
