@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from vibe_router_export.config import Pooling
-from vibe_router_export.emit.onnx_graph import MICROSOFT, OnnxGraph, OnnxOperations, emit
+from vibe_router_export.emit.onnx_graph import OnnxGraph, OnnxOperations, emit
+from vibe_router_export.emit.onnx_nodes import MICROSOFT
 from vibe_router_export.emit.rope import rope_tables
 from vibe_router_export.quantize import ALL_FP32
 from vibe_router_export.weights import Linear, ModernBertWeights, Parameter
