@@ -62,7 +62,20 @@ def test_a_provider_without_a_gpu_is_not_enough(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [PROVIDER, "CPUExecutionProvider"])
     problem = cuda_problem()
     assert problem is not None
-    assert problem.startswith("CUDA gives no memory: ")
+    assert "NVIDIA driver" in problem
+    monkeypatch.setattr(cuda_session, "_driver_problem", lambda: None)
+    assert (cuda_problem() or "").startswith("ONNX Runtime cannot start CUDA: ")
+
+
+@pytest.mark.parametrize(("status", "problem"), [(0, None), (100, "offers no GPU (cuInit gives 100)")])
+def test_the_driver_is_asked_for_a_gpu(status: int, problem: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Driver:
+        def cuInit(self, flags: int) -> int:  # noqa: N802 - the driver's name for it
+            assert flags == 0
+            return status
+
+    monkeypatch.setattr(cuda_session.ctypes, "CDLL", lambda _: Driver())
+    assert cuda_session._driver_problem() == (problem and f"the NVIDIA driver {problem}")
 
 
 @without_gpu

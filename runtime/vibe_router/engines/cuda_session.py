@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import io
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,17 +22,25 @@ _HINT = (
     "see docs/cuda.md"
 )
 _ERRORS_ONLY = 3
+# https://docs.nvidia.com/cuda/cuda-driver-api/: cuInit, and what it returns.
+_DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+_SUCCESS = 0
 
 
 def cuda_problem() -> str | None:
     """Return why ONNX Runtime cannot use a GPU here, or None where it can: it has been given memory of one."""
     if PROVIDER not in onnxruntime.get_available_providers():
         return f"the installed onnxruntime {onnxruntime.__version__} has no {PROVIDER}"
+    # First, because ONNX Runtime writes to stderr where it cannot start CUDA.
+    problem = _driver_problem()
+    if problem is not None:
+        return problem
     _load_nvidia_libraries()
     try:
         onnxruntime.OrtValue.ortvalue_from_shape_and_type([1], np.float32, "cuda", 0)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
-        return f"CUDA gives no memory: {_first_line(error)}"
+        # Before it stands where in ONNX Runtime's sources it was raised.
+        return f"ONNX Runtime cannot start CUDA: {_first_line(error).rpartition('() ')[2]}"
     return None
 
 
@@ -78,6 +88,16 @@ def open_cuda_session(
     if providers[:1] != [PROVIDER]:
         raise _unavailable(f"ONNX Runtime chose {', '.join(providers)} instead of the GPU")
     return session
+
+
+def _driver_problem() -> str | None:
+    """Return why the NVIDIA driver offers no GPU, or None where it does."""
+    try:
+        driver = ctypes.CDLL(_DRIVER)
+    except OSError:
+        return "there is no NVIDIA driver"
+    status = driver.cuInit(0)
+    return None if status == _SUCCESS else f"the NVIDIA driver offers no GPU (cuInit gives {status})"
 
 
 def _load_nvidia_libraries() -> None:

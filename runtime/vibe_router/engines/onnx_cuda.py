@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibe_router.engines.onnx_library import onnxruntime
+from vibe_router.engines.stop import CURRENT_STOP
 from vibe_router.errors import EngineError
 
 NAME = "onnx-cuda"
@@ -19,6 +20,8 @@ _LOGITS = "logits"
 _STEP = 8
 # The run option that tells captured graphs apart, and its value for a run that is neither captured nor replayed.
 _GRAPH_OPTION, _NO_GRAPH = "gpu_graph_id", -1
+# A run that was asked to end calls that an error.
+_FATAL_ONLY = 4
 
 
 class OnnxCudaEngine:
@@ -106,6 +109,10 @@ class OnnxCudaEngine:
 
     def _run_options(self, graph: int) -> Any:
         options = onnxruntime.RunOptions()
+        stop = CURRENT_STOP.get()
+        if stop is not None:
+            options.log_severity_level = _FATAL_ONLY
+            stop.when_set(lambda: setattr(options, "terminate", True))
         if self._cuda_graphs:
             options.add_run_config_entry(_GRAPH_OPTION, str(graph))
         return options
