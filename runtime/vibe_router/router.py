@@ -120,9 +120,9 @@ class Router:
 
         bundle = open_bundle(source, hashed=check_verify_mode(verify) != "off")
         profile_threshold(bundle.manifest, profile)
-        # First, for it hashes in a thread while ONNX Runtime is imported and the session made.
-        loaded = choose_engine(bundle, engine=engine, precision=precision, threads=threads)
+        # First, for what reading it takes for a moment is free again for the engine.
         tokenizer = PromptTokenizer(bundle.read("tokenizer.json"), max_tokens=bundle.manifest.max_tokens)
+        loaded = choose_engine(bundle, engine=engine, precision=precision, threads=threads)
         bundle.check(
             skip={"tokenizer.json", *engine_files(loaded.file)}
             | (set() if verify == "all" else bundle.unused(loaded.file))

@@ -89,7 +89,11 @@ class OnnxCpuEngine:
 
     def close(self) -> None:
         """Drop the session and with it its memory."""
-        self._session = None
+        from vibe_router.engines.memory import return_free_memory
+
+        if self._session is not None:
+            self._session = None
+            return_free_memory()
 
 
 def available_cpus() -> int:
