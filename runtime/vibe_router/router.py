@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from vibe_router.bundle import Bundle, open_bundle
+from vibe_router.engines.usage import Usage
 from vibe_router.errors import PromptError, UsageError
 from vibe_router.events import Progress, ProgressCallback
 from vibe_router.policy import LOW_PRECISION_BAND, Decision, check_threshold, decide, profile_threshold, sigmoid
@@ -42,12 +43,14 @@ class Router:
         precision: str = "auto",
         threads: int | None = None,
         profile: str | None = None,
+        usage: Usage = Usage.REPEATEDLY,
     ) -> Router:
         """Return a router for a bundle: None for the bundled default, a folder, or a hub id "org/name".
 
         `engine` is "auto" or a name such as "onnx-cpu", `precision` "auto" or one of the bundle's,
         `threads` how many CPU threads a prompt may use (None: the CPUs this process may use), `profile` the
-        default threshold's. All files of the bundle are checked against the manifest before any decision.
+        default threshold's, `usage` whether to be fast at every prompt or ready soonest. All files of the bundle are
+        checked against the manifest before any decision.
 
         Raises:
             BundleNotFoundError: no bundle there.
@@ -63,7 +66,7 @@ class Router:
         bundle = open_bundle(source)
         profile_threshold(bundle.manifest, profile)
         tokenizer = PromptTokenizer(bundle.read("tokenizer.json"), max_tokens=bundle.manifest.max_tokens)
-        loaded = choose_engine(bundle, engine=engine, precision=precision, threads=threads)
+        loaded = choose_engine(bundle, engine=engine, precision=precision, threads=threads, usage=usage)
         bundle.check(skip={"tokenizer.json", loaded.file})
         return cls(bundle, tokenizer, loaded, profile=profile)
 

@@ -20,6 +20,7 @@ from vibe_router.commands.options import (
 )
 from vibe_router.commands.output import decision_fields, print_json, progress_bar
 from vibe_router.commands.rows import read_prompts
+from vibe_router.engines.usage import Usage
 from vibe_router.errors import DataError, PromptError, UsageError
 from vibe_router.events import Progress
 from vibe_router.policy import Decision
@@ -47,7 +48,8 @@ def route(
     """Decide for a prompt, or for each line of a JSONL file: device or cloud."""
     if (prompt is None) == (input_file is None):
         raise UsageError("give either a prompt or --input FILE", hint="vibe-router route 'what is 2+2?'")
-    with Router.load(bundle, engine=engine, precision=precision, threads=threads) as router:
+    usage = Usage.REPEATEDLY if prompt is None else Usage.ONCE
+    with Router.load(bundle, engine=engine, precision=precision, threads=threads, usage=usage) as router:
         if prompt is not None:
             text = _read_stdin() if prompt == _STDIN else prompt
             decision = router.route(text, profile=profile, threshold=threshold, allow_cloud=not no_cloud)

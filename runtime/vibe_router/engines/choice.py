@@ -7,6 +7,7 @@ import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from vibe_router.engines.usage import Usage
 from vibe_router.errors import EngineUnavailableError, UsageError
 from vibe_router.manifest import EngineFile
 from vibe_router.policy import suggest
@@ -34,7 +35,14 @@ _WEIGHTS_SUFFIX = "_data"
 _PREFERENCE = {"onnx": ("int8", "fp32"), "coreml": ("int8", "fp16", "pal6", "pal4")}
 
 
-def choose_engine(bundle: Bundle, *, engine: str = AUTO, precision: str = AUTO, threads: int | None = None) -> Engine:
+def choose_engine(
+    bundle: Bundle,
+    *,
+    engine: str = AUTO,
+    precision: str = AUTO,
+    threads: int | None = None,
+    usage: Usage = Usage.REPEATEDLY,
+) -> Engine:
     """Return a loaded engine.
 
     "auto" takes the fastest engine and precision that this machine runs and that are proven; a name is
@@ -76,7 +84,7 @@ def choose_engine(bundle: Bundle, *, engine: str = AUTO, precision: str = AUTO, 
     if f"{file.file}{_WEIGHTS_SUFFIX}" in bundle.manifest.files:
         # ONNX Runtime finds weights beside the graph by the graph's path, and maps them instead of copying.
         content = bundle.path(file.file)
-    return OnnxCpuEngine(content, file=file.file, precision=file.precision, threads=threads)
+    return OnnxCpuEngine(content, file=file.file, precision=file.precision, threads=threads, usage=usage)
 
 
 def is_proven(file: EngineFile) -> bool:
