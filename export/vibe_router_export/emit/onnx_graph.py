@@ -18,7 +18,16 @@ from vibe_router_export.emit.onnx_attention import AttentionNodes
 from vibe_router_export.emit.onnx_nodes import MICROSOFT, Nodes
 from vibe_router_export.emit.rope import rope_tables
 from vibe_router_export.modernbert import forward
-from vibe_router_export.quantize import ALL_FP32, INT4_BLOCK, Precision, PrecisionPlan, int4_blocks, int8_rows
+from vibe_router_export.quantize import (
+    ALL_FP32,
+    INT4_BLOCK,
+    INT8_BLOCK,
+    MatrixFormat,
+    PrecisionPlan,
+    int4_blocks,
+    int8_blocks,
+    int8_rows,
+)
 from vibe_router_export.weights import LayerNorm, Linear, ModernBertWeights, Parameter
 
 # MatMulNBits's accuracy_level: `x` is rounded to int8, each block of each token with a scale of its own, so that
@@ -64,7 +73,7 @@ class OnnxOperations:
         self._attention = AttentionNodes(self.nodes, self.config.heads, self.config.hidden_size)
 
     def embed(self, table: Parameter) -> str:
-        if self._precision(table) is Precision.FP32:
+        if self._format(table) is MatrixFormat.FP32:
             return self._node("Gather", [self._constant(table.name, table.value), "input_ids"])
         rows = int8_rows(table.value)
         values = self._node("Gather", [self._constant(f"{table.name}.int8", rows.values), "input_ids"])
@@ -72,11 +81,11 @@ class OnnxOperations:
         return self.multiply(self._node("Cast", [values], to=TensorProto.FLOAT), scales)
 
     def linear(self, x: str, layer: Linear) -> str:
-        precision = self._precision(layer.weight)
-        if precision is Precision.INT8:
+        matrix_format = self._format(layer.weight)
+        if matrix_format is MatrixFormat.INT8:
             product = self._int8_product(x, layer.weight)
-        elif precision is Precision.INT4:
-            product = self._int4_product(x, layer.weight)
+        elif matrix_format is not MatrixFormat.FP32:
+            product = self._product_in_blocks(x, layer.weight, matrix_format)
         else:
             product = self._node("MatMul", [x, self._constant(layer.weight.name, layer.weight.value.T)])
         if layer.bias is None:
@@ -134,8 +143,8 @@ class OnnxOperations:
                     if existing == output:
                         names[index] = name
 
-    def _precision(self, parameter: Parameter) -> Precision:
-        return self.plan.get(parameter.name, Precision.FP32)
+    def _format(self, parameter: Parameter) -> MatrixFormat:
+        return self.plan.get(parameter.name, MatrixFormat.FP32)
 
     def _int8_product(self, x: str, weight: Parameter) -> str:
         """Multiply integers: `x` is rounded to uint8 as it comes, with one scale for the whole tensor."""
@@ -144,21 +153,27 @@ class OnnxOperations:
         scales = self._constant(f"{weight.name}.scales", rows.scales)
         return self._node("DynamicQuantizeMatMul", [x, values, scales], domain=MICROSOFT)
 
-    def _int4_product(self, x: str, weight: Parameter) -> str:
-        blocks = int4_blocks(weight.value)
+    def _product_in_blocks(self, x: str, weight: Parameter, matrix_format: MatrixFormat) -> str:
+        values: NDArray[np.uint8]
+        if matrix_format is MatrixFormat.INT4:
+            four = int4_blocks(weight.value)
+            bits, block, values, scales = 4, INT4_BLOCK, four.packed, four.scales
+        else:
+            eight = int8_blocks(weight.value)
+            bits, block, values, scales = 8, INT8_BLOCK, eight.values, eight.scales
         outputs, inputs = weight.value.shape
         return self._node(
             "MatMulNBits",
             [
                 x,
-                self._constant(f"{weight.name}.int4", blocks.packed),
-                self._constant(f"{weight.name}.scales", blocks.scales.reshape(-1)),
+                self._constant(f"{weight.name}.int{bits}", values),
+                self._constant(f"{weight.name}.scales", scales.reshape(-1)),
             ],
             domain=MICROSOFT,
             K=inputs,
             N=outputs,
-            bits=4,
-            block_size=INT4_BLOCK,
+            bits=bits,
+            block_size=block,
             accuracy_level=_INT8_PRODUCTS,
         )
 

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from vibe_router.engines.usage import Usage
 from vibe_router.errors import EngineUnavailableError, UsageError
 from vibe_router.manifest import EngineFile
 from vibe_router.policy import suggest
@@ -43,7 +44,14 @@ _PREFERENCE = {"onnx": ("int8", "fp32"), "coreml": ("int8", "fp16", "pal6", "pal
 _HALF = "fp16"
 
 
-def choose_engine(bundle: Bundle, *, engine: str = AUTO, precision: str = AUTO, threads: int | None = None) -> Engine:
+def choose_engine(
+    bundle: Bundle,
+    *,
+    engine: str = AUTO,
+    precision: str = AUTO,
+    threads: int | None = None,
+    usage: Usage = Usage.REPEATEDLY,
+) -> Engine:
     """Return a loaded engine.
 
     "auto" takes the fastest engine and precision that this machine runs and that are proven; a name is
@@ -82,7 +90,9 @@ def choose_engine(bundle: Bundle, *, engine: str = AUTO, precision: str = AUTO, 
     from vibe_router.engines.onnx import OnnxCpuEngine
 
     with _checked_graph(bundle, file) as (content, weights):
-        return OnnxCpuEngine(content, file=file.file, precision=file.precision, threads=threads, weights=weights)
+        return OnnxCpuEngine(
+            content, file=file.file, precision=file.precision, threads=threads, usage=usage, weights=weights
+        )
 
 
 def choose_file(bundle: Bundle, *, engine: str, precision: str = AUTO) -> EngineFile:

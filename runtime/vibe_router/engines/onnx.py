@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vibe_router.engines.external_weights import ExternalWeights
 from vibe_router.engines.onnx_library import onnxruntime
 from vibe_router.engines.stop import CURRENT_STOP, Stop
+from vibe_router.engines.usage import Usage
 from vibe_router.engines.x86 import int8_products_overflow
 from vibe_router.errors import EngineError
 
@@ -36,6 +37,7 @@ class OnnxCpuEngine:
         file: str,
         precision: str,
         threads: int | None = None,
+        usage: Usage = Usage.REPEATEDLY,
         weights: ExternalWeights | None = None,
     ) -> None:
         """Make a session from the bytes of an ONNX file and what holds its big weights, or from the path of a file.
@@ -47,7 +49,7 @@ class OnnxCpuEngine:
         """
         self.file = file
         self.precision = precision
-        options = _session_options(threads or available_cpus(), precision)
+        options = _session_options(threads or available_cpus(), precision, usage)
         try:
             mapping = None if weights is None else weights.give_to(options)
             self._session: Any = onnxruntime.InferenceSession(
@@ -103,16 +105,25 @@ def available_cpus() -> int:
     return os.cpu_count() or 1
 
 
-def _session_options(threads: int, precision: str) -> Any:
+def _session_options(threads: int, precision: str, usage: Usage) -> Any:
+    """Return the settings whose measurements are in docs/speed.md."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     # The graph is one chain of nodes: a second pool would have nothing to run beside it.
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    # Threads that spin while they wait would burn a caller's CPU between two prompts.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Threads spin from one node to the next, which sleeping ones would be late for, but not from one prompt to the
+    # next, where they would burn a caller's CPU.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    # Exported graphs are fused already. What is left to ONNX Runtime's optimiser takes longer to look for than it
+    # brings, and its fusion of the last Add with its norm is slower than the two.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     # Prompts differ in length: a memory pattern planned for one shape is planned again for the next.
     options.enable_mem_pattern = False
+    if usage is Usage.ONCE:
+        # Weights stay as they lie in the mapped file instead of being copied into the order that products want.
+        options.add_session_config_entry("session.disable_prepacking", "1")
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     if precision == "int8" and int8_products_overflow():
         # A slower way with the right result; a third slower, so not where the fast one is right too.
         options.add_session_config_entry("session.x64quantprecision", "1")
