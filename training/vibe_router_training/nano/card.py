@@ -80,12 +80,12 @@ Seed {report.seed}.
 6. The student learns the teacher's predictions by cross-entropy: each labelled prompt {report.recipe["rounds"]} times,
    each variant once, batch {fit["batch"]}, prompts cut to {fit["max_tokens"]} tokens while training,
    {fit["schedule"]} schedule after {fit["warmup"]:.0%} warm-up, weight decay {fit["weight_decay"]:g}, dropout
-   {report.recipe["shape"]["dropout"]:g}; kept is the learning rate with the lowest validation loss against the
-   measured labels:
+   {report.recipe["shape"]["dropout"]:g}; the learning rate is the one with the lowest validation loss against
+   the measured labels among:
 
 {sweep_markdown(report.sweep).rstrip()}
 
-7. The refit: steps 1 to 6 once more on all rows, with the learning rate that was kept.
+7. The refit: steps 1 to 6 once more on all rows, at that learning rate.
 
 The whole run took {report.seconds / 60:.0f} minutes. The student was taught none of the example prompts below; some
 stand in the unlabelled text that tokenizer and embeddings are counted from."""

@@ -30,7 +30,7 @@ class NanoSettings:
     dropout: float = 0.0
     margin_share: float = MARGIN_SHARE
     rounds: int = 2
-    learning_rates: tuple[float, ...] = (1e-3, 2e-3)
+    learning_rates: tuple[float, ...] = (1e-3,)
     fit: FitSettings = field(
         default_factory=lambda: FitSettings(
             epochs=1,
