@@ -126,8 +126,8 @@ def test_options_reach_the_router(tiny_bundle: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("hi", "--input", "-"), ("--input", "-", "--timeout", "1"), ("hi", "--profile", "balancd"), ("hi", "--threshold", "2"),
-     ("hi", "--profile", "balanced", "--threshold", "0.5")],
+    [(), ("hi", "--input", "-"), ("--input", "-", "--timeout", "1"), ("hi", "--profile", "balancd"),
+     ("hi", "--threshold", "2"), ("hi", "--profile", "balanced", "--threshold", "0.5")],
 )  # fmt: skip
 def test_wrong_usage_is_exit_2(tiny_bundle: Path, arguments: tuple[str, ...]) -> None:
     error_of(route(tiny_bundle, *arguments, code=2))
