@@ -195,3 +195,22 @@ def test_damaged_json_is_refused(folder: Path, name: str, content: str) -> None:
     (folder / name).write_text(content)
     with pytest.raises(CheckpointError):
         read_checkpoint(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        # Each hung, or asked for all memory, before there was a limit.
+        ("config.json", "num_hidden_layers", 2**53),
+        ("config.json", "num_hidden_layers", 10**400),
+        ("config.json", "hidden_size", 2**63),
+        ("config.json", "vocab_size", 10**400),
+        ("config.json", "global_rope_theta", 10**400),
+        ("router_config.json", "temperature", 10**400),
+    ],
+)
+def test_numbers_beyond_any_model_are_refused(folder: Path, name: str, key: str, value: int) -> None:
+    content = json.loads((folder / name).read_text())
+    (folder / name).write_text(json.dumps(content | {key: value}))
+    with pytest.raises(CheckpointError, match=key):
+        read_checkpoint(folder)
