@@ -15,10 +15,12 @@ DOCS = RESULTS.parents[1] / "docs"
 
 
 def published(text: str, results: Path = RESULTS) -> str:
-    """Return a document with what stands between `<!-- NAME -->` and `<!-- end -->` made anew from NAME.json."""
+    """Return a document with what stands between `<!-- NAME -->` and `<!-- end -->` made from NAME.json, if there."""
 
     def fill(match: re.Match[str]) -> str:
         name = match["name"]
+        if not (results / f"{name}.json").exists():
+            return match[0]
         content = json.loads((results / f"{name}.json").read_text("utf-8"))
         return f"<!-- {name} -->\n{TABLES[name](content)}\n<!-- end -->"
 

@@ -214,3 +214,10 @@ def test_numbers_beyond_any_model_are_refused(folder: Path, name: str, key: str,
     (folder / name).write_text(json.dumps(content | {key: value}))
     with pytest.raises(CheckpointError, match=key):
         read_checkpoint(folder)
+
+
+def test_a_tensor_with_more_dimensions_than_numpy_has_is_refused(folder: Path) -> None:
+    header = json.dumps({"x": {"dtype": "F32", "shape": [1] * 102, "data_offsets": [0, 4]}}).encode()
+    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    with pytest.raises(CheckpointError, match="cannot read"):
+        read_checkpoint(folder)
