@@ -8,6 +8,13 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.commands_cold import cold
+from benchmarks.commands_latency import latency
+from benchmarks.commands_limits import limits
+from benchmarks.commands_memory import memory
+from benchmarks.commands_prepare import prepare
+from benchmarks.commands_report import report
+from benchmarks.commands_throughput import throughput
 from vibe_router.commands.entry import run
 from vibe_router.commands.output import print_json, print_table, progress_bar
 
@@ -21,7 +28,8 @@ def build_app() -> typer.Typer:
     """Return the command with all its subcommands."""
     app = typer.Typer(name="benchmarks", no_args_is_help=True, pretty_exceptions_enable=False)
     app.callback()(_describe)
-    app.command()(quantization)
+    for command in (prepare, latency, cold, memory, throughput, limits, report, quantization):
+        app.command()(command)
     app.command("kill-exports")(kill_exports)
     app.command()(adversarial)
     app.command()(fuzz)

@@ -46,6 +46,7 @@ class PrecisionName(str, Enum):
     """Precisions of graphs."""
 
     FP32 = "fp32"
+    FP16 = "fp16"
     INT8 = "int8"
     INT4 = "int4"
 

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from vibe_router.bundle import Bundle, check_verify_mode, open_bundle
 from vibe_router.deadline import NO_DEADLINE, Deadline
+from vibe_router.engines.usage import Usage
 from vibe_router.errors import DeadlineError, EngineError, PromptError, UsageError
 from vibe_router.events import Progress, ProgressCallback
 from vibe_router.policy import LOW_PRECISION_BAND, Decision, Target, check_threshold, profile_threshold, sigmoid
@@ -47,13 +48,16 @@ class Origin:
     engine: str
     precision: str
     threads: int | None
+    usage: Usage
     verify: str
 
     def load_engine(self, bundle: Bundle) -> Engine:
         """Return the engine made again."""
         from vibe_router.engines.choice import choose_engine
 
-        return choose_engine(bundle, engine=self.engine, precision=self.precision, threads=self.threads)
+        return choose_engine(
+            bundle, engine=self.engine, precision=self.precision, threads=self.threads, usage=self.usage
+        )
 
 
 class Router:
@@ -95,13 +99,14 @@ class Router:
         precision: str = "auto",
         threads: int | None = None,
         profile: str | None = None,
+        usage: Usage = Usage.REPEATEDLY,
         verify: str = "used",
     ) -> Router:
         """Return a router for a bundle: None for the bundled default, a folder, or a hub id "org/name".
 
         `engine` is "auto" or a name such as "onnx-cpu", `precision` "auto" or one of the bundle's,
         `threads` how many CPU threads a prompt may use (None: the CPUs this process may use), `profile` the
-        default threshold's.
+        default threshold's, `usage` whether to be fast at every prompt or ready soonest.
 
         Before any decision the sizes of all files of the bundle are checked against its manifest, and with `verify`
         "used" also the SHA-256 of all but the big weights of engines that were not chosen, with "all" of every
@@ -120,15 +125,15 @@ class Router:
 
         bundle = open_bundle(source, hashed=check_verify_mode(verify) != "off")
         profile_threshold(bundle.manifest, profile)
-        # First, for it hashes in a thread while ONNX Runtime is imported and the session made.
-        loaded = choose_engine(bundle, engine=engine, precision=precision, threads=threads)
+        # First, for what reading it takes for a moment is free again for the engine.
         tokenizer = PromptTokenizer(bundle.read("tokenizer.json"), max_tokens=bundle.manifest.max_tokens)
+        loaded = choose_engine(bundle, engine=engine, precision=precision, threads=threads, usage=usage)
         bundle.check(
             skip={"tokenizer.json", *engine_files(loaded.file)}
             | (set() if verify == "all" else bundle.unused(loaded.file))
         )
         # What was chosen, so that no other process chooses otherwise.
-        origin = Origin(engine=loaded.name, precision=loaded.precision, threads=threads, verify=verify)
+        origin = Origin(engine=loaded.name, precision=loaded.precision, threads=threads, usage=usage, verify=verify)
         return cls(
             bundle,
             tokenizer,
@@ -413,6 +418,7 @@ def _load_again(folder: Path, origin: Origin, profile: str | None) -> Router:
         engine=origin.engine,
         precision=origin.precision,
         threads=origin.threads,
+        usage=origin.usage,
         profile=profile,
         verify=origin.verify,
     )

@@ -248,3 +248,20 @@ def test_the_interpreter_ends_cleanly_with(tiny_bundle: Path, ending: str) -> No
     code = f"from vibe_router import Router\nrouter = Router.load({str(tiny_bundle)!r}, threads=2)\n{ending}"
     result = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how much memory a process has")
+def test_memory_goes_back_when_a_router_is_closed() -> None:
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    Router.load().close()
+    before = resident()
+    with Router.load() as router:
+        router.route("hi")
+        loaded = resident() - before
+    assert loaded > 10e6, "this router is too small to tell"
+    assert resident() - before < loaded / 2
+    for _ in range(5):
+        Router.load().close()
+    assert resident() - before < loaded / 2

@@ -23,6 +23,8 @@ from vibe_router.onnx_graph_check import OPERATORS, WeightsFile, check_onnx_grap
 from vibe_router_export import onnx_file
 from vibe_router_export.config import parse_config
 from vibe_router_export.emit.onnx_graph import build_onnx
+from vibe_router_export.emit.onnx_half import build_half_precision_onnx
+from vibe_router_export.half_precision import HalfPrecisionFolds, fold_for_half_precision
 from vibe_router_export.quantize import Precision, lowered
 from vibe_router_export.random_checkpoint import random_tensors
 from vibe_router_export.weights import arrange
@@ -53,7 +55,10 @@ def emitted(precision: Precision, pooling: str, biases: bool) -> bytes:
         json.dumps(small_config(classifier_pooling=pooling, attention_bias=biases, mlp_bias=biases, norm_bias=biases))
     )
     weights = arrange(config, random_tensors(config, seed=0))
-    graph = build_onnx(weights, max_tokens=32, plan=lowered(weights, precision))
+    if precision is Precision.FP16:
+        graph = build_half_precision_onnx(fold_for_half_precision(weights, HalfPrecisionFolds()), max_tokens=32)
+    else:
+        graph = build_onnx(weights, max_tokens=32, plan=lowered(weights, precision))
     tensors = [onnx.numpy_helper.from_array(np.ascontiguousarray(value), key) for key, value in graph.constants.items()]
     return onnx_file._model(graph, tensors).SerializeToString()
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import vibe_router
-from vibe_router.engines import quiet_onnxruntime
+from vibe_router.engines import onnx_library
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -18,6 +18,7 @@ def test_the_public_names_are_these() -> None:
         "Reason",
         "Router",
         "Target",
+        "Usage",
         "VibeRouterError",
         "__version__",
     ]
@@ -72,8 +73,8 @@ def test_onnxruntime_is_imported_without_its_telemetry_and_nowhere_else() -> Non
         for path in ROOT.glob("runtime/**/*.py")
         if re.search(r"^\s*(import|from) onnxruntime", path.read_text("utf-8"), re.MULTILINE)
     }
-    assert importing == {"quiet_onnxruntime.py"}
-    assert quiet_onnxruntime.telemetry_disabled()
+    assert importing == {"onnx_library.py"}
+    assert onnx_library.telemetry_disabled()
 
 
 def test_the_command_line_starts_without_the_engine() -> None:

@@ -20,6 +20,7 @@ from vibe_router.commands.options import (
 )
 from vibe_router.commands.output import decision_fields, print_json, progress_bar
 from vibe_router.commands.rows import read_prompts
+from vibe_router.engines.usage import Usage
 from vibe_router.errors import DataError, PromptError, UsageError
 from vibe_router.events import Progress
 from vibe_router.policy import Decision, Target
@@ -55,7 +56,8 @@ def route(
         raise UsageError("give either a prompt or --input FILE", hint="vibe-router route 'what is 2+2?'")
     if timeout is not None and input_file is not None:
         raise UsageError("--timeout is for one prompt, not for --input", hint="leave it out")
-    with Router.load(bundle, engine=engine, precision=precision, threads=threads) as router:
+    usage = Usage.REPEATEDLY if prompt is None else Usage.ONCE
+    with Router.load(bundle, engine=engine, precision=precision, threads=threads, usage=usage) as router:
         if prompt is not None:
             text = _read_stdin() if prompt == _STDIN else prompt
             decision = router.route(

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import mmap
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vibe_router.engines.quiet_onnxruntime import onnxruntime
+from vibe_router.engines.external_weights import ExternalWeights
+from vibe_router.engines.onnx_library import onnxruntime
 from vibe_router.engines.stop import CURRENT_STOP, Stop
+from vibe_router.engines.usage import Usage
 from vibe_router.engines.x86 import int8_products_overflow
 from vibe_router.errors import EngineError
 
@@ -23,32 +23,6 @@ _LOGITS = "logits"
 _ERRORS_ONLY = 3
 # A run that was asked to end calls that an error.
 _FATAL_ONLY = 4
-
-
-@dataclass(frozen=True)
-class WeightsFolder:
-    """Weights in a file of this folder. ONNX Runtime maps it piece by piece, which takes the least memory."""
-
-    folder: Path
-
-    def give_to(self, options: Any) -> None:
-        """Tell a session's options."""
-        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(self.folder))
-
-
-@dataclass(frozen=True)
-class WeightsMapping:
-    """Weights in an open file, which the graph calls `name`. All of it is mapped at once."""
-
-    name: str
-    descriptor: int
-
-    def give_to(self, options: Any) -> mmap.mmap:
-        """Tell a session's options, and return what must live as long as the session."""
-        mapping = mmap.mmap(self.descriptor, 0, access=mmap.ACCESS_READ)
-        options.add_session_config_entry("session.use_external_initializer_file_buffers_directly", "1")
-        options.add_external_initializers_from_files_in_memory([self.name], [mapping], [len(mapping)])
-        return mapping
 
 
 class OnnxCpuEngine:
@@ -63,7 +37,8 @@ class OnnxCpuEngine:
         file: str,
         precision: str,
         threads: int | None = None,
-        weights: WeightsFolder | WeightsMapping | None = None,
+        usage: Usage = Usage.REPEATEDLY,
+        weights: ExternalWeights | None = None,
     ) -> None:
         """Make a session from the bytes of an ONNX file and what holds its big weights, or from the path of a file.
 
@@ -74,7 +49,7 @@ class OnnxCpuEngine:
         """
         self.file = file
         self.precision = precision
-        options = _session_options(threads or available_cpus(), precision)
+        options = _session_options(threads or available_cpus(), precision, usage)
         try:
             mapping = None if weights is None else weights.give_to(options)
             self._session: Any = onnxruntime.InferenceSession(
@@ -116,7 +91,11 @@ class OnnxCpuEngine:
 
     def close(self) -> None:
         """Drop the session and with it its memory."""
-        self._session = None
+        from vibe_router.engines.memory import return_free_memory
+
+        if self._session is not None:
+            self._session = None
+            return_free_memory()
 
 
 def available_cpus() -> int:
@@ -126,16 +105,25 @@ def available_cpus() -> int:
     return os.cpu_count() or 1
 
 
-def _session_options(threads: int, precision: str) -> Any:
+def _session_options(threads: int, precision: str, usage: Usage) -> Any:
+    """Return the settings whose measurements are in docs/speed.md."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     # The graph is one chain of nodes: a second pool would have nothing to run beside it.
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    # Threads that spin while they wait would burn a caller's CPU between two prompts.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Threads spin from one node to the next, which sleeping ones would be late for, but not from one prompt to the
+    # next, where they would burn a caller's CPU.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    # Exported graphs are fused already. What is left to ONNX Runtime's optimiser takes longer to look for than it
+    # brings, and its fusion of the last Add with its norm is slower than the two.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     # Prompts differ in length: a memory pattern planned for one shape is planned again for the next.
     options.enable_mem_pattern = False
+    if usage is Usage.ONCE:
+        # Weights stay as they lie in the mapped file instead of being copied into the order that products want.
+        options.add_session_config_entry("session.disable_prepacking", "1")
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     if precision == "int8" and int8_products_overflow():
         # A slower way with the right result; a third slower, so not where the fast one is right too.
         options.add_session_config_entry("session.x64quantprecision", "1")
