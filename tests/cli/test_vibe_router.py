@@ -107,6 +107,15 @@ def test_a_prompt_that_cannot_be_routed_is_named_and_those_before_it_are_answere
     assert "line 3: the prompt has 1024 combining" in error_of(result)
 
 
+def test_a_late_score_gives_the_fallback_or_an_error(tiny_bundle: Path) -> None:
+    late = json.loads(route(tiny_bundle, "hi", "--timeout", "0", "--fallback", "cloud", "--json").stdout)
+    assert (late["target"], late["reason"], late["p_cloud"], late["margin"]) == ("cloud", "fallback", None, None)
+    assert "no score" in route(tiny_bundle, "hi", "--timeout", "0", "--fallback", "device").stdout
+    assert "timeout" in route(tiny_bundle, "hi", "--timeout", "0", code=1).stderr
+    pinned = json.loads(route(tiny_bundle, "hi", "--timeout", "0", "--no-cloud", "--json").stdout)
+    assert (pinned["target"], pinned["reason"]) == ("device", "pinned")
+
+
 def test_options_reach_the_router(tiny_bundle: Path) -> None:
     assert json.loads(route(tiny_bundle, "hi", "--threshold", "0", "--json").stdout)["target"] == "cloud"
     pinned = json.loads(route(tiny_bundle, "hi", "--threshold", "0", "--no-cloud", "--json").stdout)
@@ -117,8 +126,8 @@ def test_options_reach_the_router(tiny_bundle: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("hi", "--input", "-"), ("hi", "--profile", "balancd"), ("hi", "--threshold", "2"),
-     ("hi", "--profile", "balanced", "--threshold", "0.5")],
+    [(), ("hi", "--input", "-"), ("--input", "-", "--timeout", "1"), ("hi", "--profile", "balancd"),
+     ("hi", "--threshold", "2"), ("hi", "--profile", "balanced", "--threshold", "0.5")],
 )  # fmt: skip
 def test_wrong_usage_is_exit_2(tiny_bundle: Path, arguments: tuple[str, ...]) -> None:
     error_of(route(tiny_bundle, *arguments, code=2))

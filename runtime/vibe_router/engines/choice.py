@@ -87,9 +87,10 @@ def choose_engine(
             pad_token_id=bundle.manifest.pad_token_id,
         )
 
-    from vibe_router.engines.onnx import OnnxCpuEngine
-
     with _checked_graph(bundle, file) as (content, weights):
+        # Imported only now, while a thread hashes the weights.
+        from vibe_router.engines.onnx import OnnxCpuEngine
+
         return OnnxCpuEngine(
             content, file=file.file, precision=file.precision, threads=threads, usage=usage, weights=weights
         )
