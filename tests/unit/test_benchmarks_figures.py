@@ -19,6 +19,7 @@ from benchmarks.limits import floor_seconds, floors, work_of
 from benchmarks.memory import fit_slope
 from benchmarks.plot import plot_latency
 from benchmarks.report import fill, read_results, sections
+from benchmarks.report_hardening import hardening_sections
 from benchmarks.results_file import read_to_add, write_result
 from benchmarks.tables import latency_table, markdown
 from tests.support.checkpoints import small_config
