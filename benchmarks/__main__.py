@@ -34,7 +34,6 @@ def build_app() -> typer.Typer:
     app.command()(adversarial)
     app.command()(fuzz)
     app.command()(soak)
-    app.command()(publish)
     return app
 
 
@@ -229,14 +228,6 @@ def soak(
     print_json({key: value for key, value in result.items() if key != "runs"})
     if result["lost"] or result["duplicated"] or result["wrong"]:
         raise typer.Exit(1)
-
-
-def publish() -> None:
-    """Put the figures of the results into docs/, where marks name them."""
-    from benchmarks.publish import publish as rewrite
-
-    for path in rewrite():
-        typer.echo(str(path))
 
 
 if __name__ == "__main__":

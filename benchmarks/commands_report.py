@@ -8,7 +8,10 @@ from typing import Annotated
 import typer
 
 _ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = (_ROOT / "docs" / "benchmarks.md", _ROOT / "README.md")
+DOCUMENTS = (
+    _ROOT / "README.md",
+    *(_ROOT / "docs" / name for name in ("benchmarks.md", "hardening.md", "adversarial.md")),
+)
 
 
 def report(
@@ -18,10 +21,11 @@ def report(
     """Write the committed results' figures into the documentation, between its markers."""
     from benchmarks.plot import plot_latency
     from benchmarks.report import fill, plot_name, read_results, sections
+    from benchmarks.report_hardening import hardening_sections
     from benchmarks.results_file import RESULTS
 
     results = read_results(RESULTS)
-    generated = sections(results)
+    generated = sections(results) | hardening_sections(RESULTS)
     stale = []
     for document in DOCUMENTS:
         text = document.read_text("utf-8")

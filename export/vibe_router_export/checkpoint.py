@@ -154,7 +154,8 @@ def _tensors(files: list[Path]) -> Iterator[tuple[str, Array]]:
                     _check_tensor(path, name, tensor, floats=floats, duplicate=name in seen)
                     seen.add(name)
                     yield name, tensor.astype(np.float32, copy=False)
-        except (SafetensorError, OSError, TypeError) as error:
+        # numpy refuses shapes that safetensors allows: more than 64 dimensions, or too large ones.
+        except (SafetensorError, OSError, TypeError, ValueError, OverflowError, MemoryError) as error:
             raise CheckpointError(
                 f"cannot read {path.name}: {error}",
                 hint="the file is damaged or of another kind; save it again",

@@ -8,6 +8,7 @@ own window and RoPE theta, so that nothing downstream knows which library wrote 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -128,6 +129,8 @@ def refuse_code(raw: Any, *, where: str) -> None:
                 )
 
 
+# Far above any model, and small enough that nothing is built that does not fit into memory.
+_MOST_LAYERS, _LARGEST_SIZE = 1024, 2**31 - 1
 _CODE_KEYS = frozenset(("auto_map", "custom_pipelines", "custom_generate"))
 _ATTENTION = ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention")
 _RESAVE = "save the checkpoint again with transformers' save_pretrained"
@@ -223,8 +226,9 @@ def _get(raw: Mapping[str, Any], key: str, expected: type[T], default: T) -> T:
 
 def _positive(raw: Mapping[str, Any], key: str, default: int) -> int:
     value = _get(raw, key, int, default)
-    if value <= 0:
-        raise CheckpointError(f"config.json: {key} is {value}, not positive", hint=_RESAVE)
+    most = _MOST_LAYERS if key == "num_hidden_layers" else _LARGEST_SIZE
+    if not 0 < value <= most:
+        raise CheckpointError(f"config.json: {key} is not between 1 and {most}", hint=_RESAVE)
     return value
 
 
@@ -232,7 +236,7 @@ def _positive_float(raw: Mapping[str, Any], key: str, default: float, *, null_me
     value = raw.get(key, default)
     if value is None and null_means is not None:
         return _positive_float(raw, null_means, 160_000.0)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= sys.float_info.max:
         raise CheckpointError(f"config.json: {key} is {value!r}, not a positive number", hint=_RESAVE)
     return float(value)
 

@@ -133,7 +133,7 @@ def read_golden(bundle: Bundle) -> Iterator[GoldenPrompt]:
     for number, line in enumerate(lines, start=1):
         try:
             yield _golden_prompt(json.loads(line))
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise BundleCorruptError(
                 f"{GOLDEN_NAME}, line {number}: not a golden prompt ({error})", hint="export the bundle again"
             ) from error

@@ -19,6 +19,7 @@ from benchmarks.limits import floor_seconds, floors, work_of
 from benchmarks.memory import fit_slope
 from benchmarks.plot import plot_latency
 from benchmarks.report import fill, read_results, sections
+from benchmarks.report_hardening import hardening_sections
 from benchmarks.results_file import read_to_add, write_result
 from benchmarks.tables import latency_table, markdown
 from tests.support.checkpoints import small_config
@@ -158,3 +159,17 @@ def test_slopes_tell_growth_from_noise() -> None:
     assert leak.low < 30 < leak.high
     settling: list[Any] = [10e6 * step for step in range(20)] + [200e6] * 180
     assert fit_slope(settling, every=100).bytes_a_call == pytest.approx(0, abs=1e-6)
+
+
+def test_the_tables_of_hostile_inputs_come_from_their_results(tmp_path: Path) -> None:
+    outcomes = {"accepted": 1000, "crash": 0}
+    targets = {name: {"inputs": 1000, "outcomes": outcomes} for name in ("golden", "onnx")}
+    (tmp_path / "fuzz.json").write_text(json.dumps({"targets": targets}))
+    export = {"window": "from start to end", "found": "old, whole", "left": 1}
+    kills = {"exports": [export, export], "left_after_cleaning": 0, "last_export_whole": True}
+    (tmp_path / "kill-exports.json").write_text(json.dumps(kills))
+    made = hardening_sections(tmp_path)
+    assert "| golden | 1,000 | 1,000 | 0 |" in made["fuzz"]
+    assert "| all | 2,000 | 2,000 | 0 |" in made["fuzz"]
+    assert "| from start to end | 2 | 0 | 2 | 0 | 0 | 2 |" in made["kill-exports"]
+    assert (made["soak"], made["adversarial"]) == ("", "")

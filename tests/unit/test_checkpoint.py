@@ -195,3 +195,29 @@ def test_damaged_json_is_refused(folder: Path, name: str, content: str) -> None:
     (folder / name).write_text(content)
     with pytest.raises(CheckpointError):
         read_checkpoint(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        # Each hung, or asked for all memory, before there was a limit.
+        ("config.json", "num_hidden_layers", 2**53),
+        ("config.json", "num_hidden_layers", 10**400),
+        ("config.json", "hidden_size", 2**63),
+        ("config.json", "vocab_size", 10**400),
+        ("config.json", "global_rope_theta", 10**400),
+        ("router_config.json", "temperature", 10**400),
+    ],
+)
+def test_numbers_beyond_any_model_are_refused(folder: Path, name: str, key: str, value: int) -> None:
+    content = json.loads((folder / name).read_text())
+    (folder / name).write_text(json.dumps(content | {key: value}))
+    with pytest.raises(CheckpointError, match=key):
+        read_checkpoint(folder)
+
+
+def test_a_tensor_with_more_dimensions_than_numpy_has_is_refused(folder: Path) -> None:
+    header = json.dumps({"x": {"dtype": "F32", "shape": [1] * 102, "data_offsets": [0, 4]}}).encode()
+    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    with pytest.raises(CheckpointError, match="cannot read"):
+        read_checkpoint(folder)

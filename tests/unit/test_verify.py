@@ -103,6 +103,7 @@ def test_low_precision_flips_only_inside_its_band(tmp_path: Path, distance: floa
         b"nonsense\n",
         b'{"prompt": 1, "input_ids": [1], "truncated": false, "logit": 0}\n',
         b'{"prompt": "a", "input_ids": [1], "truncated": false, "logit": NaN}\n',
+        b'{"prompt": "a", "input_ids": [1], "truncated": false, "logit": 1' + b"0" * 400 + b"}\n",
     ],
 )
 def test_what_are_no_golden_prompts_is_refused(tmp_path: Path, content: bytes) -> None:

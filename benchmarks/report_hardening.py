@@ -1,40 +1,20 @@
-"""Put the figures of the results into the documentation, between marks, so that the two cannot differ."""
+"""The tables of docs/hardening.md and docs/adversarial.md from their result files."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.output import RESULTS
-from vibe_router.staging import write_file
 
-DOCS = RESULTS.parents[1] / "docs"
-
-
-def published(text: str, results: Path = RESULTS) -> str:
-    """Return a document with what stands between `<!-- NAME -->` and `<!-- end -->` made anew from NAME.json."""
-
-    def fill(match: re.Match[str]) -> str:
-        name = match["name"]
-        content = json.loads((results / f"{name}.json").read_text("utf-8"))
-        return f"<!-- {name} -->\n{TABLES[name](content)}\n<!-- end -->"
-
-    return re.sub(r"<!-- (?P<name>[a-z-]+) -->\n.*?<!-- end -->", fill, text, flags=re.DOTALL)
-
-
-def publish(folder: Path = DOCS) -> list[Path]:
-    """Rewrite the documents that quote results; return those that changed."""
-    changed = []
-    for path in sorted(folder.glob("*.md")):
-        before = path.read_text("utf-8")
-        after = published(before)
-        if after != before:
-            write_file(path, after.encode())
-            changed.append(path)
-    return changed
+def hardening_sections(folder: Path) -> dict[str, str]:
+    """Return the generated text of each marker, empty where nothing has been measured."""
+    sections = {}
+    for name, table in _TABLES.items():
+        path = folder / f"{name}.json"
+        sections[name] = f"{table(json.loads(path.read_text('utf-8')))}\n" if path.exists() else ""
+    return sections
 
 
 def _kill_exports(content: Mapping[str, Any]) -> str:
@@ -110,10 +90,9 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(lines + ["| " + " | ".join(map(cell, row)) + " |" for row in rows])
 
 
-TABLES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+_TABLES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "kill-exports": _kill_exports,
     "fuzz": _fuzz,
     "soak": _soak,
     "adversarial": _adversarial,
 }
-"""What a document may quote, by the name of the result."""
