@@ -17,9 +17,9 @@ import numpy as np
 from vibe_router.evaluation.dataset import LabelledPrompts
 from vibe_router.evaluation.logistic import FloatArray
 from vibe_router_training.baselines import bag_of_words
-from vibe_router_training.data import Split, bucket, read_examples, select
+from vibe_router_training.data import Split, read_examples, select
 from vibe_router_training.nano.report import Figures, figures
-from vibe_router_training.nano.teacher import FOLDS, cross_fit, mix
+from vibe_router_training.nano.teacher import FOLDS, Mix, Teacher, fold_of
 
 MARGIN_SHARES = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 1.0)
 
@@ -28,15 +28,15 @@ def main() -> None:
     """Print a JSON list with one object a scorer."""
     train = select(read_examples(Path(sys.argv[1])), [Split.TRAIN])
     rows: list[Figures] = [figures("TF-IDF + logistic regression", train, _bag_of_words(train))]
-    fitted = cross_fit(train.prompts, train.preference, seed=0)
+    fitted = Teacher(train.prompts, train.preference, seed=0).out_of_fold
     for share in MARGIN_SHARES:
-        mixed = mix(fitted, train.preference, margin_share=share)
+        mixed = Mix(fitted, train.preference, margin_share=share).preference(fitted)
         rows.append(figures(f"teacher, margin share {share:g}", train, mixed))
     sys.stdout.write(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
 
 
 def _bag_of_words(train: LabelledPrompts) -> FloatArray:
-    folds = np.array([bucket(prompt) % FOLDS for prompt in train.prompts])
+    folds = np.array([fold_of(prompt) for prompt in train.prompts])
     prompts = np.array(train.prompts, dtype=object)
     scores = np.zeros(len(prompts))
     for fold in range(FOLDS):

@@ -30,6 +30,7 @@ class Precision(Enum):
     """How a graph computes most of its matrix products."""
 
     FP32 = "fp32"
+    FP16 = "fp16"
     INT8 = "int8"
     INT4 = "int4"
 
@@ -99,6 +100,8 @@ def lowered(weights: ModernBertWeights, precision: Precision) -> PrecisionPlan:
     """
     if precision is Precision.FP32:
         return ALL_FP32
+    if precision is Precision.FP16:
+        raise ValueError("fp16 is a graph of its own, not a plan of matrices")
     lowest = {Precision.INT8: MatrixFormat.INT8, Precision.INT4: MatrixFormat.INT4}[precision]
     plan = {linear.weight.name: lowest for linear in encoder_linears(weights)}
     return {weights.token_embedding.name: MatrixFormat.INT8, **plan}

@@ -88,6 +88,21 @@ def test_another_runs_work_is_not_taken_over(tmp_path: Path) -> None:
         run(tmp_path / "work", replace(SETTINGS, weight_decay=0.5))
 
 
+def test_without_validation_every_epoch_is_run_and_the_last_weights_stay(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, epochs=2, patience=1)
+    steps: list[int] = []
+    model = tiny_model(tiny_tokenizer())
+    result = fit(
+        model, tiny_tokenizer(), TRAIN, (), settings, work=tmp_path, progress=lambda state: steps.append(state.step)
+    )
+    assert steps[-1] == 2 * len(TRAIN) // SETTINGS.batch
+    assert (result.validation_loss, result.validation_losses, result.best_epoch) == (None, (), 2)
+    easy, hard = score_logits(model, tiny_tokenizer(), ["hello there number 7", "Design a system number 7"])
+    assert easy < hard
+    again = fit(tiny_model(tiny_tokenizer()), tiny_tokenizer(), TRAIN, (), settings, work=tmp_path)
+    assert again == result, "a finished fit is not repeated"
+
+
 def test_patience_ends_a_fit_that_only_gets_worse(tmp_path: Path) -> None:
     wrong = [replace(row, p_teacher=1 - row.p_teacher) for row in VALIDATION]
     model = tiny_model(tiny_tokenizer())

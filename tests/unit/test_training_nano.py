@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,18 +11,23 @@ import numpy as np
 import pytest
 
 from tests.support.training import TINY, write_rows
+from vibe_router.evaluation.logistic import FloatArray, sigmoid
 from vibe_router.evaluation.metrics import auc
 from vibe_router.evaluation.reliability import expected_calibration_error
 from vibe_router_export.checkpoint import read_checkpoint
 from vibe_router_training.baselines import bag_of_words
-from vibe_router_training.data import RawPrompt, Split, read_examples, split_of
+from vibe_router_training.data import RawPrompt, Split, read_examples, split_of, train_and_validation
 from vibe_router_training.fit import Precision
-from vibe_router_training.model import SHAPES, Size
+from vibe_router_training.model import SHAPES, Size, load_model
+from vibe_router_training.nano.choose import choose
 from vibe_router_training.nano.embeddings import cooccurrence_embeddings
 from vibe_router_training.nano.features import shape_numbers, shape_terms
-from vibe_router_training.nano.recipe import NanoSettings, make_nano
+from vibe_router_training.nano.recipe import make_nano
+from vibe_router_training.nano.refit import refit
 from vibe_router_training.nano.report import figures
-from vibe_router_training.nano.teacher import out_of_fold
+from vibe_router_training.nano.settings import SILENT, NanoEvents, NanoSettings
+from vibe_router_training.nano.teacher import FOLDS, MARGIN_SHARE, Mix, Teacher, fold_of
+from vibe_router_training.nano.variants import make_variants, pieces, vary
 from vibe_router_training.nano.weak_labels import (
     CLOUD_LABEL,
     CLOUD_OPENING_LABEL,
@@ -30,7 +36,8 @@ from vibe_router_training.nano.weak_labels import (
     is_demo_prompt,
     weak_examples,
 )
-from vibe_router_training.tokenizer import train_tokenizer
+from vibe_router_training.scoring import score_logits
+from vibe_router_training.tokenizer import load_tokenizer, train_tokenizer
 
 # The Trainer doubts clocks by which two snapshots are written within a second.
 pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable:UserWarning")
@@ -62,13 +69,18 @@ def test_embeddings_bring_tokens_of_one_kind_together() -> None:
     assert np.array_equal(embeddings, again)
 
 
-def labelled(count: int, *, seed: int = 0) -> tuple[list[str], np.ndarray[tuple[int], np.dtype[np.float64]]]:
+def labelled(count: int, *, seed: int = 0) -> tuple[list[str], FloatArray]:
     """Prompts whose first word decides the chance that the cloud is better; labels are noisy draws of it."""
     generator = np.random.default_rng(seed)
     hard = generator.uniform(size=count) < 0.5
     prompts = [f"{'Prove' if is_hard else 'name'} item {number}" for number, is_hard in enumerate(hard)]
     cloud = generator.uniform(size=count) < np.where(hard, 0.8, 0.4)
     return prompts, np.where(cloud, 0.9, 0.1)
+
+
+def out_of_fold(prompts: list[str], preference: FloatArray, *, seed: int) -> FloatArray:
+    fitted = Teacher(prompts, preference, seed=seed).out_of_fold
+    return Mix(fitted, preference, margin_share=MARGIN_SHARE).preference(fitted)
 
 
 @pytest.mark.slow
@@ -96,6 +108,62 @@ def test_the_teacher_is_the_same_each_time() -> None:
     assert np.array_equal(first, second)
 
 
+def test_the_teacher_judges_texts_as_their_fold_sees_them() -> None:
+    prompts, preference = labelled(200)
+    teacher = Teacher(prompts, preference, seed=0)
+    again = teacher.logits(prompts, teacher.folds)
+    np.testing.assert_allclose(again.plain, teacher.out_of_fold.plain)
+    np.testing.assert_allclose(again.weighted, teacher.out_of_fold.weighted)
+    elsewhere = teacher.logits(prompts, (teacher.folds + 1) % FOLDS)
+    assert np.abs(elsewhere.plain - teacher.out_of_fold.plain).max() > 0.01
+    assert teacher.folds.tolist() == [fold_of(prompt) for prompt in prompts]
+
+
+QUESTION = "Which planet is red?\nIt has two moons.\nA. Venus\nB. Mars\nC. Earth\nD. Jupiter\nAnswer:"
+
+
+def test_variants_of_a_multiple_choice_question_are_such_questions() -> None:
+    generator = np.random.default_rng(0)
+    other = QUESTION.replace("red", "large").replace("Venus", "Saturn")
+    found = {vary(QUESTION, other, generator) for _ in range(200)}
+    assert len(found) > 50
+    letters = {text: re.findall(r"\n([A-J])\. ", text) for text in found if text.endswith("\nAnswer:")}
+    asked = [text for text, marks in letters.items() if marks and marks == list("ABCDEFGHIJ"[: len(marks)])]
+    assert len(asked) > 0.7 * len(found), "letters follow each other again"
+    assert any("Saturn" in text for text in asked), "options come from the partner too"
+    assert any(len(letters[text]) == 2 for text in asked)
+
+
+def test_variants_of_text_recombine_its_parts() -> None:
+    generator = np.random.default_rng(0)
+    first, second = "One is here. Two is there. Three is gone.", "Red fades. Blue stays. Green grows."
+    found = {vary(first, second, generator) for _ in range(200)}
+    assert {"One is here. Three is gone.", "Two is there. One is here. Three is gone."} <= found
+    assert any(text.startswith("One") and text.endswith("grows.") for text in found)
+    assert set(" ".join(found).split()) <= set(f"{first} {second}".split())
+    assert vary("hi", "hi", generator) in {"hi", "hi hi"}
+
+
+@pytest.mark.parametrize("prompt", ["", "hi", "\n\n", "A. b", "Wait... what?! No.\n\nYes", QUESTION])
+def test_pieces_are_the_whole_prompt(prompt: str) -> None:
+    assert "".join(pieces(prompt)) == prompt
+    assert all(pieces(prompt))
+
+
+def test_both_parents_of_a_variant_share_source_and_fold() -> None:
+    rows = [(fold, source) for fold in range(3) for source in ("x", "y", None)] * 4
+    prompts = [f"{source}{fold}a {source}{fold}b. {source}{fold}c {source}{fold}d." for fold, source in rows]
+    folds, sources = [fold for fold, _ in rows], [source for _, source in rows]
+    made = make_variants(prompts, sources, folds, rounds=2, seed=0)
+    assert len(made) == 2 * len(prompts)
+    for variant in made:
+        assert len({word.rstrip("abcd.") for word in variant.prompt.split()}) == 1, variant
+        assert variant.prompt.rstrip(".").rstrip("abcd").endswith(str(variant.fold))
+    assert made == make_variants(prompts, sources, folds, rounds=2, seed=0)
+    assert made != make_variants(prompts, sources, folds, rounds=2, seed=1)
+    assert make_variants(prompts, sources, folds, rounds=0, seed=0) == []
+
+
 def training_prompts(source: str, count: int, text: str) -> list[RawPrompt]:
     rows = (RawPrompt(prompt=f"{text} {number}", source=source) for number in range(10 * count))
     return [row for row in rows if split_of(row.prompt) is Split.TRAIN][:count]
@@ -117,10 +185,12 @@ def test_weak_labels_by_source() -> None:
     assert not any("whatever" in row.prompt for row in rows)
 
 
-def test_weak_labels_come_from_the_training_part_alone() -> None:
+def test_weak_labels_come_from_the_named_parts_alone() -> None:
     rows = [RawPrompt(prompt=f"set a timer {number}", source="clinc150") for number in range(200)]
     used = {row.prompt for row in weak_examples(rows, seed=0)}
     assert used == {row.prompt for row in rows if split_of(row.prompt) is Split.TRAIN}
+    everything = {row.prompt for row in weak_examples(rows, seed=0, parts=tuple(Split))}
+    assert everything == {row.prompt for row in rows}
 
 
 def test_the_cards_examples_are_never_trained_on() -> None:
@@ -145,6 +215,32 @@ def test_figures_of_scores_that_are_no_probabilities(tmp_path: Path) -> None:
     assert row.unequal_rows == row.rows == 60
 
 
+def test_the_refit_takes_every_row_and_what_validation_chose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SHAPES, Size.NANO, TINY)
+    rows = read_examples(write_rows(tmp_path / "data.jsonl", 200))
+    others = [RawPrompt(prompt=f"play song {number}", source="clinc150") for number in range(20)]
+    settings = NanoSettings(vocabulary=300, learning_rates=(1e-2,))
+    settings = replace(settings, fit=replace(settings.fit, precision=Precision.FP32))
+    _, validation = train_and_validation(rows, "data")
+    chosen = choose(rows, others, validation, settings, work=tmp_path / "work", events=SILENT)
+    assert {split_of(prompt) for prompt in chosen.lessons.rows.prompts} == {Split.TRAIN}
+    told: list[str] = []
+    events = NanoEvents(stage=told.append, fit=lambda _: None)
+    refitted = refit(chosen, rows, others, work=tmp_path / "work" / "refit", events=events)
+    assert refitted.lessons.rows.prompts == rows.prompts
+    assert (refitted.lessons.variants, refitted.lessons.weak) == (settings.rounds * 200, 20)
+    assert len(refitted.lessons.examples) == settings.rounds * (200 + 200 + 20)
+    assert refitted.lessons.settings == chosen.lessons.settings
+    assert told[-1] == "refitting on all rows"
+    assert refitted.config.temperature == chosen.calibrated.config.temperature
+    np.testing.assert_array_equal(
+        refitted.logits, score_logits(refitted.model, refitted.lessons.tokenizer, validation.prompts)
+    )
+    rate = float(np.mean(sigmoid(refitted.logits) > refitted.config.profiles["balanced"]))
+    assert rate == pytest.approx(0.65, abs=1 / len(validation.prompts)), "thresholds are those of the shipped weights"
+    assert refitted.agreement(chosen) > 0.9
+
+
 @pytest.mark.slow
 def test_the_whole_recipe_on_little_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SHAPES, Size.NANO, TINY)
@@ -153,6 +249,7 @@ def test_the_whole_recipe_on_little_data(tmp_path: Path, monkeypatch: pytest.Mon
     folder.mkdir()
     write_rows(folder / "routing_labelled.jsonl", 400)
     unlabelled = [
+        *(RawPrompt(prompt=f"play song {number}", source="clinc150") for number in range(20)),
         *training_prompts("clinc150", 20, "hello there"),
         *training_prompts("arena-hard v0.1", 5, "Design a system that scales to millions of users. Then test it"),
     ]
@@ -168,8 +265,23 @@ def test_the_whole_recipe_on_little_data(tmp_path: Path, monkeypatch: pytest.Mon
     assert {path.name for path in tmp_path.iterdir()} == {"data", "nano"}, "no work is left behind"
     written = json.loads((tmp_path / "nano" / "training_report.json").read_text())
     assert written["test"][0]["auc"]["value"] == report.test[0].auc.value
-    for text in ("What it cannot do", "English", "| clinc150 | 20 |", f"T = {report.temperature:.4f}", "TF-IDF"):
+    for text in (
+        "| clinc150 | ",
+        "What it cannot do",
+        "English",
+        "fitted to all 400 labelled rows",
+        f"T = {report.temperature:.4f}",
+        "TF-IDF",
+    ):
         assert text in checkpoint.training_card
+    assert report.refit.rows == 400 > report.teacher.rows
+    assert report.refit.variants == settings.rounds * 400 > report.variants
+    assert report.refit.weak_examples > report.weak_examples
+    shipped = load_model(str(tmp_path / "nano"))
+    balanced = report.profiles["balanced"]
+    for row, z in zip(report.demo, score_logits(shipped, load_tokenizer(tmp_path / "nano"), DEMO_PROMPTS), strict=True):
+        assert row.raw == pytest.approx(sigmoid(z), abs=1e-6), "the decisions are those of the weights that ship"
+        assert row.target == ("cloud" if row.raw > balanced else "device")
     again = make_nano(folder, tmp_path / "again", settings)
     assert replace(again, seconds=0.0, sweep=()) == replace(report, seconds=0.0, sweep=())
 

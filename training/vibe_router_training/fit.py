@@ -20,6 +20,7 @@ from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, Traini
 from transformers.trainer_utils import get_last_checkpoint
 
 from vibe_router.errors import UsageError
+from vibe_router.staging import write_file
 from vibe_router_training.batches import Collate, Items, SimilarLengths
 from vibe_router_training.data import Example
 from vibe_router_training.distillation import LossSettings, router_loss
@@ -59,9 +60,12 @@ class FitSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class FitResult:
-    """What came out: the lowest validation loss (nats), its epoch, all epochs' losses, wall-clock seconds."""
+    """What came out: the lowest validation loss (nats), its epoch, all epochs' losses, wall-clock seconds.
 
-    validation_loss: float
+    Without validation examples the loss is None, there are no losses, and the epoch is the last one.
+    """
+
+    validation_loss: float | None
     best_epoch: int
     validation_losses: tuple[float, ...]
     seconds: float
@@ -78,6 +82,8 @@ def fit(
     progress: FitCallback | None = None,
 ) -> FitResult:
     """Train `model` in place and leave the weights of the epoch with the lowest validation loss in it.
+
+    Where `validation` is empty every epoch is run and the last one's weights stay.
 
     `work` holds a snapshot of each epoch while fitting; where it holds one of the same run, the run resumes
     there and ends as it would have without the interruption. The caller removes the folder.
@@ -103,14 +109,14 @@ def fit(
         use_cpu=not (torch.cuda.is_available() or torch.backends.mps.is_available()),
         seed=settings.seed,
         data_seed=settings.seed,
-        eval_strategy="epoch",
+        eval_strategy="epoch" if validation else "no",
         save_strategy="epoch",
         save_total_limit=2,
-        load_best_model_at_end=True,
+        load_best_model_at_end=bool(validation),
         # The patience already used up counts after a resumption too.
         restore_callback_states_from_checkpoint=True,
-        metric_for_best_model="eval_loss",
-        greater_is_better=False,
+        metric_for_best_model="eval_loss" if validation else None,
+        greater_is_better=False if validation else None,
         prediction_loss_only=True,
         logging_steps=10,
         label_names=["p_teacher"],
@@ -127,7 +133,7 @@ def fit(
         # Sorted by length, the validation rows need the least padding; their order changes nothing.
         eval_dataset=Items(sorted(validation, key=lambda row: len(row.prompt)), tokenizer, max_tokens=limit),
         data_collator=Collate(padding=int(model.config.pad_token_id)),
-        callbacks=[EarlyStoppingCallback(early_stopping_patience=settings.patience)],
+        callbacks=[EarlyStoppingCallback(early_stopping_patience=settings.patience)] if validation else [],
         loss=settings.loss,
     )
     trainer.remove_callback(PrinterCallback)
@@ -138,8 +144,8 @@ def fit(
     losses = tuple(entry["eval_loss"] for entry in trainer.state.log_history if "eval_loss" in entry)
     model.to("cpu").eval()
     result = FitResult(
-        validation_loss=min(losses),
-        best_epoch=losses.index(min(losses)) + 1,
+        validation_loss=min(losses, default=None),
+        best_epoch=losses.index(min(losses)) + 1 if losses else settings.epochs,
         validation_losses=losses,
         seconds=time.monotonic() - started,
     )
@@ -203,15 +209,15 @@ def _claim(work: Path, fingerprint: str) -> None:
             hint="remove that folder to start anew, or repeat the command of the interrupted run",
         )
     work.mkdir(parents=True, exist_ok=True)
-    marker.write_text(fingerprint, encoding="utf-8")
+    write_file(marker, fingerprint.encode())
 
 
 def _finish(model: Any, result: FitResult, work: Path) -> None:
     """Keep the outcome of a fit, so that a longer run that is interrupted later need not repeat it."""
     save_model(model, str(work / _WEIGHTS))
+    write_file(work / _RESULT, json.dumps(asdict(result)).encode())
     for snapshot in work.glob("checkpoint-*"):
         shutil.rmtree(snapshot)
-    (work / _RESULT).write_text(json.dumps(asdict(result)), encoding="utf-8")
 
 
 def _finished(model: Any, work: Path) -> FitResult:

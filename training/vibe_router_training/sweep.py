@@ -10,6 +10,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from vibe_router.errors import UsageError
 from vibe_router_training.data import Example
 from vibe_router_training.fit import FitResult, FitSettings, fit
 from vibe_router_training.progress import FitCallback
@@ -65,21 +66,32 @@ def sweep(
             work=work / f"lr-{rate:g}",
             progress=progress(rate) if progress else None,
         )
-        if all(result.validation_loss < earlier.validation_loss for _, earlier in results):
+        if all(_loss(result) < _loss(earlier) for _, earlier in results):
             best_model = model
         results.append((rate, result))
-    lowest = min(result.validation_loss for _, result in results)
+    lowest = min(_loss(result) for _, result in results)
     rows = tuple(
         SweepRow(
             learning_rate=rate,
-            validation_loss=result.validation_loss,
+            validation_loss=_loss(result),
             best_epoch=result.best_epoch,
             seconds=result.seconds,
-            best=result.validation_loss == lowest,
+            best=_loss(result) == lowest,
         )
         for rate, result in sorted(results, key=lambda pair: pair[0])
     )
     return Sweep(rows, best_model)
+
+
+def _loss(result: FitResult) -> float:
+    """Return the validation loss of a fit that had validation examples.
+
+    Raises:
+        UsageError: it had none, so that nothing can be compared.
+    """
+    if result.validation_loss is None:
+        raise UsageError("a sweep compares validation losses", hint="give validation examples")
+    return result.validation_loss
 
 
 def sweep_json(rows: Sequence[SweepRow]) -> str:

@@ -49,7 +49,11 @@ def build_onnx(weights: ModernBertWeights, *, max_tokens: int, plan: PrecisionPl
     Inputs: `input_ids` and `attention_mask` (1 token, 0 padding), int64 [batch, sequence], sequence at most
     `max_tokens`. Outputs: `logits` and `p_cloud` = sigmoid(logits), float32 [batch, 1].
     """
-    operations = OnnxOperations(weights.config, max_tokens, plan)
+    return emit(OnnxOperations(weights.config, max_tokens, plan), weights)
+
+
+def emit(operations: OnnxOperations, weights: ModernBertWeights) -> OnnxGraph:
+    """Run the forward pass over `operations`, which must be fresh, and name its outputs."""
     scores = forward(operations, weights)
     operations.rename(scores.logits, "logits")
     operations.rename(scores.p_cloud, "p_cloud")

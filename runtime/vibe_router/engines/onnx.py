@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
+from vibe_router.engines.external_weights import ExternalWeights
+from vibe_router.engines.onnx_library import onnxruntime
+from vibe_router.engines.stop import CURRENT_STOP, Stop
 from vibe_router.engines.usage import Usage
 from vibe_router.engines.x86 import int8_products_overflow
 from vibe_router.errors import EngineError
@@ -19,6 +21,8 @@ _PROVIDER = "CPUExecutionProvider"
 _INPUTS = {"input_ids": "tensor(int64)", "attention_mask": "tensor(int64)"}
 _LOGITS = "logits"
 _ERRORS_ONLY = 3
+# A run that was asked to end calls that an error.
+_FATAL_ONLY = 4
 
 
 class OnnxCpuEngine:
@@ -34,8 +38,9 @@ class OnnxCpuEngine:
         precision: str,
         threads: int | None = None,
         usage: Usage = Usage.REPEATEDLY,
+        weights: ExternalWeights | None = None,
     ) -> None:
-        """Make a session from the bytes of an ONNX file, or from its path where big weights lie in a file beside it.
+        """Make a session from the bytes of an ONNX file and what holds its big weights, or from the path of a file.
 
         `threads` None means `available_cpus()`.
 
@@ -44,12 +49,14 @@ class OnnxCpuEngine:
         """
         self.file = file
         self.precision = precision
+        options = _session_options(threads or available_cpus(), precision, usage)
         try:
+            mapping = None if weights is None else weights.give_to(options)
             self._session: Any = onnxruntime.InferenceSession(
-                content if isinstance(content, bytes) else str(content),
-                sess_options=_session_options(threads or available_cpus(), precision, usage),
-                providers=[_PROVIDER],
+                content if isinstance(content, bytes) else str(content), sess_options=options, providers=[_PROVIDER]
             )
+            # As long as the session lives it reads from there.
+            self._session.weights_mapping = mapping
         except Exception as error:
             raise EngineError(
                 f"ONNX Runtime cannot load {file}: {_first_line(error)}",
@@ -69,7 +76,9 @@ class OnnxCpuEngine:
         if session is None:
             raise EngineError(f"the engine {self.name} has been closed", hint="load the router again")
         try:
-            (output,) = session.run([_LOGITS], {"input_ids": input_ids, "attention_mask": attention_mask})
+            (output,) = session.run(
+                [_LOGITS], {"input_ids": input_ids, "attention_mask": attention_mask}, _run_options(CURRENT_STOP.get())
+            )
         except Exception as error:
             raise EngineError(f"ONNX Runtime failed on {self.file}: {_first_line(error)}") from error
         logits: NDArray[np.float32] = output.reshape(-1)
@@ -82,7 +91,11 @@ class OnnxCpuEngine:
 
     def close(self) -> None:
         """Drop the session and with it its memory."""
-        self._session = None
+        from vibe_router.engines.memory import return_free_memory
+
+        if self._session is not None:
+            self._session = None
+            return_free_memory()
 
 
 def available_cpus() -> int:
@@ -116,6 +129,16 @@ def _session_options(threads: int, precision: str, usage: Usage) -> Any:
         options.add_session_config_entry("session.x64quantprecision", "1")
     # Its warnings go to stderr, which belongs to the host application.
     options.log_severity_level = _ERRORS_ONLY
+    return options
+
+
+def _run_options(stop: Stop | None) -> Any:
+    """Return options through which `stop` ends a run between two nodes; None where nobody may ask for that."""
+    if stop is None:
+        return None
+    options = onnxruntime.RunOptions()
+    options.log_severity_level = _FATAL_ONLY
+    stop.when_set(lambda: setattr(options, "terminate", True))
     return options
 
 

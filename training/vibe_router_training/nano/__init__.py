@@ -1,5 +1,8 @@
 """The recipe of the bundled default, from data to card.
 
-features -> teacher (out-of-fold predictions) + weak labels of unlabelled prompts -> examples
-tokenizer -> embeddings (co-occurrence) -> student -> sweep of fits -> calibration -> report -> card
+lessons: features -> teacher (out-of-fold predictions, of variants too) + weak labels of other prompts -> examples,
+         tokenizer -> embeddings (co-occurrence) -> student before its first step
+choose:  lessons of the training split -> sweep of fits -> calibration
+refit:   lessons of all rows -> the same fit -> thresholds
+judge:   both -> report -> card
 """

@@ -64,8 +64,25 @@ class DemoDecision:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RefitSummary:
+    """What the shipped weights were fitted to; `agreement` is the correlation of their logits with the judged model's.
+
+    Measured on the validation prompts.
+    """
+
+    rows: int
+    variants: int
+    weak_examples: int
+    agreement: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingReport:
-    """Everything the card says. Figures on the test split were computed once, after all choices."""
+    """Everything the card says.
+
+    Figures are those of the model fitted to the training split; on the test split they were computed once, after
+    all choices. Profiles, cloud rates and example decisions are those of the refitted weights, which ship.
+    """
 
     name: str
     seed: int
@@ -73,6 +90,7 @@ class TrainingReport:
     vocabulary: int
     recipe: dict[str, Any]
     sources: tuple[SourceRows, ...]
+    variants: int
     weak_examples: int
     teacher: Figures
     sweep: tuple[SweepRow, ...]
@@ -84,6 +102,7 @@ class TrainingReport:
     validation: tuple[Figures, ...]
     test: tuple[Figures, ...]
     test_by_source: dict[str, Figures]
+    refit: RefitSummary
     demo: tuple[DemoDecision, ...]
     seconds: float
     versions: dict[str, str]

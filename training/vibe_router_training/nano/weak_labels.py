@@ -9,7 +9,7 @@ it is soft and its weight small.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -37,13 +37,15 @@ DEMO_PROMPTS = EXAMPLES
 _SENTENCE_END = re.compile(r"(?<=[.!?\n])\s+")
 
 
-def weak_examples(prompts: Sequence[RawPrompt], *, seed: int) -> list[Example]:
-    """Return weakly labelled examples from the training part of unlabelled prompts.
+def weak_examples(
+    prompts: Sequence[RawPrompt], *, seed: int, parts: Collection[Split] = (Split.TRAIN,)
+) -> list[Example]:
+    """Return weakly labelled examples from those unlabelled prompts that belong to one of `parts`.
 
     Device: a sample of `DEVICE_ROWS` rows. Cloud: every row twice, for there are few, and the first sentence of
     each where it is of a chat request's length, for the prompts are long and requests are short.
     """
-    usable = [row for row in prompts if split_of(row.prompt) is Split.TRAIN and not is_demo_prompt(row.prompt)]
+    usable = [row for row in prompts if split_of(row.prompt) in parts and not is_demo_prompt(row.prompt)]
     device = [row.prompt for row in usable if row.source in DEVICE_SOURCES]
     cloud = [row.prompt for row in usable if row.source in CLOUD_SOURCES]
     openings = [_SENTENCE_END.split(prompt)[0] for prompt in cloud]

@@ -1,0 +1,1 @@
+"""One file a command of `router-train`: parse, call the library, print."""

@@ -1,0 +1,95 @@
+"""`router-train fit`: fit a router to labelled prompts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vibe_router_training.commands.options import (
+    BatchOption,
+    BetaKlOption,
+    DataArgument,
+    DecayOption,
+    EpochsOption,
+    JsonOption,
+    LossOption,
+    MarginCapOption,
+    MaxTokensOption,
+    ObjectiveName,
+    PatienceOption,
+    PrecisionName,
+    PrecisionOption,
+    SeedOption,
+    SizeName,
+    SizeOption,
+    StartOption,
+    TauOption,
+    ThreadsOption,
+    TokenizerOption,
+    WarmUpOption,
+    fit_settings,
+)
+from vibe_router_training.commands.output import fit_bars, print_result
+from vibe_router_training.commands.setup import use_threads
+
+
+def fit(
+    data: DataArgument,
+    out: Annotated[Path, typer.Option(help="Checkpoint folder to write.")],
+    start: StartOption = None,
+    size: SizeOption = SizeName.NANO,
+    tokenizer: TokenizerOption = None,
+    learning_rate: Annotated[float, typer.Option(min=0.0, help="Peak learning rate.")] = 5e-5,
+    weight_decay: DecayOption = 0.01,
+    warmup: WarmUpOption = 0.1,
+    epochs: EpochsOption = 7,
+    patience: PatienceOption = 3,
+    batch: BatchOption = 128,
+    max_tokens: MaxTokensOption = 512,
+    seed: SeedOption = 0,
+    precision: PrecisionOption = PrecisionName.AUTO,
+    loss: LossOption = ObjectiveName.PID,
+    beta_kl: BetaKlOption = 0.05,
+    margin_cap: MarginCapOption = 0.9,
+    tau: TauOption = 0.2,
+    threads: ThreadsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Fit a router to labelled prompts; an interrupted run resumes when it is repeated."""
+    settings = fit_settings(
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        warmup=warmup,
+        epochs=epochs,
+        patience=patience,
+        batch=batch,
+        max_tokens=max_tokens,
+        seed=seed,
+        precision=precision,
+        loss=loss,
+        beta_kl=beta_kl,
+        margin_cap=margin_cap,
+    )
+    use_threads(threads)
+    from vibe_router_training.run import fit_checkpoint
+
+    with fit_bars() as bar:
+        result = fit_checkpoint(
+            data,
+            out,
+            settings,
+            start=start,
+            size=size.value,
+            tokenizer_path=tokenizer,
+            tau=tau,
+            progress=bar("fitting"),
+        )
+    print_result(
+        {"checkpoint": str(out), **asdict(result)},
+        f"{out}: validation loss {result.validation_loss:.4f} in epoch {result.best_epoch}, {result.seconds:.0f} s\n"
+        f"  next: router-train calibrate {out} {data}",
+        as_json=json,
+    )

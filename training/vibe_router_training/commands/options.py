@@ -1,0 +1,101 @@
+"""Options that several commands of `router-train` share, and how they become settings."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vibe_router_training.commands.setup import require_training
+
+if TYPE_CHECKING:
+    from vibe_router_training.fit import FitSettings
+
+
+class SizeName(str, Enum):
+    """Sizes of models from scratch, as the command line names them."""
+
+    NANO = "nano"
+    BASE = "base"
+
+
+class PrecisionName(str, Enum):
+    """Arithmetic, as the command line names it."""
+
+    AUTO = "auto"
+    BF16 = "bf16"
+    FP32 = "fp32"
+
+
+class ObjectiveName(str, Enum):
+    """Losses, as the command line names them."""
+
+    PID = "pid"
+    CROSS_ENTROPY = "cross-entropy"
+
+
+DataArgument = Annotated[Path, typer.Argument(metavar="DATA.jsonl", help="Labelled prompts, one JSON object a line.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+StartOption = Annotated[
+    str | None, typer.Option("--from", help="Checkpoint to start from: a folder or hub id; default: from scratch.")
+]
+SizeOption = Annotated[SizeName, typer.Option("--size", help="Shape of a model from scratch.")]
+TokenizerOption = Annotated[
+    Path | None,
+    typer.Option("--tokenizer", help="tokenizer.json for a model from scratch; default: trained on the data."),
+]
+DecayOption = Annotated[float, typer.Option(min=0.0, help="Weight decay.")]
+WarmUpOption = Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of the steps that warm up.")]
+EpochsOption = Annotated[int, typer.Option(min=1, help="Epochs at most.")]
+PatienceOption = Annotated[int, typer.Option(min=1, help="Epochs without a lower validation loss before stopping.")]
+BatchOption = Annotated[int, typer.Option(min=1, help="Examples a step.")]
+MaxTokensOption = Annotated[int, typer.Option(min=8, max=512, help="Prompts are cut to this many tokens.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="The same seed gives the same model on the same machine.")]
+PrecisionOption = Annotated[PrecisionName, typer.Option(help="auto: bf16 where the hardware has it.")]
+LossOption = Annotated[ObjectiveName, typer.Option(help="Privileged information distillation, or plain cross-entropy.")]
+BetaKlOption = Annotated[float, typer.Option(min=0.0, help="Weight of the reverse KL term.")]
+MarginCapOption = Annotated[float, typer.Option(min=0.01, max=1.0, help="Cap of the margin |2p - 1|.")]
+TauOption = Annotated[float, typer.Option(min=1e-3, help="p_teacher = sigmoid((strong - weak) / tau).")]
+ThreadsOption = Annotated[
+    int | None, typer.Option(min=1, help="CPU threads; default: as many as this process may use.")
+]
+
+
+def fit_settings(
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    warmup: float,
+    epochs: int,
+    patience: int,
+    batch: int,
+    max_tokens: int,
+    seed: int,
+    precision: PrecisionName,
+    loss: ObjectiveName,
+    beta_kl: float,
+    margin_cap: float,
+) -> FitSettings:
+    """Return the settings that the options name.
+
+    Raises:
+        MissingExtraError: a library that training needs is not installed.
+    """
+    require_training()
+    from vibe_router_training.distillation import LossSettings, Objective
+    from vibe_router_training.fit import FitSettings, Precision
+
+    return FitSettings(
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        warmup=warmup,
+        epochs=epochs,
+        patience=patience,
+        batch=batch,
+        max_tokens=max_tokens,
+        seed=seed,
+        precision=Precision(precision.value),
+        loss=LossSettings(objective=Objective(loss.value), beta_kl=beta_kl, margin_cap=margin_cap),
+    )

@@ -1,0 +1,105 @@
+"""`router-train sweep`: fit at several learning rates."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vibe_router.errors import UsageError
+from vibe_router_training.commands.options import (
+    BatchOption,
+    BetaKlOption,
+    DataArgument,
+    DecayOption,
+    EpochsOption,
+    JsonOption,
+    LossOption,
+    MarginCapOption,
+    MaxTokensOption,
+    ObjectiveName,
+    PatienceOption,
+    PrecisionName,
+    PrecisionOption,
+    SeedOption,
+    SizeName,
+    SizeOption,
+    StartOption,
+    TauOption,
+    ThreadsOption,
+    TokenizerOption,
+    WarmUpOption,
+    fit_settings,
+)
+from vibe_router_training.commands.output import fit_bars, print_result
+from vibe_router_training.commands.setup import use_threads
+
+
+def sweep(
+    data: DataArgument,
+    out: Annotated[Path, typer.Option(help="Folder to write: sweep.json, sweep.md and the checkpoint best/.")],
+    learning_rates: Annotated[str, typer.Option(help="Learning rates, comma-separated.")] = "1e-5,2e-5,5e-5",
+    start: StartOption = None,
+    size: SizeOption = SizeName.NANO,
+    tokenizer: TokenizerOption = None,
+    weight_decay: DecayOption = 0.01,
+    warmup: WarmUpOption = 0.1,
+    epochs: EpochsOption = 7,
+    patience: PatienceOption = 3,
+    batch: BatchOption = 128,
+    max_tokens: MaxTokensOption = 512,
+    seed: SeedOption = 0,
+    precision: PrecisionOption = PrecisionName.AUTO,
+    loss: LossOption = ObjectiveName.PID,
+    beta_kl: BetaKlOption = 0.05,
+    margin_cap: MarginCapOption = 0.9,
+    tau: TauOption = 0.2,
+    threads: ThreadsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Fit at several learning rates; prints the table and keeps the best checkpoint."""
+    rates = _parse_rates(learning_rates)
+    settings = fit_settings(
+        learning_rate=rates[0],
+        weight_decay=weight_decay,
+        warmup=warmup,
+        epochs=epochs,
+        patience=patience,
+        batch=batch,
+        max_tokens=max_tokens,
+        seed=seed,
+        precision=precision,
+        loss=loss,
+        beta_kl=beta_kl,
+        margin_cap=margin_cap,
+    )
+    use_threads(threads)
+    from vibe_router_training.run import sweep_checkpoints
+    from vibe_router_training.sweep import sweep_markdown
+
+    with fit_bars() as bar:
+        rows = sweep_checkpoints(
+            data,
+            out,
+            settings,
+            learning_rates=rates,
+            start=start,
+            size=size.value,
+            tokenizer_path=tokenizer,
+            tau=tau,
+            progress=lambda rate: bar(f"learning rate {rate:g}"),
+        )
+    result = {"folder": str(out), "sweep": [asdict(row) for row in rows]}
+    print_result(result, sweep_markdown(rows).rstrip(), as_json=json)
+
+
+def _parse_rates(text: str) -> tuple[float, ...]:
+    try:
+        rates = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        rates = ()
+    if not rates or len(set(rates)) < len(rates) or not all(0 < rate < 1 for rate in rates):
+        raise UsageError(f"{text!r} are not learning rates", hint="give different numbers in 0..1: 1e-5,2e-5,5e-5")
+    return rates

@@ -1,0 +1,64 @@
+"""Every number of the recipe, and what it tells while it works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from vibe_router_training.distillation import LossSettings, Objective
+from vibe_router_training.fit import FitSettings
+from vibe_router_training.model import SHAPES, Shape, Size
+from vibe_router_training.nano.teacher import MARGIN_SHARE
+from vibe_router_training.progress import FitCallback
+from vibe_router_training.tokenizer import VOCABULARY_SIZE
+
+
+@dataclass(frozen=True, kw_only=True)
+class NanoSettings:
+    """Every number of the recipe; docs/nano.md says how they were chosen.
+
+    `rounds` is how often each labelled prompt is taught, each time beside a new variant of it. They make up one
+    epoch, so that no variant comes twice and a schedule runs over all of them. Dropout would blur a function that
+    is to be matched. The loss is plain cross-entropy:
+    the teacher's predictions carry the margin already, and scores must be calibrated on data where most answers
+    are equally good.
+    """
+
+    seed: int = 0
+    vocabulary: int = VOCABULARY_SIZE
+    size: Size = Size.NANO
+    dropout: float = 0.0
+    margin_share: float = MARGIN_SHARE
+    rounds: int = 2
+    learning_rates: tuple[float, ...] = (1e-3,)
+    fit: FitSettings = field(
+        default_factory=lambda: FitSettings(
+            epochs=1,
+            adam_beta2=0.98,
+            batch=64,
+            max_tokens=128,
+            schedule="cosine",
+            loss=LossSettings(objective=Objective.CROSS_ENTROPY),
+        )
+    )
+
+    def shape(self) -> Shape:
+        """Return the shape of the student."""
+        return replace(SHAPES[self.size], dropout=self.dropout)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NanoEvents:
+    """What the recipe calls while it works: `stage` with each step's name, `fit` with each fit's."""
+
+    stage: Callable[[str], None]
+    fit: Callable[[str], FitCallback | None]
+
+    def begin_fit(self, name: str) -> FitCallback | None:
+        """Tell the stage and return the callback of the fit."""
+        self.stage(name)
+        return self.fit(name)
+
+
+SILENT = NanoEvents(stage=lambda _: None, fit=lambda _: None)
+"""Tells nothing."""
