@@ -3,8 +3,10 @@ PYTHON ?= python3
 DEMO := .venv-demo/bin/python
 DEVELOP := .venv/bin/python
 SHARED ?= ../shared
+EXAMPLE := examples/frozen_app
+FROZEN := .venv-frozen/bin/python
 
-.PHONY: demo test test-slow lint format nano dist clean
+.PHONY: demo test test-slow lint format nano frozen dist clean
 
 demo: .venv-demo/.done  ## Route the model card's example prompts; installs the runtime only, no torch.
 	$(DEMO) examples/demo.py
@@ -28,11 +30,17 @@ nano: .venv/.done  ## Train the bundled router again from the shared data and ex
 	.venv/bin/router-train nano --data $(SHARED)/data --out build/nano
 	.venv/bin/router-export onnx build/nano -o artifacts/nano --reference transformers --force
 
+frozen: .venv-frozen/.done  ## Freeze the example application with PyInstaller; print its size and start time.
+	$(FROZEN) -m PyInstaller --noconfirm --distpath build/frozen --workpath build/frozen-work $(EXAMPLE)/route_prompts.spec
+	$(FROZEN) -m PyInstaller --noconfirm --distpath build/frozen-one-file --workpath build/frozen-work \
+	    $(EXAMPLE)/route_prompts.spec -- --one-file
+	$(FROZEN) $(EXAMPLE)/measure.py build/frozen/route-prompts build/frozen-one-file
+
 dist: .venv/.done  ## Wheel and source distribution, into dist/.
 	$(DEVELOP) -m build --no-isolation
 
 clean:
-	rm -rf .venv .venv-demo build dist
+	rm -rf .venv .venv-demo .venv-frozen build dist
 
 .venv-demo/.done: pyproject.toml
 	$(PYTHON) -m venv .venv-demo
@@ -42,4 +50,9 @@ clean:
 .venv/.done: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	touch $@
+
+.venv-frozen/.done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-frozen
+	.venv-frozen/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e . pyinstaller
 	touch $@

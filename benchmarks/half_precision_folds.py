@@ -1,22 +1,29 @@
 """What each rewrite for fp16 buys: packages of one checkpoint with more and more of them, interpreted in fp16.
 
-    python benchmarks/half_precision_folds.py CHECKPOINT [TOKENS]
+    python -m benchmarks.half_precision_folds CHECKPOINT -o FILE
 
-Prints a Markdown table. The packages have one length, TOKENS (64 unless given), and run on twelve sequences of random
-tokens; differences are against the unfolded checkpoint in fp32 (the numpy emitter).
+Prints a Markdown table and writes JSON. The packages have one length and run on twelve sequences of random tokens;
+differences are against the unfolded checkpoint in fp32 (the numpy emitter).
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
 from numpy.typing import NDArray
 
+from benchmarks.machine import machine
+from vibe_router.commands.entry import run
 from vibe_router.policy import sigmoid
-from vibe_router_export.activations import NormInputs, norm_inputs
+from vibe_router_export.activations import norm_inputs
 from vibe_router_export.checkpoint import read_checkpoint
 from vibe_router_export.config import ModernBertConfig
 from vibe_router_export.coreml_options import Layout, Target, quiet_coremltools
@@ -29,58 +36,80 @@ from vibe_router_export.weights import ModernBertWeights
 SEQUENCES = 12
 
 
-def main() -> None:
-    """Run and print."""
-    weights = read_checkpoint(sys.argv[1]).weights
-    tokens = int(sys.argv[2]) if len(sys.argv) > 2 else 64
-    ids, mask = _sequences(weights.config, tokens)
-    reference = evaluate(weights, ids, mask)
-    gains = HalfPrecisionFolds(centre=False, rotate=False)
-    centred = HalfPrecisionFolds(rotate=False)
-    met = norm_inputs(fold_for_half_precision(weights, HalfPrecisionFolds()), ids, mask)
-    scale = choose_residual_scale(met.sum_of_squares)
-    rows = [
-        ("nothing folded", weights),
-        ("norm gains, embedding norm, query scale", fold_for_half_precision(weights, gains)),
-        ("... and centred", fold_for_half_precision(weights, centred)),
-        ("... and rotated", fold_for_half_precision(weights, HalfPrecisionFolds())),
-        (f"... and scaled by {scale:g}", fold_for_half_precision(weights, HalfPrecisionFolds(residual_scale=scale))),
-        (
-            f"scaled by {scale:g}, not rotated",
-            fold_for_half_precision(weights, HalfPrecisionFolds(rotate=False, residual_scale=scale)),
-        ),
-    ]
+@dataclass(frozen=True)
+class FoldResult:
+    """What one row of the table says; a difference is None where a score was not finite."""
+
+    checkpoint: str
+    folds: str
+    largest_channel: float
+    largest_sum_of_squares: float
+    logit_difference_in_fp32: float
+    probability_difference: float | None
+    pessimistic_probability_difference: float | None
+
+
+def main(
+    checkpoint: str,
+    output: Annotated[Path, typer.Option("-o", "--output", help="JSON to write.")],
+    tokens: Annotated[int, typer.Option(help="Length of the packages.")] = 64,
+    threads: Annotated[int, typer.Option(help="Threads of numpy, as OMP_NUM_THREADS says; for the record.")] = 1,
+) -> None:
+    """Measure, print and write."""
     _print(
         "| folds | largest channel | largest sum of squares | \\|dlogit\\| in fp32 | \\|dp\\| in fp16 "
         "| \\|dp\\| in pessimistic fp16 |"
     )
     _print("|---|---|---|---|---|---|")
-    for name, folded in rows:
-        _print(_row(name, folded, norm_inputs(folded, ids, mask), ids, mask, reference))
+    results = []
+    for result in measure(checkpoint, tokens=tokens):
+        _print(
+            f"| {result.folds} | {result.largest_channel:,.1f} | {result.largest_sum_of_squares:.3g} | "
+            f"{result.logit_difference_in_fp32:.1e} | {_show(result.probability_difference)} | "
+            f"{_show(result.pessimistic_probability_difference)} |"
+        )
+        results.append(asdict(result))
+        content = {"machine": machine(threads=threads), "tokens": tokens, "sequences": SEQUENCES, "folds": results}
+        output.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def _row(
-    name: str,
-    folded: ModernBertWeights,
-    met: NormInputs,
-    ids: NDArray[np.int64],
-    mask: NDArray[np.int64],
-    reference: NDArray[np.float32],
-) -> str:
-    exact = float(np.abs(evaluate(folded, ids, mask) - reference).max())
-    half, pessimistic = _in_half_precision(folded, ids, reference)
-    return (
-        f"| {name} | {met.peak:,.1f} | {met.sum_of_squares:.3g} | {exact:.1e} | {_show(half)} | {_show(pessimistic)} |"
-    )
+def measure(checkpoint: str, *, tokens: int) -> Iterator[FoldResult]:
+    """Yield a result for nothing folded, then for more and more."""
+    weights = read_checkpoint(checkpoint).weights
+    ids, mask = _sequences(weights.config, tokens)
+    reference = evaluate(weights, ids, mask)
+    met = norm_inputs(fold_for_half_precision(weights, HalfPrecisionFolds()), ids, mask)
+    scale = choose_residual_scale(met.sum_of_squares)
+    rows = [
+        ("nothing folded", None),
+        ("norm gains, embedding norm, query scale", HalfPrecisionFolds(centre=False, rotate=False)),
+        ("... and centred", HalfPrecisionFolds(rotate=False)),
+        ("... and rotated", HalfPrecisionFolds()),
+        (f"... and scaled by {scale:g}", HalfPrecisionFolds(residual_scale=scale)),
+        (f"scaled by {scale:g}, not rotated", HalfPrecisionFolds(rotate=False, residual_scale=scale)),
+    ]
+    for name, folds in rows:
+        folded = weights if folds is None else fold_for_half_precision(weights, folds)
+        met = norm_inputs(folded, ids, mask)
+        half, pessimistic = _in_half_precision(folded, ids, reference)
+        yield FoldResult(
+            checkpoint=Path(checkpoint).name,
+            folds=name,
+            largest_channel=met.peak,
+            largest_sum_of_squares=met.sum_of_squares,
+            logit_difference_in_fp32=float(np.abs(evaluate(folded, ids, mask) - reference).max()),
+            probability_difference=half,
+            pessimistic_probability_difference=pessimistic,
+        )
 
 
 def _in_half_precision(
     folded: ModernBertWeights, ids: NDArray[np.int64], reference: NDArray[np.float32]
-) -> tuple[float, float]:
-    """Return the worst |dp| in fp16 and in pessimistic fp16; NaN where a score is not finite."""
+) -> tuple[float | None, float | None]:
+    """Return the worst |dp| in fp16 and in pessimistic fp16; None where a score is not finite."""
     with quiet_coremltools():
         from vibe_router_export.coreml_package import write_packages
-    worst = []
+    worst: list[float | None] = []
     with tempfile.TemporaryDirectory() as folder:
         packages = write_packages(
             folded, Path(folder), lengths=[ids.shape[1]], layout=Layout.ANE, target=Target.MACOS15
@@ -90,7 +119,7 @@ def _in_half_precision(
             logits = [program.logit(row[None].astype(np.int32)) for row in ids]
             finite = bool(np.isfinite(logits).all())
             pairs = zip(logits, reference, strict=True)
-            worst.append(max(abs(sigmoid(z) - sigmoid(float(r))) for z, r in pairs) if finite else float("nan"))
+            worst.append(max(abs(sigmoid(z) - sigmoid(float(r))) for z, r in pairs) if finite else None)
     return worst[0], worst[1]
 
 
@@ -105,8 +134,8 @@ def _sequences(config: ModernBertConfig, tokens: int) -> tuple[NDArray[np.int64]
     return ids, mask
 
 
-def _show(difference: float) -> str:
-    return "not finite" if np.isnan(difference) else f"{difference:.1e}"
+def _show(difference: float | None) -> str:
+    return "not finite" if difference is None else f"{difference:.1e}"
 
 
 def _print(line: str) -> None:
@@ -114,5 +143,11 @@ def _print(line: str) -> None:
     sys.stdout.flush()
 
 
+def _app() -> typer.Typer:
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(main)
+    return app
+
+
 if __name__ == "__main__":
-    main()
+    run(_app)

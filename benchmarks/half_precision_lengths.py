@@ -1,75 +1,129 @@
 """How far fp16 moves the scores of a multifunction package, by length: each function interpreted, against PyTorch.
 
-    python benchmarks/half_precision_lengths.py CHECKPOINT [CHECKPOINT ...]
+    python -m benchmarks.half_precision_lengths CHECKPOINT [CHECKPOINT ...]
 
-Prints a Markdown table. A package has the lengths 64, 128 and 512, layout `ane`; three sequences of random tokens fill
-each function by five tokens, by half, and wholly. Needs torch, transformers and coremltools.
+Prints a Markdown table and writes JSON. Packages have the lengths 64, 128 and 512, layout `ane`; sequences of random
+tokens fill each function by five tokens, by half, and wholly. Needs torch, transformers and coremltools.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
 from numpy.typing import NDArray
 
+from benchmarks.machine import machine
+from vibe_router.commands.entry import run
 from vibe_router.policy import sigmoid
 from vibe_router_export.activations import norm_inputs
 from vibe_router_export.checkpoint import Checkpoint, read_checkpoint
-from vibe_router_export.coreml_options import Layout, Target, quiet_coremltools
+from vibe_router_export.coreml_options import Layout, Precision, Target, quiet_coremltools
 from vibe_router_export.half_precision import HalfPrecisionFolds, choose_residual_scale, fold_for_half_precision
 from vibe_router_export.mil_interpreter.arithmetic import Rounding
 from vibe_router_export.mil_interpreter.program import InterpretedProgram
 from vibe_router_export.reference import Reference
 
 LENGTHS = (64, 128, 512)
+# What the arithmetic is called, the package's precision, and how it is interpreted.
+ARITHMETICS = (
+    ("fp32", Precision.FP32, Rounding.EXACT),
+    ("fp16", Precision.FP16, Rounding.HALF),
+    ("pessimistic fp16", Precision.FP16, Rounding.PESSIMISTIC),
+)
 
 
-def main() -> None:
-    """Run and print."""
+@dataclass(frozen=True)
+class LengthResult:
+    """The worst differences from PyTorch of a function for `tokens` ids, over `sequences`."""
+
+    checkpoint: str
+    residual_scale: float
+    tokens: int
+    arithmetic: str
+    sequences: int
+    logit_difference: float
+    probability_difference: float
+
+
+def main(
+    checkpoints: list[str],
+    output: Annotated[Path, typer.Option("-o", "--output", help="JSON to write.")],
+    threads: Annotated[int, typer.Option(help="Threads of numpy, as OMP_NUM_THREADS says; for the record.")] = 1,
+) -> None:
+    """Measure, print and write."""
     _print("| checkpoint | tokens | arithmetic | \\|dlogit\\| | \\|dp\\| |")
     _print("|---|---|---|---|---|")
-    for source in sys.argv[1:]:
-        checkpoint = read_checkpoint(source)
+    results = []
+    for source in checkpoints:
+        for result in measure(read_checkpoint(source)):
+            _print(
+                f"| {result.checkpoint} | {result.tokens} | {result.arithmetic} | {result.logit_difference:.1e} | "
+                f"{result.probability_difference:.1e} |"
+            )
+            results.append(asdict(result))
+            # Written after each: at base size the last takes minutes.
+            content = {"machine": machine(threads=threads), "lengths": results}
+            output.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def measure(checkpoint: Checkpoint, lengths: Sequence[int] = LENGTHS) -> Iterator[LengthResult]:
+    """Yield a result for each length and arithmetic."""
+    scale = _residual_scale(checkpoint)
+    random = np.random.default_rng(0)
+    sequences = {
+        tokens: [_sequence(checkpoint, length, random) for length in (5, tokens // 2 + 1, tokens)] for tokens in lengths
+    }
+    reference = Reference(checkpoint)
+    expected = {tokens: [reference.logit(ids.tolist()) for ids in rows] for tokens, rows in sequences.items()}
+    del reference
+    for precision in Precision:
         with tempfile.TemporaryDirectory() as folder:
-            packages = _write(checkpoint, Path(folder))
-            for row in _rows(checkpoint, packages):
-                _print(row)
+            packages = _write(checkpoint, Path(folder), lengths=lengths, precision=precision, scale=scale)
+            for name, _, rounding in (row for row in ARITHMETICS if row[1] is precision):
+                program = InterpretedProgram(packages, rounding)
+                for tokens in lengths:
+                    logits = [program.logit(_padded(checkpoint, ids, tokens)) for ids in sequences[tokens]]
+                    pairs = list(zip(logits, expected[tokens], strict=True))
+                    yield LengthResult(
+                        checkpoint=Path(checkpoint.source).name,
+                        residual_scale=scale,
+                        tokens=tokens,
+                        arithmetic=name,
+                        sequences=len(pairs),
+                        logit_difference=max(abs(got - want) for got, want in pairs),
+                        probability_difference=max(abs(sigmoid(got) - sigmoid(want)) for got, want in pairs),
+                    )
+                program.close()
 
 
-def _write(checkpoint: Checkpoint, folder: Path) -> Sequence[Path]:
-    with quiet_coremltools():
-        from vibe_router_export.coreml_package import write_packages
+def _residual_scale(checkpoint: Checkpoint) -> float:
     random = np.random.default_rng(1)
     ids = np.stack([_sequence(checkpoint, 48, random) for _ in range(8)])
     met = norm_inputs(fold_for_half_precision(checkpoint.weights, HalfPrecisionFolds()), ids, np.ones_like(ids))
-    folds = HalfPrecisionFolds(residual_scale=choose_residual_scale(met.sum_of_squares))
-    folded = fold_for_half_precision(checkpoint.weights, folds)
-    return write_packages(folded, folder, lengths=list(LENGTHS), layout=Layout.ANE, target=Target.MACOS15)
+    return choose_residual_scale(met.sum_of_squares)
 
 
-def _rows(checkpoint: Checkpoint, packages: Sequence[Path]) -> Iterator[str]:
-    random = np.random.default_rng(0)
-    reference = Reference(checkpoint)
-    sequences = {
-        tokens: [_sequence(checkpoint, length, random) for length in (5, tokens // 2 + 1, tokens)] for tokens in LENGTHS
-    }
-    expected = {tokens: [reference.logit(ids.tolist()) for ids in rows] for tokens, rows in sequences.items()}
-    for rounding in (Rounding.HALF, Rounding.PESSIMISTIC):
-        program = InterpretedProgram(packages, rounding)
-        for tokens in LENGTHS:
-            padded = np.full((len(sequences[tokens]), tokens), checkpoint.config.pad_token_id, np.int32)
-            for row, ids in enumerate(sequences[tokens]):
-                padded[row, : len(ids)] = ids
-            logits = [program.logit(row[None]) for row in padded]
-            pairs = list(zip(logits, expected[tokens], strict=True))
-            logit_difference = max(abs(got - want) for got, want in pairs)
-            difference = max(abs(sigmoid(got) - sigmoid(want)) for got, want in pairs)
-            yield f"| {checkpoint.source} | {tokens} | {rounding.value} | {logit_difference:.1e} | {difference:.1e} |"
-        program.close()
+def _write(
+    checkpoint: Checkpoint, folder: Path, *, lengths: Sequence[int], precision: Precision, scale: float
+) -> Sequence[Path]:
+    with quiet_coremltools():
+        from vibe_router_export.coreml_package import write_packages
+    return write_packages(
+        fold_for_half_precision(checkpoint.weights, HalfPrecisionFolds(residual_scale=scale)),
+        folder,
+        lengths=list(lengths),
+        layout=Layout.ANE,
+        target=Target.MACOS15,
+        precision=precision,
+    )
 
 
 def _sequence(checkpoint: Checkpoint, length: int, random: np.random.Generator) -> NDArray[np.int64]:
@@ -80,10 +134,22 @@ def _sequence(checkpoint: Checkpoint, length: int, random: np.random.Generator) 
     return ids
 
 
+def _padded(checkpoint: Checkpoint, ids: NDArray[np.int64], tokens: int) -> NDArray[np.int32]:
+    padded = np.full((1, tokens), checkpoint.config.pad_token_id, np.int32)
+    padded[0, : len(ids)] = ids
+    return padded
+
+
 def _print(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
+def _app() -> typer.Typer:
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(main)
+    return app
+
+
 if __name__ == "__main__":
-    main()
+    run(_app)

@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
-from pathlib import Path
+import re
+from dataclasses import asdict
 from typing import Any
 
-from vibe_router.engines.onnx import available_cpus
+from vibe_router.measurement.machine import LIBRARIES, describe_machine
 
-_LIBRARIES = ("numpy", "onnx", "onnxruntime", "torch", "transformers", "optimum-onnx", "openvino")
-_FLAGS = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_int8", "asimddp", "i8mm")
+_LIBRARIES = (*LIBRARIES, "onnx", "torch", "transformers", "optimum-onnx", "openvino", "nncf")
 
 
 def machine(*, threads: int) -> dict[str, Any]:
     """Return processor, instruction sets, operating system and library versions as JSON values."""
-    info = _cpu_info()
-    words = info.get("flags", info.get("Features", "")).split()
-    return {
-        "cpu": info.get("model name", platform.processor() or platform.machine()),
-        "cpus": available_cpus(),
-        "threads": threads,
-        "instruction_sets": [flag for flag in _FLAGS if flag in words],
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "versions": _versions(),
-    }
+    return describe() | {"threads": threads}
 
 
-def _cpu_info() -> dict[str, str]:
-    """Return the first processor's entries of /proc/cpuinfo, where there is one."""
-    try:
-        text = Path("/proc/cpuinfo").read_text("utf-8")
-    except OSError:
-        return {}
-    lines = (line.partition(":") for line in text.split("\n\n")[0].splitlines())
-    return {key.strip(): value.strip() for key, _, value in lines}
+def describe() -> dict[str, Any]:
+    """Return the same without a number of threads, for measurements that take several."""
+    facts = asdict(describe_machine(_LIBRARIES))
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in facts.items()}
 
 
-def _versions() -> dict[str, str]:
-    versions = {}
-    for library in _LIBRARIES:
-        try:
-            versions[library] = importlib.metadata.version(library)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions
+def slug(facts: dict[str, Any]) -> str:
+    """Return a machine's short name for files, such as "amd-epyc-family-25-model-17-2cpus"."""
+    return re.sub(r"[^a-z0-9]+", "-", f"{facts['cpu']} {facts['cpus']}cpus".lower()).strip("-")

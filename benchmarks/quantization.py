@@ -26,7 +26,7 @@ from vibe_router_export.checkpoint import Checkpoint, read_checkpoint
 from vibe_router_export.emit.onnx_graph import build_onnx
 from vibe_router_export.golden import EXAMPLES, mixed_prompts
 from vibe_router_export.onnx_file import remove_onnx, write_onnx
-from vibe_router_export.quantize import ALL_FP32, Precision, PrecisionPlan, lowered
+from vibe_router_export.quantize import ALL_FP32, MatrixFormat, Precision, PrecisionPlan, lowered
 from vibe_router_export.reference import reference_available
 from vibe_router_export.spikes import input_ranges
 
@@ -152,7 +152,7 @@ def _graph(
     name: str, checkpoint: Checkpoint, plan: PrecisionPlan, path: Path, *, threads: int, kept: tuple[str, ...] = ()
 ) -> _Way:
     remove_onnx(path)
-    exact = dict.fromkeys(kept, Precision.FP32)
+    exact = dict.fromkeys(kept, MatrixFormat.FP32)
     write_onnx(build_onnx(checkpoint.weights, max_tokens=_MAX_TOKENS, plan={**plan, **exact}), path)
     precision = "fp32" if plan is ALL_FP32 else "int8"
     engine = OnnxCpuEngine(path, file=path.name, precision=precision, threads=threads)

@@ -143,7 +143,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         return {}
     try:
         content: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path.name} is not valid JSON: {error}", hint="save the tokenizer again") from error
     return content
 

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from vibe_router.errors import CheckpointError
-from vibe_router_export.config import ModernBertConfig, parse_config
+from vibe_router_export.config import ModernBertConfig, parse_config, refuse_code
 from vibe_router_export.router_config import RouterConfig, parse_router_config
 from vibe_router_export.weights import Array, ModernBertWeights, arrange
 
+_TOKENIZER_CONFIG = "tokenizer_config.json"
 _SINGLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
 # What a checkpoint consists of; nothing else is fetched from a hub.
 _HUB_PATTERNS = [
@@ -56,6 +57,7 @@ def read_checkpoint(source: str | Path) -> Checkpoint:
     folder = _find(str(source))
     config = parse_config(_read_text(folder, "config.json"))
     _read_text(folder, "tokenizer.json")
+    _refuse_tokenizer_code(folder)
     files = _weight_files(folder)
     router_path, card_path = folder / "router_config.json", folder / "TRAINING.md"
     return Checkpoint(
@@ -100,6 +102,17 @@ def _read_text(folder: Path, name: str) -> str:
         raise CheckpointError(f"cannot read {folder / name}: {error}", hint="check the file") from error
 
 
+def _refuse_tokenizer_code(folder: Path) -> None:
+    if (folder / _TOKENIZER_CONFIG).exists():
+        try:
+            raw = json.loads(_read_text(folder, _TOKENIZER_CONFIG))
+        except (ValueError, RecursionError) as error:
+            raise CheckpointError(
+                f"{_TOKENIZER_CONFIG} is not valid JSON: {error}", hint="save the tokenizer again"
+            ) from error
+        refuse_code(raw, where=_TOKENIZER_CONFIG)
+
+
 def _weight_files(folder: Path) -> list[Path]:
     if (folder / _SINGLE).exists():
         return [folder / _SINGLE]
@@ -119,7 +132,7 @@ def _shard_names(text: str) -> list[str]:
         weight_map: Any = json.loads(text)["weight_map"]
         names = sorted(set(weight_map.values()))
         plain = all(Path(name).name == name and name.endswith(".safetensors") for name in names)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{_INDEX} is not a shard index: {error}", hint="save the model again") from error
     if not plain or not names:
         raise CheckpointError(f"{_INDEX} names files outside the checkpoint: {names}", hint="save the model again")

@@ -46,6 +46,7 @@ class PrecisionName(str, Enum):
     """Precisions of graphs."""
 
     FP32 = "fp32"
+    FP16 = "fp16"
     INT8 = "int8"
     INT4 = "int4"
 
@@ -125,6 +126,7 @@ def onnx(
         typer.echo("note: the checkpoint states no temperature; exporting with 1.0, not calibrated", err=True)
     with progress_bar("scoring with the reference") as progress:
         exported = export_onnx(loaded, bundle, options=options, progress=progress)
+    _name_leftovers(bundle)
     if as_json:
         print_json(export_summary(bundle, exported))
     else:
@@ -170,6 +172,7 @@ def coreml(
     )
     with progress_bar("scoring with the reference") as progress:
         exported = export_coreml(loaded, bundle, options=options, progress=progress)
+    _name_leftovers(bundle)
     if as_json:
         print_json(coreml_summary(bundle, exported))
     else:
@@ -266,6 +269,7 @@ def checkpoint(
         tokenizer=tokenizer or bundled_folder() / "tokenizer.json",
         overwrite=force,
     )
+    _name_leftovers(out)
     if as_json:
         print_json({"checkpoint": str(out), "size": size.value, "seed": seed, "parameters": parameters})
     else:
@@ -283,6 +287,13 @@ def _load(source: str) -> Checkpoint:
     from vibe_router_export.checkpoint import read_checkpoint
 
     return read_checkpoint(source)
+
+
+def _name_leftovers(target: Path) -> None:
+    from vibe_router.staging import leftovers
+
+    for place in leftovers(target):
+        typer.echo(f"note: {place} belongs to a running export, or to an old one and cannot be removed", err=True)
 
 
 def _lengths(text: str) -> list[int]:

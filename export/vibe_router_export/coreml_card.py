@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from vibe_router_export.coreml_gate import CoreMLParity
 from vibe_router_export.coreml_options import Target
-from vibe_router_export.parity import ParityReport
 
 _HEADING = "## Core ML: "
 
 
-def coreml_section(
-    file: str, lengths: Sequence[int], report: ParityReport, *, pessimistic: float, target: Target
-) -> str:
+def coreml_section(file: str, lengths: Sequence[int], parity: CoreMLParity, *, target: Target) -> str:
     """Return the section as Markdown."""
-    numbers = report.numbers
+    numbers, rough = parity.half.numbers, parity.pessimistic.numbers
     functions = ", ".join(f"`tokens_{length}`" for length in lengths)
     inside = (
         f"One package for macOS 15 and iOS 18 with the functions {functions}, which share one set of weights; the "
@@ -30,11 +28,12 @@ Outputs, fp32: `logit` and `p_cloud`, on the scale of the thresholds above. Take
 
 Checked without a Mac, by interpreting the saved packages with every tensor rounded to fp16:
 
-| against | prompts | max \\|dlogit\\| | max \\|dp\\| | decision flips | max \\|dp\\| with sums in fp16 too, on a few |
+| against | prompts | max \\|dlogit\\| | max \\|dp\\| | decision flips | max \\|dp\\| with sums in fp16 too |
 |---|---|---|---|---|---|
 | {numbers.reference} | {numbers.prompts} | {numbers.max_abs_logit_difference:.1e} | \
 {numbers.max_abs_probability_difference:.1e} | \
-{numbers.flips} ({numbers.flips_outside_band} outside the band of {numbers.band:g}) | {pessimistic:.1e} |
+{numbers.flips} ({numbers.flips_outside_band} outside the band of {numbers.band:g}) | \
+{rough.max_abs_probability_difference:.1e} on {rough.prompts} prompts |
 
 Speed and placement on Apple hardware have not been measured.
 """

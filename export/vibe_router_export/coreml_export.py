@@ -1,53 +1,38 @@
 """checkpoint -> folded weights -> Core ML packages -> decision gate -> bundle.
 
-Core ML runs on Macs only, so the gate runs the saved packages in the project's own interpreter, rounding every
-tensor to fp16. What a Mac measures is for `vibe-router verify` there.
+Core ML runs on Macs only, so the gate runs the saved packages in the project's own interpreter. What a Mac measures is
+for `vibe-router verify --report` there.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
-import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from vibe_router.bundle import open_bundle
-from vibe_router.engines.coreml import CoreMLEngine
-from vibe_router.errors import EngineError, ParityError, UsageError, VibeRouterError
+from vibe_router.bundle import Bundle, open_bundle
+from vibe_router.calibration.copy import copy_files
+from vibe_router.errors import UsageError, VibeRouterError
 from vibe_router.events import ProgressCallback
 from vibe_router.manifest import MANIFEST_NAME, EngineFile, Manifest, dump_manifest, parse_manifest
-from vibe_router.policy import LOW_PRECISION_BAND
+from vibe_router.staging import staged_folder
 from vibe_router.tokenizer import PromptTokenizer
-from vibe_router_export.activations import norm_inputs
 from vibe_router_export.assemble import hash_files
 from vibe_router_export.checkpoint import Checkpoint
 from vibe_router_export.coreml_card import coreml_section, with_section
+from vibe_router_export.coreml_gate import CoreMLParity, gate_packages
 from vibe_router_export.coreml_lint import LintReport, lint
 from vibe_router_export.coreml_options import Layout, Target, WeightFormat
 from vibe_router_export.coreml_package import write_packages
 from vibe_router_export.fold import fold_temperature
 from vibe_router_export.half_precision import HalfPrecisionFolds, choose_residual_scale, fold_for_half_precision
-from vibe_router_export.mil_interpreter.arithmetic import Rounding
 from vibe_router_export.mil_interpreter.package import read_package
-from vibe_router_export.mil_interpreter.program import InterpretedProgram
 from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
-from vibe_router_export.parity import Case, Limits, ParityReport, gate, measure
 from vibe_router_export.proof import ProofCases, collect_cases
 from vibe_router_export.reference import Reference, reference_available
-from vibe_router_export.staging import staged_folder
-from vibe_router_export.weights import ModernBertWeights
-
-_LIMITS = Limits(logit_difference=math.inf, band=LOW_PRECISION_BAND)
-_LARGEST_P_DIFFERENCE = 2e-3
-_LARGEST_PESSIMISTIC_P_DIFFERENCE = 5e-3
-# Pessimistic arithmetic is slow; these many prompts, the shortest and the longest among them, show an overflow.
-_PESSIMISTIC_PROMPTS = 4
-# Prompts whose activations choose the residual scale. Spikes stand at the first tokens of any prompt.
-_CALIBRATION_PROMPTS, _CALIBRATION_TOKENS = 16, 64
+from vibe_router_export.residual_scale import measured_norm_inputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,12 +50,11 @@ class CoreMLOptions:
 
 @dataclass(frozen=True)
 class CoreMLExported:
-    """What was written, and the comparison that allowed it. `pessimistic` is its worst |dp| in pessimistic fp16."""
+    """What was written, and the comparisons that allowed it."""
 
     manifest: Manifest
     file: str
-    report: ParityReport
-    pessimistic: float
+    parity: CoreMLParity
     residual_scale: float
     placement: tuple[LintReport, ...]
 
@@ -85,8 +69,8 @@ def export_coreml(
     Raises:
         ParityError: the packages do not decide as the reference does, or overflow.
         VibeRouterError: a package for the Neural Engine breaks a rule of placement.
-        UsageError: lengths that make no sense, a bundle of another checkpoint, or one that has these packages
-            already and `options.overwrite` is not set.
+        UsageError: lengths that make no sense, a bundle of another checkpoint, one that has these packages
+            already and `options.overwrite` is not set, or one that is changed by somebody else meanwhile.
         MissingExtraError: the reference was asked for and is not installed.
         BundleCorruptError, SchemaError: the bundle that is there cannot be read.
     """
@@ -97,17 +81,24 @@ def export_coreml(
             hint="for example --lengths 64,128,256,512",
         )
     file = _bundle_file(options.target, options.weight_format)
-    if bundle.exists():
-        _check_existing(bundle, checkpoint, file, overwrite=options.overwrite)
-    with staged_folder(bundle, overwrite=True) as staged:
-        if bundle.exists():
-            shutil.copytree(bundle, staged, dirs_exist_ok=True)
+    existing = (
+        _open_existing(bundle, checkpoint, file, longest=lengths[-1], overwrite=options.overwrite)
+        if bundle.exists()
+        else None
+    )
+    with staged_folder(bundle, replace=MANIFEST_NAME if existing else None) as staged:
+        if existing:
+            copy_files(existing, staged)
+            proof = _collect(checkpoint, staged, options, max_tokens=lengths[-1], progress=progress)
         else:
             settings = ExportOptions(
                 max_tokens=lengths[-1], reference=options.reference, prompts=options.prompts, overwrite=True
             )
-            export_onnx(checkpoint, staged, options=settings, progress=progress)
-        return _add(checkpoint, staged, file, lengths, options=options, progress=progress)
+            proof = export_onnx(checkpoint, staged, options=settings, progress=progress).proof
+        exported = _add(checkpoint, staged, file, lengths, proof=proof, options=options)
+        if existing and open_bundle(bundle).manifest != existing.manifest:
+            raise UsageError(f"{bundle} was changed meanwhile", hint="nothing was written; run the command again")
+    return exported
 
 
 def _bundle_file(target: Target, weight_format: WeightFormat) -> str:
@@ -116,9 +107,9 @@ def _bundle_file(target: Target, weight_format: WeightFormat) -> str:
     return f"coreml/VibeRouter{suffix}.mlpackage" if target is Target.MACOS15 else f"coreml/macos14{suffix}"
 
 
-def _check_existing(bundle: Path, checkpoint: Checkpoint, file: str, *, overwrite: bool) -> None:
+def _open_existing(bundle: Path, checkpoint: Checkpoint, file: str, *, longest: int, overwrite: bool) -> Bundle:
     opened = open_bundle(bundle)
-    opened.check()
+    max_tokens = opened.manifest.max_tokens
     if opened.manifest.provenance.checkpoint_sha256 != checkpoint.sha256:
         raise UsageError(
             f"{bundle} was exported from another checkpoint ({opened.manifest.provenance.checkpoint})",
@@ -126,6 +117,12 @@ def _check_existing(bundle: Path, checkpoint: Checkpoint, file: str, *, overwrit
         )
     if any(engine.file == file for engine in opened.manifest.engines) and not overwrite:
         raise UsageError(f"{bundle} has {file} already", hint="choose another place, or replace it with --force")
+    if longest != max_tokens:
+        raise UsageError(
+            f"the longest length is {longest}, the bundle's prompts have up to {max_tokens} tokens",
+            hint=f"let the lengths end with {max_tokens}",
+        )
+    return opened
 
 
 def _add(
@@ -134,20 +131,13 @@ def _add(
     file: str,
     lengths: list[int],
     *,
+    proof: ProofCases,
     options: CoreMLOptions,
-    progress: ProgressCallback | None,
 ) -> CoreMLExported:
     manifest = open_bundle(staged).manifest
-    if lengths[-1] != manifest.max_tokens:
-        raise UsageError(
-            f"the longest length is {lengths[-1]}, the bundle's prompts have up to {manifest.max_tokens} tokens",
-            hint=f"let the lengths end with {manifest.max_tokens}",
-        )
-    tokenizer = PromptTokenizer((staged / "tokenizer.json").read_bytes(), max_tokens=manifest.max_tokens)
-    proof = _collect(checkpoint, tokenizer, options, max_tokens=manifest.max_tokens, progress=progress)
-    temperature = manifest.calibration.temperature
-    weights = fold_temperature(checkpoint.weights, temperature)
-    scale = _residual_scale(weights, proof.cases)
+    weights = fold_temperature(checkpoint.weights, manifest.calibration.temperature)
+    prompts = [case.ids for case in proof.cases]
+    scale = choose_residual_scale(measured_norm_inputs(weights, prompts).sum_of_squares)
     weights = fold_for_half_precision(weights, HalfPrecisionFolds(residual_scale=scale))
 
     place = staged / file
@@ -166,21 +156,20 @@ def _add(
     placement = tuple(lint(read_package(package)) for package in packages)
     if options.layout is Layout.ANE:
         _check_placement(placement)
-    report = _judge(packages, Rounding.HALF, proof.cases, file, manifest, proof.reference)
-    gate(report, _LIMITS, temperature=temperature)
-    if options.weight_format is WeightFormat.FP16:
-        _check_difference(report.numbers.max_abs_probability_difference, _LARGEST_P_DIFFERENCE, "fp16")
-    few = _few(proof.cases)
-    rough = _judge(packages, Rounding.PESSIMISTIC, few, file, manifest, proof.reference)
-    pessimistic = rough.numbers.max_abs_probability_difference
-    if options.weight_format is WeightFormat.FP16:
-        _check_difference(pessimistic, _LARGEST_PESSIMISTIC_P_DIFFERENCE, "pessimistic fp16")
+    parity = gate_packages(
+        packages,
+        proof,
+        manifest,
+        file=file,
+        weight_format=options.weight_format,
+        every_prompt=options.prompts is not None,
+    )
 
-    proven = report.numbers if proof.reference is not None else None
+    proven = parity.half.numbers if proof.reference is not None else None
     entry = EngineFile(kind="coreml", file=file, precision=options.weight_format.value, parity=proven)
     kept = [engine for engine in manifest.engines if engine.file != file]
     card = staged / "README.md"
-    section = coreml_section(file, lengths, report, pessimistic=pessimistic, target=options.target)
+    section = coreml_section(file, lengths, parity, target=options.target)
     card.write_text(with_section(card.read_text("utf-8"), section), encoding="utf-8")
     versions = dict(manifest.provenance.versions) | {"coremltools": importlib.metadata.version("coremltools")}
     changed = replace(
@@ -192,12 +181,12 @@ def _add(
     text = dump_manifest(changed)
     checked = parse_manifest(text)
     (staged / MANIFEST_NAME).write_text(text, encoding="utf-8")
-    return CoreMLExported(checked, file, report, pessimistic, scale, placement)
+    return CoreMLExported(checked, file, parity, scale, placement)
 
 
 def _collect(
     checkpoint: Checkpoint,
-    tokenizer: PromptTokenizer,
+    staged: Path,
     options: CoreMLOptions,
     *,
     max_tokens: int,
@@ -207,67 +196,13 @@ def _collect(
     without = wanted is ReferenceChoice.NONE or (wanted is ReferenceChoice.AUTO and not reference_available())
     return collect_cases(
         checkpoint,
-        tokenizer,
+        PromptTokenizer((staged / "tokenizer.json").read_bytes(), max_tokens=max_tokens),
         # Not kept in a variable: its memory is free again when the packages are written.
         reference=None if without else Reference(checkpoint),
         prompts=options.prompts,
         max_tokens=max_tokens,
         progress=progress,
     )
-
-
-def _residual_scale(weights: ModernBertWeights, cases: Sequence[Case]) -> float:
-    """Choose the scale by what the folded model's norms meet on prompts of many lengths, padding included."""
-    chosen = [cases[place] for place in np.linspace(0, len(cases) - 1, _CALIBRATION_PROMPTS).astype(int)]
-    ids = np.full((len(chosen), _CALIBRATION_TOKENS), weights.config.pad_token_id, np.int64)
-    mask = np.zeros_like(ids)
-    for row, case in enumerate(chosen):
-        tokens = case.ids[:_CALIBRATION_TOKENS]
-        ids[row, : len(tokens)], mask[row, : len(tokens)] = tokens, 1
-    folded = fold_for_half_precision(weights, HalfPrecisionFolds())
-    return choose_residual_scale(norm_inputs(folded, ids, mask).sum_of_squares)
-
-
-def _judge(
-    packages: Sequence[Path],
-    rounding: Rounding,
-    cases: Sequence[Case],
-    file: str,
-    manifest: Manifest,
-    reference: str | None,
-) -> ParityReport:
-    """Compare the interpreted packages with the reference.
-
-    Raises:
-        ParityError: a score is not finite.
-    """
-    try:
-        engine = CoreMLEngine(
-            InterpretedProgram(packages, rounding),
-            name="coreml",
-            file=file,
-            precision=Rounding.HALF.value,
-            pad_token_id=manifest.pad_token_id,
-        )
-        return measure(
-            engine,
-            cases,
-            temperature=manifest.calibration.temperature,
-            thresholds=manifest.thresholds,
-            pad_token_id=manifest.pad_token_id,
-            reference=reference or "numpy",
-            band=_LIMITS.band,
-        )
-    except EngineError as error:
-        raise ParityError(
-            f"in {rounding.value} fp16, {error.message}",
-            hint="nothing was written; this checkpoint does not survive fp16 as it is",
-        ) from error
-
-
-def _few(cases: Sequence[Case]) -> list[Case]:
-    by_length = sorted(cases, key=lambda case: len(case.ids))
-    return [by_length[place] for place in np.linspace(0, len(cases) - 1, _PESSIMISTIC_PROMPTS).astype(int)]
 
 
 def _check_placement(placement: Sequence[LintReport]) -> None:
@@ -278,12 +213,4 @@ def _check_placement(placement: Sequence[LintReport]) -> None:
             f"{len(violations)} operations would leave the Neural Engine, the first {first.operation} "
             f"({first.detail}): {first.rule.value}",
             hint="nothing was written; export with --layout gpu, or fewer tokens",
-        )
-
-
-def _check_difference(difference: float, limit: float, arithmetic: str) -> None:
-    if not difference <= limit:
-        raise ParityError(
-            f"p_cloud is up to {difference:.1e} off in {arithmetic}; at most {limit:.0e} is allowed",
-            hint="nothing was written; this checkpoint does not survive fp16 as it is",
         )

@@ -100,16 +100,16 @@ def lint(package: Package) -> LintReport:
     functions = sorted(package.functions.values(), key=lambda function: (len(function.name), function.name))
     return LintReport(
         violations=tuple(violation for function in functions for violation in _check(function)),
-        functions=tuple(
-            FunctionFacts(
-                function.name,
-                dict(Counter(op.kind for op in function.operations if not _is_constant(op)).most_common()),
-                sum(_flops(operation, _types(function)) for operation in function.operations),
-            )
-            for function in functions
-        ),
+        functions=tuple(_facts(function) for function in functions),
         bytes=package.bytes,
     )
+
+
+def _facts(function: Function) -> FunctionFacts:
+    types = _types(function)
+    counts = Counter(operation.kind for operation in function.operations if not _is_constant(operation))
+    flops = sum(_flops(operation, types) for operation in function.operations)
+    return FunctionFacts(function.name, dict(counts.most_common()), flops)
 
 
 def _check(function: Function) -> Iterator[Violation]:

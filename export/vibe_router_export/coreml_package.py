@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gc
 import tempfile
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from vibe_router.errors import VibeRouterError
 from vibe_router_export.coreml_compress import Compressor
 from vibe_router_export.coreml_options import Layout, Precision, Target, WeightFormat, quiet_coremltools
 from vibe_router_export.emit.coreml_operations import Constants
@@ -15,6 +18,9 @@ from vibe_router_export.emit.coreml_program import build_program
 from vibe_router_export.weights import ModernBertWeights
 
 PACKAGE = "VibeRouter"
+# The program is emitted as it should run. The converter's other ninety passes would take minutes at base size to find
+# nothing, and to guard the look-up against negative ids, which no tokenizer gives.
+_PASSES = ("common::const_elimination", "common::dead_code_elimination")
 
 
 def function_name(tokens: int) -> str:
@@ -38,6 +44,9 @@ def write_packages(
     set of weights, the longest being the default. For macOS 14 there is `VibeRouter-N.mlpackage` for each, with the
     function `main`. Compressed packages have the weight format in their names, `VibeRouter-int8`. The model is emitted
     as `weights` say; fold them before.
+
+    Raises:
+        VibeRouterError: coremltools fails to write them, as on a full disk.
     """
     import coremltools as ct
 
@@ -50,22 +59,44 @@ def write_packages(
         _write_one(ct, program, path, opset=opset, compressor=compressor)
 
     opset = ct.target.macOS15 if target is Target.MACOS15 else ct.target.macOS14
-    with quiet_coremltools():
+    with quiet_coremltools(), _temporary_folder(folder) as work:
         if target is Target.MACOS14:
             paths = [folder / f"{stem}-{tokens}.mlpackage" for tokens in lengths]
             for tokens, path in zip(lengths, paths, strict=True):
                 write(path, tokens)
             return paths
         package = folder / f"{stem}.mlpackage"
-        with tempfile.TemporaryDirectory(dir=folder) as work:
-            descriptor = ct.utils.MultiFunctionDescriptor()
-            for tokens in lengths:
-                path = Path(work) / f"{tokens}.mlpackage"
-                write(path, tokens)
-                descriptor.add_function(str(path), "main", function_name(tokens))
-            descriptor.default_function_name = function_name(max(lengths))
-            ct.utils.save_multifunction(descriptor, str(package))
+        descriptor = ct.utils.MultiFunctionDescriptor()
+        for tokens in lengths:
+            path = work / f"{tokens}.mlpackage"
+            write(path, tokens)
+            descriptor.add_function(str(path), "main", function_name(tokens))
+        descriptor.default_function_name = function_name(max(lengths))
+        ct.utils.save_multifunction(descriptor, str(package))
         return [package]
+
+
+@contextmanager
+def _temporary_folder(folder: Path) -> Iterator[Path]:
+    """Yield a folder where coremltools puts its own temporary files too, so that none outlives an export."""
+    before = tempfile.tempdir
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        tempfile.tempdir = work
+        try:
+            yield Path(work)
+        except Exception as error:
+            # Its frames hold temporary files, which complain when they go after their folder.
+            traceback.clear_frames(error.__traceback__)
+            if not isinstance(error, RuntimeError):
+                raise
+            # Its C++ parts do not say that the disk is full.
+            raise VibeRouterError(
+                f"coremltools cannot write its package: {error}",
+                hint="nothing was changed; it needs free space of several times the package's size",
+            ) from error
+        finally:
+            tempfile.tempdir = before
+            gc.collect()
 
 
 def _write_one(ct: Any, program: Any, path: Path, *, opset: Any, compressor: Compressor) -> None:
@@ -75,6 +106,7 @@ def _write_one(ct: Any, program: Any, path: Path, *, opset: Any, compressor: Com
         minimum_deployment_target=opset,
         # The program is emitted in its precision already; this tells the converter to leave it so.
         compute_precision=ct.precision.FLOAT32,
+        pass_pipeline=ct.PassPipeline(list(_PASSES)),
         skip_model_load=True,
     )
     compressor.compress(model).save(str(path))

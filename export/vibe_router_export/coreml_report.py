@@ -20,16 +20,16 @@ def coreml_summary(bundle: Path, exported: CoreMLExported) -> dict[str, Any]:
         "temperature": exported.manifest.calibration.temperature,
         "residual_scale": exported.residual_scale,
         "proven": _proven(exported),
-        "parity": asdict(exported.report.numbers),
-        "pessimistic_max_abs_probability_difference": exported.pessimistic,
-        "worst_prompt": exported.report.worst.prompt,
+        "parity": asdict(exported.parity.half.numbers),
+        "pessimistic_parity": asdict(exported.parity.pessimistic.numbers),
+        "worst_prompt": exported.parity.half.worst.prompt,
         "placement": [lint_summary(report) for report in exported.placement],
     }
 
 
 def coreml_text(bundle: Path, exported: CoreMLExported) -> str:
     """Return an export's result for people."""
-    numbers = exported.report.numbers
+    numbers, rough = exported.parity.half.numbers, exported.parity.pessimistic.numbers
     verdict = "proven" if _proven(exported) else "unproven: install vibe-router[reference] and export again"
     return (
         f"{bundle}: {exported.file}, {_bytes(exported) / 1e6:.1f} MB\n"
@@ -39,7 +39,8 @@ def coreml_text(bundle: Path, exported: CoreMLExported) -> str:
         f"             max |dlogit| {numbers.max_abs_logit_difference:.2e}   "
         f"max |dp| {numbers.max_abs_probability_difference:.2e}   decision flips {numbers.flips} "
         f"({numbers.flips_outside_band} outside the band)\n"
-        f"             with sums in fp16 too: max |dp| {exported.pessimistic:.2e}\n"
+        f"             with sums in fp16 too, {rough.prompts} prompts: max |dp| "
+        f"{rough.max_abs_probability_difference:.2e}\n"
         f"placement    {sum(len(report.violations) for report in exported.placement)} violations\n"
         "speed        not measured: Core ML runs on Macs"
     )

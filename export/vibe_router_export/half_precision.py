@@ -22,6 +22,8 @@ from vibe_router_export.weights import Layer, LayerNorm, Linear, ModernBertWeigh
 Float64 = NDArray[np.float64]
 # Half of fp16's largest number: the largest sum of squares over one token's channels that a norm may meet.
 LARGEST_SUM_OF_SQUARES = 65_504 / 2
+# An eighth of it, for graphs whose norms are fp32: what is added to the residual may be larger than what comes of it.
+_LARGEST_PEAK = 65_504 / 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,15 @@ def choose_residual_scale(largest_sum_of_squares: float) -> float:
     if largest_sum_of_squares <= LARGEST_SUM_OF_SQUARES:
         return 1.0
     return float(2.0 ** np.floor(np.log2((LARGEST_SUM_OF_SQUARES / largest_sum_of_squares) ** 0.5)))
+
+
+def choose_peak_scale(peak: float) -> float:
+    """Return the largest power of two, at most 1, that keeps one channel inside fp16 with room to spare.
+
+    For graphs that keep the residual and its norms in fp32, where no sum of squares overflows. `peak` is the largest
+    magnitude in the residual, measured at scale 1.
+    """
+    return 1.0 if peak <= _LARGEST_PEAK else float(2.0 ** np.floor(np.log2(_LARGEST_PEAK / peak)))
 
 
 def fold_embedding_norm(weights: ModernBertWeights) -> ModernBertWeights:

@@ -1,12 +1,13 @@
 """A graph in low precision that decides as the fp32 graph does: plan, emit, measure, and keep exact what must be.
 
-First the matrices whose input spikes are kept out of int8. If decisions still flip, the matrices that move the
-logit most go one precision up, twice as many each time, until none flips or it would no longer be low precision.
+First the matrices whose input spikes are kept out of plain int8. If decisions still flip, the matrices that move the
+logit most go up, twice as many each time, until none flips or it would no longer be low precision: from int4 to int8,
+from int8 to int8 in blocks, and the first of those to fp32.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,8 +23,8 @@ from vibe_router.events import ProgressCallback
 from vibe_router_export.emit.onnx_graph import build_onnx
 from vibe_router_export.onnx_file import remove_onnx, write_onnx
 from vibe_router_export.parity import Case, Limits, ParityReport, failure
-from vibe_router_export.quantize import Precision, PrecisionPlan, lowered
-from vibe_router_export.sensitivity import rank_by_effect
+from vibe_router_export.quantize import MatrixFormat, Precision, PrecisionPlan, lowered
+from vibe_router_export.sensitivity import Sensitivity, rank_by_effect
 from vibe_router_export.spikes import input_ranges
 from vibe_router_export.weights import ModernBertWeights
 
@@ -34,7 +35,8 @@ Judge = Callable[[Engine, Sequence[Case]], ParityReport]
 # the latter, in numpy.
 _CALIBRATION_PROMPTS, _CALIBRATION_TOKENS = 64, 128
 _RANKING_PROMPTS, _RANKING_TOKENS = 8, 48
-# With more than this share of the matrices kept, files and times are nearer to those of the next precision.
+# With more than this share of the matrices one precision up, files and times are nearer to those of that one. int8 in
+# blocks is no precision of its own: a matrix is a thirtieth larger and takes half as long again.
 _MOST_KEPT = 0.25
 
 
@@ -43,7 +45,7 @@ class KeptMatrix:
     """A matrix in a higher precision than its graph's, and why."""
 
     name: str
-    precision: Precision
+    precision: MatrixFormat
     reason: str
 
 
@@ -80,11 +82,7 @@ class LowPrecisionExporter:
         """
         attempt = _Attempt(self, precision, path, file)
         plan = lowered(self.weights, precision)
-        kept = [
-            KeptMatrix(name, Precision.FP32, reason)
-            for name, reason in self._spiking.items()
-            if plan[name] is Precision.INT8
-        ]
+        kept = [matrix for matrix in self._spiking if plan[matrix.name] is MatrixFormat.INT8]
         report = attempt(plan, kept, self.cases)
         error = failure(report, self.limits, temperature=self.temperature)
         if error is not None:
@@ -92,11 +90,11 @@ class LowPrecisionExporter:
         return LowPrecisionGraph(precision, file, report, tuple(kept))
 
     @cached_property
-    def _spiking(self) -> dict[str, str]:
-        """Matrices whose input spikes, each with what was seen."""
+    def _spiking(self) -> list[KeptMatrix]:
+        """The matrices whose input spikes."""
         sequences = self._some_sequences(_CALIBRATION_PROMPTS, _CALIBRATION_TOKENS)
         ranges = input_ranges(self.weights, sequences, pad_token_id=self.weights.config.pad_token_id)
-        return {item.name: str(item) for item in ranges if item.spiking}
+        return [KeptMatrix(item.name, MatrixFormat.FP32, str(item)) for item in ranges if item.spiking]
 
     def _remedied(
         self,
@@ -106,18 +104,14 @@ class LowPrecisionExporter:
         report: ParityReport,
         error: ParityError,
     ) -> tuple[ParityReport, list[KeptMatrix]]:
-        """Keep 1, 2, 4... more matrices, largest effect first, until the gate passes."""
+        """Put 1, 2, 4... matrices up, largest effect first, until the gate passes."""
         left = {name: precision for name, precision in plan.items() if name not in {one.name for one in kept}}
         sequences = self._some_sequences(_RANKING_PROMPTS, _RANKING_TOKENS)
         ids, mask = pad(sequences, pad_token_id=self.weights.config.pad_token_id)
         ranking = rank_by_effect(self.weights, left, ids, mask, progress=self.progress)
         flipped = {flip.prompt for flip in report.flips}
         more: list[KeptMatrix] = []
-        for count in _doubling(int(_MOST_KEPT * len(plan)) - len(kept)):
-            more = [
-                KeptMatrix(effect.name, _one_up(left[effect.name], effect.name in self._spiking), str(effect))
-                for effect in ranking[:count]
-            ]
+        for more in self._ladder(left, ranking):
             # The prompts that flipped last time are the likeliest to flip again, and are quickly asked.
             for cases in ([case for case in self.cases if case.prompt in flipped], self.cases):
                 report = attempt(plan, [*kept, *more], cases)
@@ -133,14 +127,34 @@ class LowPrecisionExporter:
             hint=error.hint,
         )
 
+    def _ladder(self, plan: PrecisionPlan, ranking: Sequence[Sensitivity]) -> Iterator[list[KeptMatrix]]:
+        """Yield which matrices of `plan` go up and how far, ever more: at most a quarter a whole precision."""
+        most = int(_MOST_KEPT * len(ranking))
+        spiking = {matrix.name for matrix in self._spiking}
+        if MatrixFormat.INT4 in plan.values():
+            for count in _doubling(most):
+                yield [
+                    _up(effect, MatrixFormat.FP32 if effect.name in spiking else MatrixFormat.INT8)
+                    for effect in ranking[:count]
+                ]
+            return
+        # Rows of the embedding table are looked up, not multiplied: there is nothing between int8 and fp32 for them.
+        products = [effect for effect in ranking if effect.name != self.weights.token_embedding.name]
+        for count in _doubling(len(products)):
+            for exact in (0, max(1, min(count // 4, most))):
+                yield [
+                    _up(effect, MatrixFormat.FP32 if place < exact else MatrixFormat.INT8_BLOCKS)
+                    for place, effect in enumerate(products[:count])
+                ]
+
     def _some_sequences(self, count: int, tokens: int) -> list[NDArray[np.int64]]:
         """Return the ids of `count` cases, taken evenly from those of at most `tokens` ids."""
         short = [case.ids for case in self.cases if len(case.ids) <= tokens]
         return short[:: max(1, len(short) // count)][:count]
 
 
-def _one_up(precision: Precision, spiking: bool) -> Precision:
-    return Precision.INT8 if precision is Precision.INT4 and not spiking else Precision.FP32
+def _up(effect: Sensitivity, precision: MatrixFormat) -> KeptMatrix:
+    return KeptMatrix(effect.name, precision, str(effect))
 
 
 @dataclass(frozen=True)

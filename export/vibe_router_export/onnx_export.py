@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
@@ -12,8 +12,9 @@ from vibe_router.engines.choice import choose_engine
 from vibe_router.engines.onnx import OnnxCpuEngine
 from vibe_router.engines.protocol import Engine
 from vibe_router.events import ProgressCallback
-from vibe_router.manifest import Calibration, EngineFile, Manifest
+from vibe_router.manifest import MANIFEST_NAME, Calibration, EngineFile, Manifest
 from vibe_router.policy import LOW_PRECISION_BAND
+from vibe_router.staging import staged_folder
 from vibe_router.tokenizer import PromptTokenizer
 from vibe_router_export.assemble import calibrated_thresholds, write_manifest, write_model_files
 from vibe_router_export.card import bundle_card
@@ -21,18 +22,19 @@ from vibe_router_export.checkpoint import Checkpoint
 from vibe_router_export.emit.onnx_graph import build_onnx
 from vibe_router_export.fold import fold_temperature
 from vibe_router_export.golden import dump_golden
+from vibe_router_export.half_precision_export import export_half_precision
 from vibe_router_export.low_precision import LowPrecisionExporter, LowPrecisionGraph
 from vibe_router_export.onnx_file import remove_onnx, write_onnx
 from vibe_router_export.parity import FP32_LIMITS, Case, Limits, ParityReport, gate, limits_for, measure
-from vibe_router_export.proof import collect_cases, score_with_graph, spread
+from vibe_router_export.proof import ProofCases, collect_cases, score_with_graph, spread
 from vibe_router_export.quantize import Precision
 from vibe_router_export.reference import Reference, reference_available
-from vibe_router_export.staging import staged_folder
 
 MODEL_FILE = "onnx/model.onnx"
 # The names under which transformers.js and optimum look for these precisions.
 MODEL_FILES = {
     Precision.FP32: MODEL_FILE,
+    Precision.FP16: "onnx/model_fp16.onnx",
     Precision.INT8: "onnx/model_quantized.onnx",
     Precision.INT4: "onnx/model_q4.onnx",
 }
@@ -66,11 +68,13 @@ class ExportOptions:
 class Exported:
     """The manifest that was written, and the comparisons that allowed it.
 
-    `report` is that of the fp32 graph with the reference, which comes first whatever precisions were asked for.
+    `report` is that of the fp32 graph with the reference, which comes first whatever precisions were asked for;
+    `proof` is what it was made on.
     """
 
     manifest: Manifest
     report: ParityReport
+    proof: ProofCases
     low_precision: tuple[LowPrecisionGraph, ...] = ()
 
 
@@ -89,7 +93,9 @@ def export_onnx(
 
     Raises:
         ParityError: a graph does not decide as the reference does.
-        UsageError: `bundle` exists and `options.overwrite` is not set, or a setting is out of range.
+        UsageError: `bundle` exists and `options.overwrite` is not set or it is no bundle, or a setting is out of
+            range.
+        VibeRouterError: the disk is full.
         MissingExtraError: the reference was asked for and is not installed.
         CheckpointError: the checkpoint's tokenizer files cannot be read.
     """
@@ -98,7 +104,7 @@ def export_onnx(
     thresholds = calibrated_thresholds(options.profiles or checkpoint.router.profiles, temperature)
     max_tokens = min(options.max_tokens, checkpoint.config.max_positions)
     low = [precision for precision in Precision if precision in options.precisions and precision is not Precision.FP32]
-    with staged_folder(bundle, overwrite=options.overwrite) as staged:
+    with staged_folder(bundle, replace=MANIFEST_NAME if options.overwrite else None) as staged:
         write_model_files(checkpoint, staged, max_tokens=max_tokens)
         model = staged / MODEL_FILE
         model.parent.mkdir()
@@ -146,10 +152,7 @@ def export_onnx(
             temperature=temperature,
             progress=progress,
         )
-        graphs = tuple(
-            exporter.export(precision, staged / MODEL_FILES[precision], file=MODEL_FILES[precision])
-            for precision in low
-        )
+        graphs = tuple(_export_low(exporter, precision, staged, options) for precision in low)
         if Precision.FP32 not in options.precisions:
             remove_onnx(model)
         engines = _engine_files(report, graphs, precisions=options.precisions, proven=proof.reference is not None)
@@ -176,7 +179,17 @@ def export_onnx(
             engines=engines,
             max_tokens=max_tokens,
         )
-    return Exported(manifest, report, graphs)
+    return Exported(manifest, report, proof, graphs)
+
+
+def _export_low(
+    exporter: LowPrecisionExporter, precision: Precision, staged: Path, options: ExportOptions
+) -> LowPrecisionGraph:
+    file = MODEL_FILES[precision]
+    if precision is Precision.FP16:
+        limits = limits_for(precision, band=options.band, max_flips=options.max_flips)
+        return export_half_precision(replace(exporter, limits=limits), staged / file, file=file)
+    return exporter.export(precision, staged / file, file=file)
 
 
 def _engine_files(

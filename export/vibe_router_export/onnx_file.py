@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
 
-from vibe_router_export.emit.onnx_graph import MICROSOFT, OnnxGraph
+from vibe_router_export.emit.onnx_graph import OnnxGraph
+from vibe_router_export.emit.onnx_nodes import MICROSOFT
 
 OPSET = 20
 _IR_VERSION = 10

@@ -33,20 +33,26 @@ class Case:
 class Limits:
     """What the gate lets pass. A flip inside the band |p - threshold| < `band` is no error of the artifact's.
 
-    `logit_difference` is infinite where decisions alone count.
+    `logit_difference` and `probability_difference` are infinite where decisions alone count.
     """
 
     logit_difference: float
     band: float
     flips_outside_band: int = 0
+    probability_difference: float = math.inf
 
 
 FP32_LIMITS = Limits(logit_difference=FP32_TOLERANCE, band=0.0)
+HALF_PRECISION_P_DIFFERENCE = 2e-3
+"""Largest |p_cloud - reference| of a graph in fp16."""
 
 
 def limits_for(precision: Precision, *, band: float = LOW_PRECISION_BAND, max_flips: int = 0) -> Limits:
     """Return what a graph of `precision` must keep; `band` and `max_flips` are for those below fp32."""
-    return FP32_LIMITS if precision is Precision.FP32 else Limits(math.inf, band, max_flips)
+    if precision is Precision.FP32:
+        return FP32_LIMITS
+    nearly_exact = precision is Precision.FP16
+    return Limits(math.inf, band, max_flips, HALF_PRECISION_P_DIFFERENCE if nearly_exact else math.inf)
 
 
 @dataclass(frozen=True)
@@ -170,6 +176,12 @@ def failure(report: ParityReport, limits: Limits, *, temperature: float) -> Pari
             f"the reference's {report.worst.logit / temperature:.6f}: {numbers.max_abs_logit_difference:.2e} apart, "
             f"at most {limits.logit_difference:.0e} is allowed{_flip_text(report)}",
             hint="nothing was written; this is a defect of the exporter or a checkpoint it misreads",
+        )
+    if not numbers.max_abs_probability_difference <= limits.probability_difference:
+        return ParityError(
+            f"p_cloud is up to {numbers.max_abs_probability_difference:.1e} off, "
+            f"at most {limits.probability_difference:.0e} is allowed{_flip_text(report)}",
+            hint="nothing was written; this checkpoint does not survive this precision as it is",
         )
     if numbers.flips_outside_band > limits.flips_outside_band:
         outside = f" outside the band of {numbers.band:g}" if numbers.band else ""

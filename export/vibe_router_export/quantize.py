@@ -1,6 +1,6 @@
 """Number formats of weights: what a matrix becomes in int8 and int4, and which matrix gets which.
 
-Both formats are symmetric, so a weight is `integer · scale` without a zero point.
+All formats are symmetric, so a weight is `integer · scale` without a zero point.
 """
 
 from __future__ import annotations
@@ -17,22 +17,39 @@ from vibe_router_export.weights import Array, Linear, ModernBertWeights, Paramet
 
 # -127..127: without -128 a weight and its negative are equally exact.
 _INT8_MAX = 127
-# Values of a row that share one int4 scale. With 32, scales alone would be a fifth of the file.
+# Values of a row that share one scale. With 32, int4's scales alone would be a fifth of the file; in int8, shorter
+# blocks are slower and hardly more exact.
 INT4_BLOCK = 64
+INT8_BLOCK = 128
 _INT4_ZERO = 8
 _INT4_MAX = 15
+_INT8_ZERO = 128
 
 
 class Precision(Enum):
-    """How a graph computes its matrix products."""
+    """How a graph computes most of its matrix products."""
 
     FP32 = "fp32"
+    FP16 = "fp16"
     INT8 = "int8"
     INT4 = "int4"
 
 
-PrecisionPlan = Mapping[str, Precision]
-"""Precision by weight name; a weight that is not named stays fp32."""
+class MatrixFormat(Enum):
+    """How one matrix is stored and multiplied; its value is its name in reports.
+
+    In int8 and in int8 blocks, activations are rounded to 8 bits as they come: with one scale for the whole tensor,
+    or with one for each block of each token, so that a token with a massive value leaves the others alone.
+    """
+
+    FP32 = "fp32"
+    INT8_BLOCKS = "int8 in blocks"
+    INT8 = "int8"
+    INT4 = "int4"
+
+
+PrecisionPlan = Mapping[str, MatrixFormat]
+"""Format by weight name; a weight that is not named stays fp32."""
 ALL_FP32: PrecisionPlan = MappingProxyType({})
 
 
@@ -42,6 +59,18 @@ class Int8Rows:
 
     values: NDArray[np.int8]
     scales: Array
+
+
+@dataclass(frozen=True)
+class Int8Blocks:
+    """`values` uint8 [rows, blocks, INT8_BLOCK] and `scales` float32 [rows, blocks]: weight ≈ (value - 128) · scale.
+
+    The last block is filled up with zeros. This is the layout of ONNX Runtime's MatMulNBits.
+    """
+
+    values: NDArray[np.uint8]
+    scales: Array
+    columns: int
 
 
 @dataclass(frozen=True)
@@ -71,8 +100,11 @@ def lowered(weights: ModernBertWeights, precision: Precision) -> PrecisionPlan:
     """
     if precision is Precision.FP32:
         return ALL_FP32
-    plan = {linear.weight.name: precision for linear in encoder_linears(weights)}
-    return {weights.token_embedding.name: Precision.INT8, **plan}
+    if precision is Precision.FP16:
+        raise ValueError("fp16 is a graph of its own, not a plan of matrices")
+    lowest = {Precision.INT8: MatrixFormat.INT8, Precision.INT4: MatrixFormat.INT4}[precision]
+    plan = {linear.weight.name: lowest for linear in encoder_linears(weights)}
+    return {weights.token_embedding.name: MatrixFormat.INT8, **plan}
 
 
 def int8_rows(weight: Array) -> Int8Rows:
@@ -82,25 +114,38 @@ def int8_rows(weight: Array) -> Int8Rows:
     return Int8Rows(values, scales)
 
 
+def int8_blocks(weight: Array) -> Int8Blocks:
+    """Round a float32 matrix to int8 in blocks."""
+    padded = _in_blocks(weight, INT8_BLOCK)
+    scales = _nonzero(np.abs(padded).max(axis=2) / np.float32(_INT8_MAX))
+    values = np.rint(padded / scales[:, :, None]).clip(-_INT8_MAX, _INT8_MAX) + _INT8_ZERO
+    return Int8Blocks(values.astype(np.uint8), scales, weight.shape[1])
+
+
 def int4_blocks(weight: Array) -> Int4Blocks:
     """Round a float32 matrix to int4 in blocks.
 
     The value of largest magnitude becomes exactly -8, whatever its sign, so that all 16 steps are used; only values
     within half a step of its negative are clipped, to +7.
     """
-    rows, columns = weight.shape
-    blocks = -(-columns // INT4_BLOCK)
-    padded = np.pad(weight, ((0, 0), (0, blocks * INT4_BLOCK - columns))).reshape(rows, blocks, INT4_BLOCK)
+    padded = _in_blocks(weight, INT4_BLOCK)
     largest = np.take_along_axis(padded, np.abs(padded).argmax(axis=2, keepdims=True), axis=2)[:, :, 0]
     scales = _nonzero((largest / np.float32(-_INT4_ZERO)).astype(np.float32))
     nibbles = (np.rint(padded / scales[:, :, None]) + _INT4_ZERO).clip(0, _INT4_MAX).astype(np.uint8)
     packed = nibbles[:, :, 0::2] | (nibbles[:, :, 1::2] << 4)
-    return Int4Blocks(packed, scales, columns)
+    return Int4Blocks(packed, scales, weight.shape[1])
 
 
 def restore_int8(rows: Int8Rows) -> Array:
     """Return the float32 matrix that `rows` stands for."""
     restored: Array = rows.values.astype(np.float32) * rows.scales[:, None]
+    return restored
+
+
+def restore_int8_blocks(blocks: Int8Blocks) -> Array:
+    """Return the float32 matrix that `blocks` stands for."""
+    signed = blocks.values.astype(np.float32) - np.float32(_INT8_ZERO)
+    restored: Array = (signed * blocks.scales[:, :, None]).reshape(len(signed), -1)[:, : blocks.columns]
     return restored
 
 
@@ -112,13 +157,30 @@ def restore_int4(blocks: Int4Blocks) -> Array:
     return restored
 
 
-def restored(parameter: Parameter, precision: Precision) -> Array:
-    """Return the float32 matrix that is left of a parameter in `precision`."""
-    if precision is Precision.INT8:
+def restored(parameter: Parameter, matrix_format: MatrixFormat) -> Array:
+    """Return the float32 matrix that is left of a parameter in a format."""
+    if matrix_format is MatrixFormat.INT8:
         return restore_int8(int8_rows(parameter.value))
-    if precision is Precision.INT4:
+    if matrix_format is MatrixFormat.INT8_BLOCKS:
+        return restore_int8_blocks(int8_blocks(parameter.value))
+    if matrix_format is MatrixFormat.INT4:
         return restore_int4(int4_blocks(parameter.value))
     return parameter.value
+
+
+def _in_blocks(matrix: Array, block: int) -> Array:
+    """Return [rows, blocks, block] of a matrix [rows, columns], filled up with zeros."""
+    rows, columns = matrix.shape
+    blocks = -(-columns // block)
+    return np.pad(matrix, ((0, 0), (0, blocks * block - columns))).reshape(rows, blocks, block)
+
+
+def round_in_blocks(x: Array) -> Array:
+    """Return activations [..., columns] as float32 after rounding each block of each token to int8."""
+    blocks = _in_blocks(x.reshape(-1, x.shape[-1]), INT8_BLOCK)
+    scales = _nonzero(np.abs(blocks).max(axis=2, keepdims=True) / np.float32(_INT8_MAX))
+    rounded: Array = (np.rint(blocks / scales) * scales).reshape(len(blocks), -1)[:, : x.shape[-1]].reshape(x.shape)
+    return rounded
 
 
 def _nonzero(scales: Array) -> Array:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vibe_router.staging import staged_folder
 from vibe_router_export.activations import linear_inputs
 from vibe_router_export.config import ARCHITECTURE, ModernBertConfig, parse_config
 from vibe_router_export.emit.numpy_values import evaluate
 from vibe_router_export.random_tokenizer import SpecialTokens, resized_tokenizer
-from vibe_router_export.staging import staged_folder
 from vibe_router_export.weights import Array, arrange, expected_shapes
 
 Tensors = dict[str, Array]
@@ -53,7 +53,8 @@ def write_random_checkpoint(
     would hide errors.
 
     Raises:
-        UsageError: `folder` exists and `overwrite` is not set, or the tokenizer has too many tokens.
+        UsageError: `folder` exists and `overwrite` is not set or it is no checkpoint, or the tokenizer has too
+            many tokens.
     """
     from safetensors.numpy import save_file
 
@@ -61,7 +62,7 @@ def write_random_checkpoint(
     raw_config = _config_json(size, special)
     config = parse_config(json.dumps(raw_config))
     tensors = random_tensors(config, seed=seed, outliers=outliers)
-    with staged_folder(folder, overwrite=overwrite) as staged:
+    with staged_folder(folder, replace="config.json" if overwrite else None) as staged:
         (staged / "config.json").write_text(json.dumps(raw_config, indent=2) + "\n")
         (staged / "tokenizer.json").write_text(tokenizer_json, encoding="utf-8")
         (staged / "tokenizer_config.json").write_text(json.dumps(special.tokenizer_config(), indent=2) + "\n")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from vibe_router.errors import ParityError
 from vibe_router.extras import require_extra
 from vibe_router_export.checkpoint import Checkpoint
+from vibe_router_export.config import ModernBertConfig
 
 _MODULES = ("torch", "transformers")
 
@@ -36,12 +38,16 @@ class Reference:
         self._torch = torch
         self.name = f"transformers {transformers.__version__} eager fp32, torch {torch.__version__}"
         with _quiet(transformers):
-            config = _config(transformers, checkpoint)
+            config = transformers_config(transformers, checkpoint.folder, checkpoint.config)
             model = transformers.AutoModelForSequenceClassification.from_pretrained(
-                checkpoint.folder, config=config, attn_implementation="eager", local_files_only=True
+                checkpoint.folder,
+                config=config,
+                attn_implementation="eager",
+                trust_remote_code=False,
+                local_files_only=True,
             )
             self._tokenizer: Any = transformers.AutoTokenizer.from_pretrained(
-                checkpoint.folder, split_special_tokens=True, local_files_only=True
+                checkpoint.folder, split_special_tokens=True, trust_remote_code=False, local_files_only=True
             )
         self._model: Any = model.float().eval()
 
@@ -59,12 +65,16 @@ class Reference:
         return float(output.logits[0, 0])
 
 
-def _config(transformers: Any, checkpoint: Checkpoint) -> Any:
-    """Return transformers' own reading of config.json, corrected where transformers 4 ignores transformers 5's keys."""
-    config = transformers.AutoConfig.from_pretrained(checkpoint.folder, local_files_only=True)
+def transformers_config(transformers: Any, folder: Path, expected: ModernBertConfig) -> Any:
+    """Return transformers' own reading of config.json, corrected where transformers 4 ignores transformers 5's keys.
+
+    Raises:
+        ParityError: the installed transformers cannot express the layer pattern of `expected`.
+    """
+    config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     if int(transformers.__version__.split(".")[0]) >= 5 or not hasattr(config, "rope_parameters"):
         return config
-    layers = checkpoint.config.layers
+    layers = expected.layers
     spacing = [index for index, layer in enumerate(layers) if layer.window is None]
     every = spacing[1] if len(spacing) > 1 else max(len(layers), 1)
     if any((layer.window is None) != (index % every == 0) for index, layer in enumerate(layers)):

@@ -88,7 +88,7 @@ def _profiles(value: Any, where: str) -> dict[str, float]:
 def _parse(text: str, where: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _bad(where, f"is not valid JSON: {error}") from error
 
 

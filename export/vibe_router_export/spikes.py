@@ -19,7 +19,7 @@ from vibe_router.batching import pad
 from vibe_router_export.activations import watch_linears
 from vibe_router_export.emit.numpy_quantized import round_to_uint8
 from vibe_router_export.emit.numpy_values import Values
-from vibe_router_export.quantize import Precision, encoder_linears, restored
+from vibe_router_export.quantize import MatrixFormat, encoder_linears, restored
 from vibe_router_export.weights import Linear, ModernBertWeights
 
 _BATCH = 16
@@ -88,7 +88,7 @@ def _note(seen: _Seen, layer: Linear, x: Values, y: Values, keep: NDArray[np.boo
     span = x.max(axis=-1).clip(min=0) - x.min(axis=-1).clip(max=0)
     seen.tensor.append(float(max(x.max(), 0) - min(x.min(), 0)))
     seen.tokens.append(span[keep])
-    rounded = round_to_uint8(x)[keep] @ restored(layer.weight, Precision.INT8).T
+    rounded = round_to_uint8(x)[keep] @ restored(layer.weight, MatrixFormat.INT8).T
     exact = y[keep] if layer.bias is None else y[keep] - layer.bias.value
     size = np.linalg.norm(exact, axis=-1)
     seen.errors.append(np.linalg.norm(rounded - exact, axis=-1) / np.where(size == 0, np.float32(1), size))

@@ -8,23 +8,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibe_router.engines.protocol import Engine
+from vibe_router.errors import EngineError, VibeRouterError
 
 # Tokens of a padded batch. Attention's memory grows with it, and a CPU is busy with far fewer.
 _TOKEN_BUDGET = 2048
 
 
+def score(engine: Engine, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the engine's logits, float32 [batch], of ids and mask, int64 [batch, sequence].
+
+    Raises:
+        EngineError: the engine failed in whatever way, or gave anything but one finite number a sequence.
+    """
+    try:
+        logits = np.asarray(engine.logits(input_ids, attention_mask))
+    except VibeRouterError:
+        raise
+    except Exception as error:
+        raise EngineError(f"the engine {engine.name} failed with {type(error).__name__}") from error
+    # What is finite is a score: the sigmoid of any finite logit lies within 0..1.
+    if logits.dtype.kind != "f" or logits.shape != (len(input_ids),) or not np.isfinite(logits).all():
+        raise EngineError(
+            f"the engine {engine.name} gave something that is not one finite logit a prompt",
+            hint="run `vibe-router verify` on this bundle",
+        )
+    return logits.astype(np.float32, copy=False)
+
+
 def score_alone(engine: Engine, ids: NDArray[np.int64]) -> float:
-    """Return the logit of one sequence, int64 [tokens]."""
+    """Return the logit of one sequence, int64 [tokens].
+
+    Raises:
+        EngineError: as `score`.
+    """
     input_ids = ids[np.newaxis, :]
-    return float(engine.logits(input_ids, np.ones_like(input_ids))[0])
-
-
-def score_batches(engine: Engine, sequences: Sequence[NDArray[np.int64]], *, pad_token_id: int) -> NDArray[np.float32]:
-    """Return the logits, float32 [len(sequences)], in the order of `sequences` (each int64 [tokens])."""
-    logits = np.empty(len(sequences), np.float32)
-    for batch in _batches([len(sequence) for sequence in sequences]):
-        logits[batch] = engine.logits(*pad([sequences[index] for index in batch], pad_token_id=pad_token_id))
-    return logits
+    return float(score(engine, input_ids, np.ones_like(input_ids))[0])
 
 
 def pad(sequences: Sequence[NDArray[np.int64]], *, pad_token_id: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -36,8 +54,11 @@ def pad(sequences: Sequence[NDArray[np.int64]], *, pad_token_id: int) -> tuple[N
     return input_ids, attention_mask
 
 
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Yield indices grouped by length; a padded group holds at most the budget, or one sequence."""
+def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Yield the indices of sequences of these `lengths`, grouped by length.
+
+    A padded group holds at most the budget, or one sequence.
+    """
     batch: list[int] = []
     for index in sorted(range(len(lengths)), key=lengths.__getitem__):
         if batch and (len(batch) + 1) * lengths[index] > _TOKEN_BUDGET:

@@ -11,6 +11,7 @@ from vibe_router.commands.entry import run
 
 def build_app() -> typer.Typer:
     """Return the command with all its subcommands."""
+    from vibe_router.commands.bench import bench
     from vibe_router.commands.calibrate import calibrate
     from vibe_router.commands.doctor import doctor
     from vibe_router.commands.eval import evaluate_bundle
@@ -26,7 +27,7 @@ def build_app() -> typer.Typer:
         rich_markup_mode=None,
     )
     app.callback()(_options)
-    for command in (route, verify, inspect, doctor):
+    for command in (route, verify, inspect, doctor, bench):
         app.command()(command)
     app.command("eval")(evaluate_bundle)
     app.command()(calibrate)

@@ -8,6 +8,7 @@
     ├── SchemaError             exit 5  the manifest is of a kind this version cannot read
     ├── EngineUnavailableError  exit 6  the asked-for engine cannot run here
     ├── EngineError             exit 1  the engine ran and failed
+    │   └── DeadlineError       exit 1  the engine had not answered when the caller's time was up
     ├── ParityError             exit 7  an artifact disagrees with its reference
     ├── PromptError             exit 8  the prompt cannot be routed as it is
     ├── CheckpointError         exit 9  the checkpoint is not one we can export
@@ -74,6 +75,23 @@ class EngineUnavailableError(VibeRouterError):
 
 class EngineError(VibeRouterError):
     """The engine ran and failed, or gave something that is not a score."""
+
+    @classmethod
+    def closed(cls) -> EngineError:
+        """Return the error of a call that came after `close`."""
+        return cls("the router has been closed", hint="load the router again")
+
+
+class DeadlineError(EngineError, TimeoutError):
+    """The engine had not answered when the caller's time was up. Also a `TimeoutError`."""
+
+    @classmethod
+    def passed(cls) -> DeadlineError:
+        """Return the error of a call whose time is up."""
+        return cls(
+            "the engine had not answered when the time was up",
+            hint="give a longer timeout, or a fallback to decide without a score",
+        )
 
 
 class ParityError(VibeRouterError):

@@ -39,22 +39,23 @@ class Reason(str, Enum):
     PINNED = "pinned"
     """The caller forbade the cloud."""
     FALLBACK = "fallback"
-    """The engine failed and the caller had named a target for that case."""
+    """There is no score, and the caller had named a target for that case."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
     """One routed prompt.
 
-    `p_cloud`, `threshold` and `margin` = p_cloud - threshold are on one scale, see the module's docstring.
-    `tokens` counts the ids that were scored, [CLS] and [SEP] included; `truncated` says that the prompt had
-    more. `engine` names what ran, for example "onnx-cpu".
+    `p_cloud`, `threshold` and `margin` = p_cloud - threshold are on one scale, see the module's docstring. `p_cloud`
+    and `margin` are None where the engine gave no score: never with `Reason.SCORE`, always with `Reason.FALLBACK`.
+    `tokens` counts the prompt's ids, [CLS] and [SEP] included, and `truncated` says that it had more; they are 0 and
+    False where the time was up before the prompt was read. `engine` names what ran, for example "onnx-cpu".
     """
 
     target: Target
-    p_cloud: float
+    p_cloud: float | None
     threshold: float
-    margin: float
+    margin: float | None
     tokens: int
     truncated: bool
     engine: str
@@ -139,6 +140,33 @@ def decide(
         truncated=truncated,
         engine=engine,
         reason=Reason.SCORE if allow_cloud else Reason.PINNED,
+    )
+
+
+def decide_without_score(
+    *,
+    threshold: float,
+    tokens: int,
+    truncated: bool,
+    engine: str,
+    fallback: Target | None,
+    allow_cloud: bool = True,
+) -> Decision | None:
+    """Return the decision where the engine gave no score, or None where the caller has not said what to do then.
+
+    A forbidden cloud comes before the fallback: the device was the only answer, whatever the score.
+    """
+    if allow_cloud and fallback is None:
+        return None
+    return Decision(
+        target=fallback if allow_cloud and fallback is not None else Target.DEVICE,
+        p_cloud=None,
+        threshold=threshold,
+        margin=None,
+        tokens=tokens,
+        truncated=truncated,
+        engine=engine,
+        reason=Reason.FALLBACK if allow_cloud else Reason.PINNED,
     )
 
 

@@ -24,10 +24,12 @@ Let A be the beginning that was read, cut where `normalization_break` allows, an
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import accumulate
 
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 # An NFC character has at most 4 bytes in UTF-8, and NFC makes at most 3 characters of one (UAX #15, table 8).
 _BYTES_PER_CHARACTER = 4 * 3
@@ -73,6 +75,36 @@ class SettledTokens:
             window += len(tokens[limit + ahead])
         return False
 
+    def split(self, text: str, encoding: Encoding) -> tuple[int, int] | None:
+        """Return how many tokens of the `text` that was read are certain, and the place behind them to read on from.
+
+        That place is in the second half of the text; None where none is found there.
+        """
+        tokens, words, offsets = encoding.tokens, encoding.word_ids, encoding.offsets
+        half = len(text) // 2
+        for count in self._certain(tokens, words):
+            place = offsets[count][0]
+            inside_a_character = offsets[count - 1][1] > place
+            if place >= half and not inside_a_character and normalization_break(text[place]):
+                return count, place
+        return None
+
+    def _certain(self, tokens: Sequence[str], words: Sequence[int | None]) -> Iterator[int]:
+        """Yield numbers of certain tokens: up to ends of words, the last first, then one inside the last word."""
+        behind = 0
+        for count in range(len(tokens) - 1, 0, -1):
+            behind += len(tokens[count])
+            if words[count] != words[count - 1] and behind >= self._reserve:
+                yield count
+        start = words.index(words[-1])
+        ends = [*accumulate(map(len, tokens[start:]))]
+        # Nearer ones leave more places to try behind them.
+        for part in (1.0, 0.8, 0.6):
+            count = start + bisect_right(ends, part * (ends[-1] - self._reserve - self._longest))
+            if count > start and self.first(count, tokens, words):
+                yield count
+                return
+
     def _kept_in_all(self, word: str, kept: int, window: int, *, last: str) -> bool:
         """Return whether a token surely ends at `kept`; `last` is the one before it, `window` the place i."""
         ends = {
@@ -106,18 +138,19 @@ class SettledTokens:
 def normalization_break(character: str) -> bool:
     """Return whether text may be cut before `character` and its halves normalised (NFC) one by one.
 
-    Stricter than NFC_Quick_Check=Yes with combining class 0, which Python does not expose: marks,
-    characters that decompose, the vowels and final consonants of conjoining Hangul and Kirat Rai's vowels
-    are refused, and so is what is unassigned, for the tokenizer's tables may be newer than Python's.
+    So it is where the first character of its canonical decomposition neither moves nor composes with anything before
+    it (UAX #15, section 9.1). This is stricter, for Python does not expose the second: all marks, the vowels and final
+    consonants of conjoining Hangul and Kirat Rai's vowels are refused, and so is what is unassigned, for the
+    tokenizer's tables may be newer than Python's.
     """
     if character.isascii():
         return True
-    conjoining = "\u1160" <= character <= "\u11ff" or "\ud7b0" <= character <= "\ud7ff"
-    kirat_rai = "\U00016d40" <= character <= "\U00016d7f"
+    first = unicodedata.normalize("NFD", character)[0]
+    conjoining = "\u1160" <= first <= "\u11ff" or "\ud7b0" <= first <= "\ud7ff"
+    kirat_rai = "\U00016d40" <= first <= "\U00016d7f"
     return not (
         conjoining
         or kirat_rai
-        or unicodedata.category(character) in ("Mn", "Mc", "Me", "Cn")
-        or unicodedata.combining(character)
-        or not unicodedata.is_normalized("NFC", character)
+        or unicodedata.category(first) in ("Mn", "Mc", "Me", "Cn")
+        or unicodedata.combining(first)
     )

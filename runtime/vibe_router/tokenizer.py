@@ -2,7 +2,8 @@
 
 The reference is the transformers tokenizer of the same `tokenizer.json` with `split_special_tokens=True`:
 byte-level BPE after NFC, `[CLS] ... [SEP]`, cut to at most `max_tokens` ids with [SEP] kept, and literal
-special tokens in the prompt are text like any other.
+special tokens in the prompt are text like any other. Where the reference knows no ids, for lone surrogates, each is
+read as U+FFFD, as text that came from JavaScript is made well-formed elsewhere.
 
 Only as much of a long prompt is read as the kept ids need, so 10 MB cost about what 10 kB do.
 `vibe_router.settled` holds the argument why the kept ids are those of the whole prompt.
@@ -10,6 +11,7 @@ Only as much of a long prompt is read as the kept ids need, so 10 MB cost about 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -21,7 +23,7 @@ from tokenizers.models import BPE
 from tokenizers.normalizers import NFC
 from tokenizers.pre_tokenizers import ByteLevel
 
-from vibe_router.errors import BundleCorruptError, PromptError
+from vibe_router.errors import BundleCorruptError, PromptError, VibeRouterError
 from vibe_router.settled import SettledTokens, normalization_break
 
 # Characters read at first, per token kept: ordinary text has four or five of them in a token.
@@ -31,6 +33,8 @@ _CHARACTERS_PER_TOKEN = 8
 _MARGIN = 1024
 # Most characters read for one prompt; more than any vocabulary's longest tokens in a row need.
 _MOST_CHARACTERS = 2**21
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 T = TypeVar("T")
 
@@ -63,42 +67,55 @@ class PromptTokenizer:
         """Return the ids of `prompt`.
 
         Raises:
-            PromptError: not a string, a lone surrogate in the part that is read, or text (such as thousands
-            of
-                combining marks in a row) that cannot be cut where the tokens before the cut are certain.
+            PromptError: not a string, or text (such as thousands of combining marks in a row) that cannot be cut
+                where the tokens before the cut are certain.
         """
         if not isinstance(prompt, str):
             raise PromptError(f"a prompt must be a str, not {type(prompt).__name__}", hint="pass the request's text")
-        ids, truncated = self._content(prompt)
+        ids, truncated = _no_panic(lambda: self._content(prompt), _bad_prompt)
         return TokenizedPrompt(np.concatenate([self._start, np.array(ids, np.int64), self._end]), truncated)
 
     def _content(self, prompt: str) -> tuple[list[int], bool]:
-        limit = self._limit
-        size = _CHARACTERS_PER_TOKEN * (limit + 2)
-        while size <= _MOST_CHARACTERS:
-            cut = _cut(prompt, size)
-            encoding = self._encode(prompt[:cut])
-            if cut == len(prompt):
-                return encoding.ids[:limit], len(encoding) > limit
-            if self._settled.first(limit, encoding.tokens, encoding.word_ids):
-                return encoding.ids[:limit], True
-            # Dense text, such as a row of dashes, packs hundreds of characters into a token: aim at what it
-            # needs.
-            size = max(2 * cut, 5 * cut * limit // (4 * max(1, len(encoding))))
-        raise PromptError(
-            f"the first {_MOST_CHARACTERS} characters do not settle the first {limit} tokens",
-            hint="the prompt has a run of characters without any break; shorten it",
-        )
+        """Return the ids between the first and the last, and whether there were more.
+
+        Most prompts are read at once. Dense text, such as a row of dashes, packs hundreds of characters into a token:
+        it is read in pieces, each from where the tokens before it are certain. Rows repeat, and so do pieces.
+        """
+        ids: list[int] = []
+        place, size = 0, _CHARACTERS_PER_TOKEN * (self._limit + 2)
+        pieces: dict[str, tuple[list[int], int]] = {}
+        while len(ids) < self._limit or place == 0:
+            cut = _cut(prompt, place + size)
+            text = prompt[place:cut]
+            if text not in pieces:
+                encoding = self._encode(text)
+                wanted = self._limit - len(ids)
+                if cut == len(prompt):
+                    return ids + encoding.ids[:wanted], len(encoding) > wanted
+                if self._settled.first(wanted, encoding.tokens, encoding.word_ids):
+                    return ids + encoding.ids[:wanted], True
+                split = self._settled.split(text, encoding)
+                if split is None:
+                    size = self._larger(size)
+                    continue
+                pieces[text] = encoding.ids[: split[0]], split[1]
+            more, length = pieces[text]
+            ids += more
+            place += length
+        return ids[: self._limit], True
+
+    def _larger(self, size: int) -> int:
+        if 2 * size > _MOST_CHARACTERS:
+            raise PromptError(
+                f"{size} characters do not settle the first {self._limit} tokens",
+                hint="the prompt has a run of characters without any break; shorten it",
+            )
+        return 2 * size
 
     def _encode(self, text: str) -> Encoding:
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise PromptError(
-                f"the prompt has a lone surrogate at character {error.start}, which no encoding can carry",
-                hint="decode the text as UTF-8, or replace such characters with U+FFFD",
-            ) from error
-        return _no_panic(lambda: self._tokenizer.encode(text, add_special_tokens=False), _bad_prompt)
+        if not text.isascii():
+            text = _SURROGATES.sub("\ufffd", text)
+        return self._tokenizer.encode(text, add_special_tokens=False)
 
 
 def _load(content: bytes) -> Tokenizer:
@@ -149,7 +166,9 @@ def _no_panic(call: Callable[[], T], failure: Callable[[str], Exception]) -> T:
     """Return what `call` returns; a panic of the Rust library, which is no Exception, becomes `failure`."""
     try:
         return call()
-    except (ValueError, TypeError, OverflowError) as error:
+    except VibeRouterError:
+        raise
+    except Exception as error:
         raise failure(str(error)) from error
     except BaseException as error:
         if type(error).__name__ != "PanicException":

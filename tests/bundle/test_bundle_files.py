@@ -3,13 +3,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
 
 from tests.support.bundles import write_bundle
 from vibe_router import Router
-from vibe_router.bundle import Bundle, open_bundle
+from vibe_router.bundle import open_bundle
 from vibe_router.errors import BundleCorruptError, BundleNotFoundError, SchemaError
 
 FILES = ("tokenizer.json", "config.json", "golden.jsonl", "onnx/model.onnx")
@@ -58,16 +59,101 @@ def test_one_flipped_bit_is_found_before_any_decision(folder: Path, name: str, p
 
 def test_the_bytes_read_are_the_bytes_checked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bundle = open_bundle(folder)
-    path_of = Bundle.path
+    fstat = os.fstat
 
-    def swap_after_the_check(self: Bundle, name: str) -> Path:
-        path = path_of(self, name)
-        path.write_bytes(b"[]\n")
-        return path
+    def write_after_the_check(descriptor: int) -> os.stat_result:
+        status = fstat(descriptor)
+        (folder / "config.json").write_bytes(b"[]\n")
+        return status
 
-    monkeypatch.setattr(Bundle, "path", swap_after_the_check)
+    monkeypatch.setattr(os, "fstat", write_after_the_check)
     with pytest.raises(BundleCorruptError, match="altered"):
         bundle.read("config.json")
+
+
+def test_a_file_swapped_after_it_was_opened_is_not_the_one_that_is_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = open_bundle(folder)
+    content = (folder / "config.json").read_bytes()
+    fstat = os.fstat
+
+    def swap_after_the_check(descriptor: int) -> os.stat_result:
+        status = fstat(descriptor)
+        (folder / "other").write_bytes(b"[]\n")
+        (folder / "other").replace(folder / "config.json")
+        return status
+
+    monkeypatch.setattr(os, "fstat", swap_after_the_check)
+    assert bundle.read("config.json") == content
+    with pytest.raises(BundleCorruptError):
+        bundle.read("config.json")
+
+
+@pytest.mark.parametrize("name", ["config.json", "router.json", "onnx/model.onnx"])
+def test_a_hard_link_is_refused_but_to_the_bundle_that_was_installed(
+    folder: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.link(folder / name, tmp_path / "other name")
+    with pytest.raises(BundleCorruptError, match="hard link"):
+        open_bundle(folder)
+    # Package managers link what they install to their caches.
+    monkeypatch.setattr("vibe_router.bundle.bundled_folder", lambda: folder)
+    open_bundle(folder).check()
+
+
+@pytest.mark.parametrize("name", ["config.json", "router.json", "onnx"])
+def test_a_socket_is_refused(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The path of a socket may not be long.
+    monkeypatch.chdir(folder)
+    if (folder / name).is_dir():
+        shutil.rmtree(folder / name)
+    else:
+        (folder / name).unlink()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(name)
+        with pytest.raises(BundleCorruptError):
+            open_bundle(folder)
+
+
+def test_a_device_is_not_opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "config.json").unlink()
+    (folder / "config.json").write_bytes(b"{}\n")
+    device = Path("/dev/zero").stat()
+    stat_of, opened = os.stat, []
+
+    def pretend(path: object, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> os.stat_result:
+        if path == "config.json":
+            return device
+        return stat_of(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks)  # type: ignore[arg-type]
+
+    open_of = os.open
+    monkeypatch.setattr(os, "open", lambda path, *rest, **more: (opened.append(path), open_of(path, *rest, **more))[1])
+    monkeypatch.setattr(os, "stat", pretend)
+    with pytest.raises(BundleCorruptError, match="not a regular file"):
+        open_bundle(folder)
+    assert "config.json" not in opened
+
+
+def test_a_file_too_large_to_read_is_refused_by_its_manifest(folder: Path) -> None:
+    with (folder / "config.json").open("wb") as file:
+        file.truncate(2**30)
+    manifest = json.loads((folder / "router.json").read_text())
+    manifest["files"]["config.json"]["bytes"] = 2**30
+    (folder / "router.json").write_text(json.dumps(manifest))
+    with pytest.raises(BundleCorruptError, match="at most"):
+        open_bundle(folder).read("config.json")
+
+
+def test_no_descriptor_stays_open(folder: Path) -> None:
+    if not Path("/dev/fd").is_dir():
+        pytest.skip("this system does not list descriptors")
+    before = sum(1 for _ in Path("/dev/fd").iterdir())
+    open_bundle(folder).check()
+    (folder / "config.json").write_bytes(b"other")
+    with pytest.raises(BundleCorruptError):
+        open_bundle(folder)
+    assert sum(1 for _ in Path("/dev/fd").iterdir()) == before
 
 
 def test_files_that_the_manifest_does_not_list_are_never_read(folder: Path) -> None:

@@ -15,14 +15,18 @@ from vibe_router import Router
 from vibe_router.bundle import open_bundle
 from vibe_router.engines import choice, coreml_models
 from vibe_router.errors import ParityError, UsageError, VibeRouterError
+from vibe_router.verify import read_golden
 from vibe_router_export.checkpoint import Checkpoint, read_checkpoint
-from vibe_router_export.coreml_options import Target
+from vibe_router_export.coreml_options import Target, WeightFormat
 from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
+from vibe_router_export.parity import Case
+from vibe_router_export.proof import ProofCases
 from vibe_router_export.weights import Parameter
 
 pytest.importorskip("coremltools", reason="packages are written with coremltools")
 
 from vibe_router_export.coreml_export import CoreMLOptions, export_coreml
+from vibe_router_export.coreml_gate import gate_packages
 from vibe_router_export.mil_interpreter.arithmetic import Rounding
 from vibe_router_export.mil_interpreter.program import InterpretedProgram
 
@@ -180,6 +184,33 @@ def test_packages_that_overflow_are_not_written(
     with pytest.raises(ParityError, match="not finite"):
         export_coreml(checkpoint, tmp_path / "bundle", options=OPTIONS)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [("_LARGEST_99TH_PERCENTILE", "in 99 of 100 prompts"), ("_LARGEST_P_DIFFERENCE", "off in fp16")],
+)
+def test_packages_whose_scores_are_too_far_off_are_not_written(
+    made: Path, monkeypatch: pytest.MonkeyPatch, limit: str, message: str
+) -> None:
+    from vibe_router_export import coreml_gate
+
+    cases = ProofCases(tuple(golden_cases(made)[:8]), (), 8, None)
+    settings: dict[str, Any] = {"file": PACKAGE, "weight_format": WeightFormat.FP16, "every_prompt": True}
+    manifest = open_bundle(made).manifest
+    passed = gate_packages([made / PACKAGE], cases, manifest, **settings)
+    assert 0 < passed.half.numbers.max_abs_probability_difference < 2e-3
+    assert passed.pessimistic.numbers.prompts == 4
+    monkeypatch.setattr(coreml_gate, limit, 0.0)
+    with pytest.raises(ParityError, match=message):
+        gate_packages([made / PACKAGE], cases, manifest, **settings)
+    gate_packages([made / PACKAGE], cases, manifest, **settings | {"weight_format": WeightFormat.INT8})
+
+
+def golden_cases(bundle: Path) -> list[Case]:
+    opened = open_bundle(bundle)
+    temperature = opened.manifest.calibration.temperature
+    return [Case(one.prompt, np.array(one.input_ids), temperature * one.logit) for one in read_golden(opened)]
 
 
 def test_packages_that_would_leave_the_neural_engine_are_not_written(

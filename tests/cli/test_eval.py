@@ -140,14 +140,14 @@ def test_bad_rows_end_with_their_line_and_no_files(
     assert [path.name for path in tmp_path.iterdir()] == ["data.jsonl"]
 
 
-def test_prompts_that_are_no_text_are_named_with_their_line(
+def test_lone_surrogates_are_evaluated_as_any_other_text(
     vibe_router: CommandLine, tiny_bundle: Path, tmp_path: Path
 ) -> None:
     data = tmp_path / "data.jsonl"
     data.write_text('{"prompt": "a", "p_teacher": 0.1}\n{"prompt": "\\ud800", "p_teacher": 0.9}\n')
     done = vibe_router("eval", data, "-b", tiny_bundle)
-    assert done.code == 8
-    assert f"{data}:2: " in done.error
+    assert done.code == 0
+    assert "2 prompts" in done.out
 
 
 @pytest.mark.parametrize(

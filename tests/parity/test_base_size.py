@@ -14,6 +14,8 @@ from vibe_router.bundle import bundled_folder
 from vibe_router.verify import verify
 from vibe_router_export.checkpoint import read_checkpoint
 from vibe_router_export.onnx_export import MODEL_FILE, ExportOptions, ReferenceChoice, export_onnx
+from vibe_router_export.parity import HALF_PRECISION_P_DIFFERENCE
+from vibe_router_export.quantize import Precision
 from vibe_router_export.random_checkpoint import Outliers, Size, write_random_checkpoint
 
 pytestmark = pytest.mark.slow
@@ -34,11 +36,16 @@ def test_base_exports_passes_the_gate_and_verifies(tmp_path: Path, outliers: Out
     # Encoder, head (dense and norm), classifier with bias.
     assert parameters == MODERNBERT_BASE_ENCODER + 768 * 768 + 768 + 768 + 1
 
+    # Without massive activations fp16 has no difficulty, and it is slow on a CPU.
+    precisions = [Precision.FP32] if outliers is None else [Precision.FP32, Precision.FP16]
     exported = export_onnx(
         read_checkpoint(folder),
         tmp_path / "bundle",
-        options=ExportOptions(temperature=1.083, reference=ReferenceChoice.TRANSFORMERS),
+        options=ExportOptions(temperature=1.083, reference=ReferenceChoice.TRANSFORMERS, precisions=precisions),
     )
+    for graph in exported.low_precision:
+        assert graph.report.numbers.flips_outside_band == 0
+        assert graph.report.numbers.max_abs_probability_difference <= HALF_PRECISION_P_DIFFERENCE
     numbers = exported.report.numbers
     assert numbers.prompts >= 264
     assert numbers.max_abs_logit_difference < 1e-4

@@ -11,10 +11,12 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.support.checkpoints import small_config, write_checkpoint
+from vibe_router.batching import pad
 from vibe_router.engines.onnx import OnnxCpuEngine
 from vibe_router.verify import FP32_TOLERANCE
 from vibe_router_export.checkpoint import Checkpoint, read_checkpoint
 from vibe_router_export.emit.numpy_values import evaluate
+from vibe_router_export.emit.onnx_attention import BLOCK, BLOCKS_FROM
 from vibe_router_export.emit.onnx_graph import build_onnx
 from vibe_router_export.fold import fold_temperature
 from vibe_router_export.onnx_file import write_onnx
@@ -61,9 +63,11 @@ def checkpoint(request: pytest.FixtureRequest, tmp_path: Path) -> Checkpoint:
     return read_checkpoint(write_checkpoint(tmp_path / "small", small_config(**CONFIGURATIONS[request.param])))
 
 
-def engine_for(checkpoint: Checkpoint, folder: Path, *, temperature: float = 1.0) -> OnnxCpuEngine:
+def engine_for(
+    checkpoint: Checkpoint, folder: Path, *, temperature: float = 1.0, max_tokens: int = 128
+) -> OnnxCpuEngine:
     path = folder / "model.onnx"
-    write_onnx(build_onnx(fold_temperature(checkpoint.weights, temperature), max_tokens=128), path)
+    write_onnx(build_onnx(fold_temperature(checkpoint.weights, temperature), max_tokens=max_tokens), path)
     return OnnxCpuEngine(path, file=path.name, precision="fp32", threads=1)
 
 
@@ -83,6 +87,29 @@ def test_onnx_and_numpy_equal_transformers(checkpoint: Checkpoint, tmp_path: Pat
         padded[row, : len(ids)], mask[row, : len(ids)] = ids, 1
     np.testing.assert_allclose(engine.logits(padded, mask), expected, rtol=0, atol=FP32_TOLERANCE)
     np.testing.assert_allclose(evaluate(checkpoint.weights, padded, mask), expected, rtol=0, atol=FP32_TOLERANCE)
+
+
+@pytest.mark.parametrize("window", [64, 8, 1])
+def test_each_way_to_attend_equals_transformers(tmp_path: Path, window: int) -> None:
+    """Around the lengths where the graph goes from no mask to a mask, and from a mask to blocks."""
+    config = small_config(local_attention=2 * window, max_position_embeddings=512, num_hidden_layers=3)
+    checkpoint = read_checkpoint(write_checkpoint(tmp_path / "small", config))
+    torch_model = reference.Reference(checkpoint)
+    engine = engine_for(checkpoint, tmp_path, max_tokens=512)
+    around = (window + 1, 2 * window + 1, BLOCKS_FROM, BLOCKS_FROM + BLOCK)
+    lengths = sorted({max(2, length + step) for length in around for step in (-1, 0, 1)} | {512})
+    sequences = [random_ids(checkpoint, length) for length in lengths]
+    expected = np.array([torch_model.logit(ids) for ids in sequences])
+
+    alone = np.concatenate([engine.logits(ids[None], np.ones((1, len(ids)), np.int64)) for ids in sequences])
+    np.testing.assert_allclose(alone, expected, rtol=0, atol=FP32_TOLERANCE)
+    twice = np.stack([sequences[-1], sequences[-1]])
+    np.testing.assert_allclose(
+        engine.logits(twice, np.ones_like(twice)), expected[[-1, -1]], rtol=0, atol=FP32_TOLERANCE
+    )
+    for longest in range(1, len(sequences) + 1):
+        padded, mask = pad(sequences[:longest], pad_token_id=checkpoint.config.pad_token_id)
+        np.testing.assert_allclose(engine.logits(padded, mask), expected[:longest], rtol=0, atol=FP32_TOLERANCE)
 
 
 def test_what_stands_in_padding_does_not_matter(tmp_path: Path) -> None:

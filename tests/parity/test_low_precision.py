@@ -26,7 +26,7 @@ from vibe_router_export.emit.onnx_graph import build_onnx
 from vibe_router_export.onnx_export import MODEL_FILES, Exported, ExportOptions, ReferenceChoice, export_onnx
 from vibe_router_export.onnx_file import write_onnx
 from vibe_router_export.parity import Case, failure, limits_for, measure
-from vibe_router_export.quantize import Precision, lowered
+from vibe_router_export.quantize import MatrixFormat, Precision, encoder_linears
 from vibe_router_export.random_checkpoint import Outliers
 from vibe_router_export.spikes import input_ranges
 
@@ -62,15 +62,16 @@ def root_mean_square(first: list[float], second: list[float]) -> float:
     return float(np.sqrt(np.square(np.subtract(first, second)).mean()))
 
 
-@pytest.mark.parametrize("precision", [Precision.INT8, Precision.INT4])
+@pytest.mark.parametrize("matrix_format", [MatrixFormat.INT8, MatrixFormat.INT8_BLOCKS, MatrixFormat.INT4])
 @pytest.mark.parametrize("biases", [False, True], ids=["no biases", "biases"])
-def test_the_graph_rounds_as_the_plan_says(biases: bool, precision: Precision, tmp_path: Path) -> None:
+def test_the_graph_rounds_as_the_plan_says(biases: bool, matrix_format: MatrixFormat, tmp_path: Path) -> None:
     keys = ("norm_bias", "attention_bias", "mlp_bias", "classifier_bias")
     config = small_config(**dict.fromkeys(keys, biases))
     checkpoint = read_checkpoint(write_checkpoint(tmp_path / "small", config))
-    plan = lowered(checkpoint.weights, precision)
+    plan = {linear.weight.name: matrix_format for linear in encoder_linears(checkpoint.weights)}
+    plan[checkpoint.weights.token_embedding.name] = MatrixFormat.INT8
     write_onnx(build_onnx(checkpoint.weights, max_tokens=128, plan=plan), tmp_path / "model.onnx")
-    engine = OnnxCpuEngine(tmp_path / "model.onnx", file="model.onnx", precision=precision.value, threads=1)
+    engine = OnnxCpuEngine(tmp_path / "model.onnx", file="model.onnx", precision="int8", threads=1)
     rounded, emulated, exact = [], [], []
     # Alone: what padding computes differs, nobody reads it, but in int8 it is in the range.
     for ids in random_sequences(checkpoint):
@@ -105,7 +106,7 @@ def test_the_spiking_matrix_is_kept_and_reported(remedied: tuple[Path, Exported]
     (graph,) = exported.low_precision
     assert graph.report.numbers.flips_outside_band == 0
     assert graph.report.numbers.prompts > len(set(PROMPTS))
-    assert [(one.name, one.precision) for one in graph.kept] == [(SPIKING, Precision.FP32)]
+    assert [(one.name, one.precision) for one in graph.kept] == [(SPIKING, MatrixFormat.FP32)]
     assert "its input spans" in graph.kept[0].reason
     assert SPIKING in (bundle / "README.md").read_text()
 

@@ -176,6 +176,18 @@ def test_fp16_tensors_are_rounded_and_fp32_ones_are_not(tmp_path: Path) -> None:
     np.testing.assert_array_equal(output(singles, Rounding.EXACT), output(singles, Rounding.PESSIMISTIC))
 
 
+def test_rounding_is_numpys_conversion() -> None:
+    halves = np.arange(2**16, dtype=np.uint16).view(np.float16).astype(np.float32)
+    finite = np.sort(halves[np.isfinite(halves)])
+    between = (finite[1:] + finite[:-1]) / 2
+    above = np.nextafter(between, np.float32(np.inf))
+    any_bits = np.random.default_rng(0).integers(0, 2**32, 200_000, dtype=np.uint32).view(np.float32)
+    inside = any_bits[np.abs(any_bits) < 65_504]
+    with np.errstate(over="ignore", invalid="ignore"):
+        for x in (halves, finite, between, above, any_bits, inside, np.zeros((0, 3), np.float32)):
+            np.testing.assert_array_equal(to_half(x), x.astype(np.float16).astype(np.float32))
+
+
 def test_pessimistic_sums_overflow_where_fp16_does() -> None:
     x = np.full((1, 64), 300, np.float32)
     assert np.isfinite(Arithmetic(Rounding.HALF, half=True).matmul(x, x.T)).all()

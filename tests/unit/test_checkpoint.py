@@ -162,3 +162,36 @@ def test_a_hub_id_that_is_not_cached_is_refused_when_offline(tmp_path: Path, mon
     with pytest.raises(CheckpointError, match="maker/router") as caught:
         read_checkpoint("maker/router")
     assert caught.value.exit_code == 9
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("config.json", "_attn_implementation_internal", "stranger/kernel"),
+        ("config.json", "attn_implementation", {"": "stranger/kernel"}),
+        ("config.json", "auto_map", {"AutoConfig": "stranger.Config"}),
+        ("config.json", "text_config", {"layers": [{"_attn_implementation": "stranger/kernel"}]}),
+        ("tokenizer_config.json", "auto_map", {"AutoTokenizer": ["stranger.Tokenizer", None]}),
+    ],
+)
+def test_a_checkpoint_that_names_code_is_refused(folder: Path, name: str, key: str, value: object) -> None:
+    content = json.loads((folder / name).read_text())
+    (folder / name).write_text(json.dumps(content | {key: value}))
+    with pytest.raises(CheckpointError, match="names code to run"):
+        read_checkpoint(folder)
+
+
+@pytest.mark.parametrize("key", ["_attn_implementation_autoset", "_attn_implementation"])
+def test_what_transformers_itself_saves_about_attention_is_no_code(folder: Path, key: str) -> None:
+    content = json.loads((folder / "config.json").read_text())
+    value = True if key.endswith("autoset") else "sdpa"
+    (folder / "config.json").write_text(json.dumps(content | {key: value}))
+    assert read_checkpoint(folder).config.layers
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json", "router_config.json"])
+@pytest.mark.parametrize("content", ["[" * 100_000, "{", "NaN x"])
+def test_damaged_json_is_refused(folder: Path, name: str, content: str) -> None:
+    (folder / name).write_text(content)
+    with pytest.raises(CheckpointError):
+        read_checkpoint(folder)

@@ -13,7 +13,8 @@ from vibe_router import Router
 from vibe_router.bundle import open_bundle
 from vibe_router.engines import x86
 from vibe_router.engines.choice import choose_engine
-from vibe_router.engines.onnx import OnnxCpuEngine, available_cpus
+from vibe_router.engines.onnx import OnnxCpuEngine, _session_options, available_cpus
+from vibe_router.engines.usage import Usage
 from vibe_router.errors import EngineError, EngineUnavailableError, UsageError
 from vibe_router.manifest import EngineFile, ParityNumbers
 
@@ -28,8 +29,8 @@ def constant_graph(value: float, *, output: str = "logits") -> bytes:
     """A graph that gives `value` for every prompt: value + 0 * sum(ids)."""
     nodes = [
         helper.make_node("Cast", ["input_ids"], ["numbers"], to=TensorProto.FLOAT),
-        helper.make_node("ReduceMax", ["numbers", "axis"], ["largest"], keepdims=1),
-        helper.make_node("Sub", ["largest", "largest"], ["zero"]),
+        helper.make_node("ReduceSum", ["numbers", "axis"], ["sum"], keepdims=1),
+        helper.make_node("Sub", ["sum", "sum"], ["zero"]),
         helper.make_node("Add", ["zero", "value"], [output]),
     ]
     model = tiny_graph(8, temperature=1.0)
@@ -112,6 +113,22 @@ def test_padding_does_not_change_a_logit() -> None:
     assert padded[0] == pytest.approx(alone[0], abs=1e-6)
 
 
+def test_nothing_spins_between_prompts_and_only_a_lasting_engine_rearranges_weights() -> None:
+    entries = {usage: _session_options(2, "fp32", usage) for usage in Usage}
+    assert all(one.get_session_config_entry("session.force_spinning_stop") == "1" for one in entries.values())
+    assert entries[Usage.ONCE].get_session_config_entry("session.disable_prepacking") == "1"
+    with pytest.raises(RuntimeError):
+        entries[Usage.REPEATEDLY].get_session_config_entry("session.disable_prepacking")
+
+
+@pytest.mark.parametrize("usage", list(Usage))
+def test_the_usage_does_not_change_a_logit(usage: Usage) -> None:
+    content = tiny_graph(8, temperature=1.0).SerializeToString()
+    engine = OnnxCpuEngine(content, file="model.onnx", precision="fp32", threads=1, usage=usage)
+    ids = np.array([[1, 2, 7], [3, 4, 5]])
+    np.testing.assert_allclose(engine.logits(ids, np.ones_like(ids)), load(content).logits(ids, np.ones_like(ids)))
+
+
 def test_threads_are_those_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 3, 5}, raising=False)
     assert available_cpus() == 3
@@ -147,7 +164,6 @@ def test_auto_takes_no_low_precision_on_trust_but_a_named_one(tmp_path: Path) ->
     ("options", "hint"),
     [
         ({"engine": "onx-cpu"}, "did you mean 'onnx-cpu'"),
-        ({"engine": "onnx-cuda"}, "available here: onnx-cpu"),
         ({"engine": "coreml"}, "available here: onnx-cpu"),
         ({"precision": "fp23"}, "did you mean 'fp32'"),
         ({"precision": "int8"}, "there are: fp32"),

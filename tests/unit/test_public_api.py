@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import vibe_router
+from vibe_router.engines import onnx_library
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -17,6 +18,7 @@ def test_the_public_names_are_these() -> None:
         "Reason",
         "Router",
         "Target",
+        "Usage",
         "VibeRouterError",
         "__version__",
     ]
@@ -63,6 +65,16 @@ def test_routing_pulls_in_no_training_or_export_library(tiny_bundle: Path) -> No
     }
     routing = f"from vibe_router import Router; Router.load({str(tiny_bundle)!r}, threads=1).route('hi')"
     assert not never & loaded_after(routing)
+
+
+def test_onnxruntime_is_imported_without_its_telemetry_and_nowhere_else() -> None:
+    importing = {
+        path.name
+        for path in ROOT.glob("runtime/**/*.py")
+        if re.search(r"^\s*(import|from) onnxruntime", path.read_text("utf-8"), re.MULTILINE)
+    }
+    assert importing == {"onnx_library.py"}
+    assert onnx_library.telemetry_disabled()
 
 
 def test_the_command_line_starts_without_the_engine() -> None:

@@ -11,13 +11,18 @@ from tests.support.checkpoints import small_config
 from vibe_router_export.config import parse_config
 from vibe_router_export.quantize import (
     INT4_BLOCK,
+    INT8_BLOCK,
+    MatrixFormat,
     Precision,
     encoder_linears,
     int4_blocks,
+    int8_blocks,
     int8_rows,
     lowered,
     restore_int4,
     restore_int8,
+    restore_int8_blocks,
+    round_in_blocks,
 )
 from vibe_router_export.random_checkpoint import random_tensors
 from vibe_router_export.weights import arrange
@@ -53,8 +58,27 @@ def test_int4_is_within_half_a_step_or_clipped_at_the_far_end(shape: tuple[int, 
     assert (error[clipped] <= np.abs(steps[clipped]) * np.float32(1.0001)).all()
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e4])
+@pytest.mark.parametrize("shape", [(1, 1), (5, INT8_BLOCK + 1), (4, 3 * INT8_BLOCK)])
+def test_int8_in_blocks_is_within_half_a_step_of_every_weight(shape: tuple[int, int], scale: float) -> None:
+    weight = matrix(shape, scale)
+    blocks = int8_blocks(weight)
+    steps = np.repeat(blocks.scales, INT8_BLOCK, axis=1)[:, : shape[1]]
+    assert (np.abs(restore_int8_blocks(blocks) - weight) <= steps * np.float32(0.5001)).all()
+    assert blocks.values.reshape(shape[0], -1)[:, shape[1] :].tolist() == [[128] * (-shape[1] % INT8_BLOCK)] * shape[0]
+
+
+def test_a_spike_spoils_only_its_own_block_of_its_own_token() -> None:
+    x = np.random.default_rng(0).standard_normal((1, 3, 2 * INT8_BLOCK), dtype=np.float32)
+    x[0, 0, 3] = 25_000
+    error = np.abs(round_in_blocks(x) - x).reshape(3, 2, INT8_BLOCK).max(axis=2)
+    assert error[0, 0] > 1
+    assert error.reshape(-1)[1:].max() < 0.02
+
+
 def test_a_row_of_zeros_stays_zero() -> None:
     zeros = np.zeros((2, 70), np.float32)
+    assert (restore_int8_blocks(int8_blocks(zeros)) == 0).all()
     assert (restore_int8(int8_rows(zeros)) == 0).all()
     assert (restore_int4(int4_blocks(zeros)) == 0).all()
 
@@ -86,9 +110,10 @@ def test_a_plan_lowers_the_encoder_and_the_embedding_and_nothing_else() -> None:
     config = parse_config(json.dumps(small_config()))
     weights = arrange(config, random_tensors(config, seed=0))
     assert not lowered(weights, Precision.FP32)
-    for precision in (Precision.INT8, Precision.INT4):
+    lowest = {Precision.INT8: MatrixFormat.INT8, Precision.INT4: MatrixFormat.INT4}
+    for precision, matrix_format in lowest.items():
         plan = dict(lowered(weights, precision))
-        assert plan.pop("model.embeddings.tok_embeddings.weight") is Precision.INT8
+        assert plan.pop("model.embeddings.tok_embeddings.weight") is MatrixFormat.INT8
         assert list(plan) == [linear.weight.name for linear in encoder_linears(weights)]
         assert len(plan) == 4 * len(config.layers)
-        assert set(plan.values()) == {precision}
+        assert set(plan.values()) == {matrix_format}

@@ -56,3 +56,22 @@ def test_no_more_tokens_than_asked_for_are_not_settled(dominoes: Tokenizer) -> N
 
 def test_words_far_from_the_end_are_settled(dominoes: Tokenizer) -> None:
     assert settled(dominoes, LETTERS + " and so on for long enough to be sure", 1)
+
+
+@pytest.mark.parametrize("unit", [LETTERS, "az", "ab", "za ", "a", LETTERS[:3] + " ", LETTERS[:-1]])
+@pytest.mark.parametrize("following", ["Z", "z", LETTERS, " a", LETTERS[::-1]])
+def test_the_rest_behind_certain_tokens_is_read_by_itself(dominoes: Tokenizer, unit: str, following: str) -> None:
+    tokens = SettledTokens(dominoes)
+    for times in (1, 7, 40):
+        text = unit * times
+        encoding = dominoes.encode(text)
+        split = tokens.split(text, encoding)
+        if split is not None:
+            count, place = split
+            apart = dominoes.encode(text[place:] + following).ids
+            assert dominoes.encode(text + following).ids == encoding.ids[:count] + apart
+
+
+def test_a_row_can_be_read_in_pieces(dominoes: Tokenizer) -> None:
+    assert SettledTokens(dominoes).split("az" * 50, dominoes.encode("az" * 50)) is not None
+    assert SettledTokens(dominoes).split("a b " * 50, dominoes.encode("a b " * 50)) is not None

@@ -10,6 +10,7 @@ from vibe_router.evaluation.logistic import FloatArray, sigmoid
 from vibe_router.evaluation.plots import png_bytes, reliability_figure, require_matplotlib, svg_bytes
 from vibe_router.evaluation.reliability import reliability_bins
 from vibe_router.evaluation.temperature import TemperatureFit, fit_temperature
+from vibe_router.staging import write_file
 from vibe_router_export.router_config import RouterConfig
 from vibe_router_training.model import load_model
 from vibe_router_training.router_config import (
@@ -17,7 +18,6 @@ from vibe_router_training.router_config import (
     choose_thresholds,
     dump_router_config,
     read_router_config,
-    replace_file,
 )
 from vibe_router_training.scoring import score_logits
 from vibe_router_training.tokenizer import load_tokenizer
@@ -87,5 +87,5 @@ def calibrate_checkpoint(
     )
     (diagrams or checkpoint).mkdir(parents=True, exist_ok=True)
     for name, content in result.files().items():
-        replace_file((checkpoint if name == CONFIG_NAME else diagrams or checkpoint) / name, content)
+        write_file((checkpoint if name == CONFIG_NAME else diagrams or checkpoint) / name, content)
     return result

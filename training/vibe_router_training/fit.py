@@ -20,6 +20,7 @@ from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, Traini
 from transformers.trainer_utils import get_last_checkpoint
 
 from vibe_router.errors import UsageError
+from vibe_router.staging import write_file
 from vibe_router_training.batches import Collate, Items, SimilarLengths
 from vibe_router_training.data import Example
 from vibe_router_training.distillation import LossSettings, router_loss
@@ -208,15 +209,15 @@ def _claim(work: Path, fingerprint: str) -> None:
             hint="remove that folder to start anew, or repeat the command of the interrupted run",
         )
     work.mkdir(parents=True, exist_ok=True)
-    marker.write_text(fingerprint, encoding="utf-8")
+    write_file(marker, fingerprint.encode())
 
 
 def _finish(model: Any, result: FitResult, work: Path) -> None:
     """Keep the outcome of a fit, so that a longer run that is interrupted later need not repeat it."""
     save_model(model, str(work / _WEIGHTS))
+    write_file(work / _RESULT, json.dumps(asdict(result)).encode())
     for snapshot in work.glob("checkpoint-*"):
         shutil.rmtree(snapshot)
-    (work / _RESULT).write_text(json.dumps(asdict(result)), encoding="utf-8")
 
 
 def _finished(model: Any, work: Path) -> FitResult:

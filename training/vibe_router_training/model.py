@@ -11,6 +11,7 @@ import torch
 from tokenizers import Tokenizer
 
 from vibe_router.errors import CheckpointError, DataError
+from vibe_router_export.config import refuse_code
 from vibe_router_training.tokenizer import END, PADDING, START
 
 
@@ -91,10 +92,11 @@ def load_model(checkpoint: str) -> Any:
     Raises:
         CheckpointError: it cannot be read, is not a ModernBERT, or has more than one label.
     """
-    from transformers import AutoConfig, ModernBertForSequenceClassification
+    from transformers import AutoConfig, ModernBertForSequenceClassification, PretrainedConfig
 
     try:
-        config = AutoConfig.from_pretrained(checkpoint)
+        refuse_code(PretrainedConfig.get_config_dict(checkpoint)[0], where="config.json")
+        config = AutoConfig.from_pretrained(checkpoint, trust_remote_code=False)
         if config.model_type != "modernbert":
             raise CheckpointError(
                 f"{checkpoint} is a {config.model_type}, not a ModernBERT",

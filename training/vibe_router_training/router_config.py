@@ -51,10 +51,3 @@ def read_router_config(checkpoint: Path) -> RouterConfig | None:
 def dump_router_config(config: RouterConfig) -> str:
     """Return the file's text."""
     return json.dumps(asdict(config), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file through a temporary one beside it, so that it is whole at any time."""
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_bytes(content)
-    temporary.replace(path)

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from vibe_router.errors import UsageError
 from vibe_router.evaluation.dataset import LabelledPrompts
 from vibe_router.evaluation.labels import TAU
-from vibe_router_export.staging import staged_folder
+from vibe_router.staging import staged_folder
 from vibe_router_training.checkpoint import require_new, work_folder, write_checkpoint
 from vibe_router_training.data import examples_of, read_examples, train_and_validation
 from vibe_router_training.fit import FitResult, FitSettings, fit, release

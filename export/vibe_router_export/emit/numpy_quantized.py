@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vibe_router_export.emit.numpy_values import NumpyOperations, Values
 from vibe_router_export.modernbert import forward
-from vibe_router_export.quantize import Precision, PrecisionPlan, restored
+from vibe_router_export.quantize import MatrixFormat, PrecisionPlan, restored, round_in_blocks
 from vibe_router_export.weights import Linear, ModernBertWeights, Parameter
 
 _UINT8_MAX = 255
@@ -38,6 +38,13 @@ def round_to_uint8(x: Values) -> Values:
     return rounded
 
 
+def round_activations(x: Values, matrix_format: MatrixFormat) -> Values:
+    """Return what a product in this format computes with; int4's rounding of activations is left out."""
+    if matrix_format is MatrixFormat.INT8:
+        return round_to_uint8(x)
+    return round_in_blocks(x) if matrix_format is MatrixFormat.INT8_BLOCKS else x
+
+
 @dataclass(frozen=True)
 class QuantizedOperations(NumpyOperations):
     """Operations with the rounding that `plan` brings; the activations of int4 products are left exact."""
@@ -47,16 +54,15 @@ class QuantizedOperations(NumpyOperations):
     def embed(self, table: Parameter) -> Values:
         rows, places = np.unique(self.input_ids, return_inverse=True)
         used = Parameter(table.name, table.value[rows])
-        embedded: Values = restored(used, self._precision(table))[places.reshape(self.input_ids.shape)]
+        embedded: Values = restored(used, self._format(table))[places.reshape(self.input_ids.shape)]
         return embedded
 
     def linear(self, x: Values, layer: Linear) -> Values:
-        precision = self._precision(layer.weight)
-        if precision is Precision.FP32:
+        matrix_format = self._format(layer.weight)
+        if matrix_format is MatrixFormat.FP32:
             return super().linear(x, layer)
-        rounded = round_to_uint8(x) if precision is Precision.INT8 else x
-        weight = Parameter(layer.weight.name, restored(layer.weight, precision))
-        return super().linear(rounded, Linear(weight, layer.bias))
+        weight = Parameter(layer.weight.name, restored(layer.weight, matrix_format))
+        return super().linear(round_activations(x, matrix_format), Linear(weight, layer.bias))
 
-    def _precision(self, parameter: Parameter) -> Precision:
-        return self.plan.get(parameter.name, Precision.FP32)
+    def _format(self, parameter: Parameter) -> MatrixFormat:
+        return self.plan.get(parameter.name, MatrixFormat.FP32)

@@ -6,23 +6,30 @@ single kernels on CPU and CUDA and which no exporter emits from a traced ModernB
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, helper
+from onnx import NodeProto, TensorProto
 
 from vibe_router_export.config import ModernBertConfig, Pooling
+from vibe_router_export.emit.onnx_attention import AttentionNodes
+from vibe_router_export.emit.onnx_nodes import MICROSOFT, Nodes
 from vibe_router_export.emit.rope import rope_tables
 from vibe_router_export.modernbert import forward
-from vibe_router_export.quantize import ALL_FP32, INT4_BLOCK, Precision, PrecisionPlan, int4_blocks, int8_rows
+from vibe_router_export.quantize import (
+    ALL_FP32,
+    INT4_BLOCK,
+    INT8_BLOCK,
+    MatrixFormat,
+    PrecisionPlan,
+    int4_blocks,
+    int8_blocks,
+    int8_rows,
+)
 from vibe_router_export.weights import LayerNorm, Linear, ModernBertWeights, Parameter
 
-MICROSOFT = "com.microsoft"
-# Added to attention scores that must not count. Two of them together stay finite, so that a row in which everything
-# is masked (padding seen from padding) gives numbers that nobody reads instead of NaN.
-_MASKED = -1e30
 # MatMulNBits's accuracy_level: `x` is rounded to int8, each block of each token with a scale of its own, so that
 # products are of integers.
 _INT8_PRODUCTS = 4
@@ -42,11 +49,15 @@ def build_onnx(weights: ModernBertWeights, *, max_tokens: int, plan: PrecisionPl
     Inputs: `input_ids` and `attention_mask` (1 token, 0 padding), int64 [batch, sequence], sequence at most
     `max_tokens`. Outputs: `logits` and `p_cloud` = sigmoid(logits), float32 [batch, 1].
     """
-    operations = OnnxOperations(weights.config, max_tokens, plan)
+    return emit(OnnxOperations(weights.config, max_tokens, plan), weights)
+
+
+def emit(operations: OnnxOperations, weights: ModernBertWeights) -> OnnxGraph:
+    """Run the forward pass over `operations`, which must be fresh, and name its outputs."""
     scores = forward(operations, weights)
     operations.rename(scores.logits, "logits")
     operations.rename(scores.p_cloud, "p_cloud")
-    return OnnxGraph(operations.nodes, operations.constants)
+    return OnnxGraph(operations.nodes.nodes, operations.nodes.constants)
 
 
 @dataclass
@@ -56,12 +67,13 @@ class OnnxOperations:
     config: ModernBertConfig
     max_tokens: int
     plan: PrecisionPlan
-    nodes: list[NodeProto] = field(default_factory=list)
-    constants: dict[str, NDArray[np.generic]] = field(default_factory=dict)
-    _cached: dict[str, str] = field(default_factory=dict)
+    nodes: Nodes = field(default_factory=Nodes)
+
+    def __post_init__(self) -> None:
+        self._attention = AttentionNodes(self.nodes, self.config.heads, self.config.hidden_size)
 
     def embed(self, table: Parameter) -> str:
-        if self._precision(table) is Precision.FP32:
+        if self._format(table) is MatrixFormat.FP32:
             return self._node("Gather", [self._constant(table.name, table.value), "input_ids"])
         rows = int8_rows(table.value)
         values = self._node("Gather", [self._constant(f"{table.name}.int8", rows.values), "input_ids"])
@@ -69,11 +81,11 @@ class OnnxOperations:
         return self.multiply(self._node("Cast", [values], to=TensorProto.FLOAT), scales)
 
     def linear(self, x: str, layer: Linear) -> str:
-        precision = self._precision(layer.weight)
-        if precision is Precision.INT8:
+        matrix_format = self._format(layer.weight)
+        if matrix_format is MatrixFormat.INT8:
             product = self._int8_product(x, layer.weight)
-        elif precision is Precision.INT4:
-            product = self._int4_product(x, layer.weight)
+        elif matrix_format is not MatrixFormat.FP32:
+            product = self._product_in_blocks(x, layer.weight, matrix_format)
         else:
             product = self._node("MatMul", [x, self._constant(layer.weight.name, layer.weight.value.T)])
         if layer.bias is None:
@@ -88,7 +100,7 @@ class OnnxOperations:
         return self._node("LayerNormalization", inputs, axis=-1, epsilon=norm.epsilon)
 
     def split(self, x: str, parts: int) -> tuple[str, ...]:
-        return tuple(self._nodes("Split", [x], parts, axis=-1, num_outputs=parts))
+        return tuple(self.nodes.add_with_outputs("Split", [x], parts, axis=-1, num_outputs=parts))
 
     def rotate(self, x: str, theta: float) -> str:
         cosine, sine = rope_tables(self.max_tokens, self.config.head_size, theta)
@@ -100,17 +112,7 @@ class OnnxOperations:
         return self._node("RotaryEmbedding", [x, start, *tables], domain=MICROSOFT, num_heads=self.config.heads)
 
     def attention(self, query: str, key: str, value: str, *, window: int | None, scale: float) -> str:
-        inputs = [query, key, value, "", self._once("padding", self._padding_mask)]
-        if window is not None:
-            inputs.append(self._once(f"window.{window}", lambda: self._window_bias(window)))
-        return self._node(
-            "MultiHeadAttention",
-            inputs,
-            domain=MICROSOFT,
-            num_heads=self.config.heads,
-            mask_filter_value=_MASKED,
-            scale=scale,
-        )
+        return self._attention.append(query, key, value, window=window, scale=scale)
 
     def gelu(self, x: str) -> str:
         return self._node("Gelu", [x], domain=MICROSOFT)
@@ -135,14 +137,14 @@ class OnnxOperations:
 
     def rename(self, output: str, name: str) -> None:
         """Give a node's output the name it has in the model's interface."""
-        for node in self.nodes:
+        for node in self.nodes.nodes:
             for names in (node.input, node.output):
                 for index, existing in enumerate(names):
                     if existing == output:
                         names[index] = name
 
-    def _precision(self, parameter: Parameter) -> Precision:
-        return self.plan.get(parameter.name, Precision.FP32)
+    def _format(self, parameter: Parameter) -> MatrixFormat:
+        return self.plan.get(parameter.name, MatrixFormat.FP32)
 
     def _int8_product(self, x: str, weight: Parameter) -> str:
         """Multiply integers: `x` is rounded to uint8 as it comes, with one scale for the whole tensor."""
@@ -151,56 +153,32 @@ class OnnxOperations:
         scales = self._constant(f"{weight.name}.scales", rows.scales)
         return self._node("DynamicQuantizeMatMul", [x, values, scales], domain=MICROSOFT)
 
-    def _int4_product(self, x: str, weight: Parameter) -> str:
-        blocks = int4_blocks(weight.value)
+    def _product_in_blocks(self, x: str, weight: Parameter, matrix_format: MatrixFormat) -> str:
+        values: NDArray[np.uint8]
+        if matrix_format is MatrixFormat.INT4:
+            four = int4_blocks(weight.value)
+            bits, block, values, scales = 4, INT4_BLOCK, four.packed, four.scales
+        else:
+            eight = int8_blocks(weight.value)
+            bits, block, values, scales = 8, INT8_BLOCK, eight.values, eight.scales
         outputs, inputs = weight.value.shape
         return self._node(
             "MatMulNBits",
             [
                 x,
-                self._constant(f"{weight.name}.int4", blocks.packed),
-                self._constant(f"{weight.name}.scales", blocks.scales.reshape(-1)),
+                self._constant(f"{weight.name}.int{bits}", values),
+                self._constant(f"{weight.name}.scales", scales.reshape(-1)),
             ],
             domain=MICROSOFT,
             K=inputs,
             N=outputs,
-            bits=4,
-            block_size=INT4_BLOCK,
+            bits=bits,
+            block_size=block,
             accuracy_level=_INT8_PRODUCTS,
         )
 
-    def _padding_mask(self) -> str:
-        return self._node("Cast", ["attention_mask"], to=TensorProto.INT32)
-
-    def _window_bias(self, window: int) -> str:
-        """[1, 1, sequence, sequence]: 0 where |i - j| <= window, else a value that softmax turns into 0."""
-        length = self._node("Squeeze", [self._node("Shape", ["input_ids"], start=1, end=2)])
-        zero, one = self._constant("zero", np.array(0)), self._constant("one", np.array(1))
-        position = self._node("Range", [zero, length, one])
-        column = self._node("Unsqueeze", [position, self._constant("axis.1", np.array([1]))])
-        distance = self._node("Abs", [self._node("Sub", [column, position])])
-        outside = self._node("Greater", [distance, self._constant(f"window.{window}", np.array(window))])
-        masked = self._constant("masked", np.array(_MASKED, np.float32))
-        bias = self._node("Where", [outside, masked, self._constant("unmasked", np.array(0, np.float32))])
-        return self._node("Unsqueeze", [bias, self._constant("axes.0.1", np.array([0, 1]))])
-
-    def _once(self, key: str, make: Callable[[], str]) -> str:
-        if key not in self._cached:
-            self._cached[key] = make()
-        return self._cached[key]
-
     def _constant(self, name: str, value: NDArray[np.generic]) -> str:
-        self.constants.setdefault(name, value)
-        return name
+        return self.nodes.constant(name, value)
 
     def _node(self, kind: str, inputs: Sequence[str], *, domain: str = "", **attributes: int | float) -> str:
-        (output,) = self._nodes(kind, inputs, 1, domain=domain, **attributes)
-        return output
-
-    def _nodes(
-        self, kind: str, inputs: Sequence[str], outputs: int, *, domain: str = "", **attributes: int | float
-    ) -> list[str]:
-        name = f"{kind}.{len(self.nodes)}"
-        names = [name if outputs == 1 else f"{name}.{index}" for index in range(outputs)]
-        self.nodes.append(helper.make_node(kind, inputs, names, name=name, domain=domain, **attributes))
-        return names
+        return self.nodes.add(kind, inputs, domain=domain, **attributes)

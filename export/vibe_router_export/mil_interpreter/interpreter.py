@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vibe_router.errors import EngineError
 from vibe_router_export.mil_interpreter.arithmetic import Arithmetic, Rounding
 from vibe_router_export.mil_interpreter.compressed import DECOMPRESSIONS
-from vibe_router_export.mil_interpreter.operations import OPERATIONS
+from vibe_router_export.mil_interpreter.operations import MOVES, OPERATIONS
 from vibe_router_export.mil_interpreter.package import Blob, Constant, Function, Operation, Package, TensorType
 
 _CONSTANT = "const"
@@ -76,7 +76,7 @@ class Interpreter:
             key: self._argument(sources, values, many=key == "values") for key, sources in operation.arguments.items()
         }
         kind = operation.outputs[0][1]
-        arithmetic = Arithmetic(self.rounding, half=kind.dtype == "fp16")
+        arithmetic = Arithmetic(self.rounding, half=kind.dtype == "fp16" and operation.kind not in MOVES)
         results = OPERATIONS[operation.kind](arithmetic, arguments)
         if not isinstance(results, list):
             results = [results]

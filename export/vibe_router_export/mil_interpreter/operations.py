@@ -175,3 +175,8 @@ OPERATIONS: dict[str, Compute] = {
     "transpose": lambda _, a: a["x"].transpose([int(axis) for axis in a["perm"]]),
 }
 """Every operation that can be run, by its MIL name."""
+
+MOVES = frozenset(
+    {"concat", "expand_dims", "gather", "reshape", "select", "slice_by_index", "split", "squeeze", "transpose"}
+)
+"""Operations that only move numbers: what went in rounded comes out rounded."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 from vibe_router.bundle import Bundle, open_bundle
-from vibe_router.errors import UsageError
+from vibe_router.errors import BundleCorruptError, UsageError
 from vibe_router.manifest import MANIFEST_NAME, FileEntry, Manifest, dump_manifest, parse_manifest
+from vibe_router.staging import staged_folder
 
 CARD = "README.md"
 
@@ -37,27 +37,32 @@ def write_copy(bundle: Bundle, folder: Path, manifest: Manifest, *, card_section
         BundleCorruptError: the bundle's files are not what its manifest says.
     """
     check_free(folder)
-    target = folder.absolute()
-    try:
-        temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    with staged_folder(folder) as staged:
+        copy_files(bundle, staged)
+        final = _extend_card(staged, manifest, card_section)
+        text = dump_manifest(final)
+        parse_manifest(text)
+        (staged / MANIFEST_NAME).write_text(text, encoding="utf-8")
+        open_bundle(staged).check()
+        staged.chmod(bundle.folder.stat().st_mode & 0o777)
+
+
+def copy_files(bundle: Bundle, folder: Path) -> None:
+    """Copy the manifest of `bundle` and the files it lists into an empty folder, and check the copies.
+
+    Raises:
+        BundleCorruptError: the files are not what the manifest says, or were replaced while they were copied.
+    """
+    for name in bundle.manifest.files:
+        copied = folder / name
+        copied.parent.mkdir(parents=True, exist_ok=True)
         try:
-            for name in manifest.files:
-                copied = temporary / name
-                copied.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(bundle.path(name), copied)
-            # Checked before the card changes: a copy must not bless what was altered in the original.
-            Bundle(temporary, manifest).check()
-            final = _extend_card(temporary, manifest, card_section)
-            text = dump_manifest(final)
-            parse_manifest(text)
-            (temporary / MANIFEST_NAME).write_text(text, encoding="utf-8")
-            open_bundle(temporary).check()
-            temporary.chmod(bundle.folder.stat().st_mode & 0o777)
-            temporary.rename(target)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    except OSError as error:
-        raise UsageError(f"cannot write {folder}: {error.strerror}", hint="name a writable folder") from error
+            shutil.copyfile(bundle.path(name), copied)
+        except (FileNotFoundError, PermissionError) as error:
+            raise BundleCorruptError(f"{name} cannot be read: {error.strerror}", hint="make it readable") from error
+    (folder / MANIFEST_NAME).write_text(dump_manifest(bundle.manifest), encoding="utf-8")
+    # Whoever changes the copy enters new hashes: what was altered in the original must be found before.
+    Bundle(folder, bundle.manifest).check()
 
 
 def _extend_card(folder: Path, manifest: Manifest, section: str) -> Manifest:

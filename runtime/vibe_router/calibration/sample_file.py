@@ -12,7 +12,6 @@ Only counts are written: no prompt can be recovered from such a file.
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,8 @@ import numpy as np
 
 from vibe_router.calibration.histogram import BINS, LOGIT_STEP, CountArray, ScoreHistogram
 from vibe_router.calibration.sample import Part, ScoreSample
-from vibe_router.errors import DataError, UsageError
+from vibe_router.errors import DataError
+from vibe_router.staging import write_file
 
 SCHEMA = "vibe-router-histogram/1"
 _KEYS = {
@@ -54,15 +54,7 @@ def save_sample(sample: ScoreSample, path: Path) -> None:
         "choose": _dump_part(sample.choose),
         "check": _dump_part(sample.check),
     }
-    if path.exists():
-        raise UsageError(f"{path} exists", hint="name a file that does not exist; nothing is overwritten")
-    try:
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            json.dump(content, file, allow_nan=False)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}", hint="name a writable folder") from error
-    temporary.replace(path)
+    write_file(path, json.dumps(content, allow_nan=False).encode(), overwrite=False)
 
 
 def load_sample(path: Path) -> ScoreSample:

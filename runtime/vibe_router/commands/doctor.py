@@ -16,14 +16,23 @@ from vibe_router.commands.options import BundleArgument, JsonOption
 from vibe_router.commands.output import print_json, print_table
 from vibe_router.errors import VibeRouterError
 
-_LIBRARIES = ("numpy", "tokenizers", "onnxruntime", "typer", "rich", "huggingface_hub", "coremltools")
+_LIBRARIES = (
+    "numpy",
+    "tokenizers",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "typer",
+    "rich",
+    "huggingface_hub",
+    "coremltools",
+)
 
 
 def doctor(bundle: BundleArgument = None, as_json: JsonOption = False) -> None:
     """Show versions, execution providers, threads, the bundle and the cache folder of this machine."""
-    import onnxruntime
-
+    from vibe_router.engines.cuda_session import cuda_problem
     from vibe_router.engines.onnx import available_cpus
+    from vibe_router.engines.onnx_library import onnxruntime, telemetry_disabled
 
     problem: VibeRouterError | None = None
     facts: dict[str, Any] = {
@@ -32,6 +41,9 @@ def doctor(bundle: BundleArgument = None, as_json: JsonOption = False) -> None:
         "platform": platform.platform(),
         "libraries": {name: _version(name) for name in _LIBRARIES},
         "execution providers": list(onnxruntime.get_available_providers()),
+        "onnxruntime telemetry": "off" if telemetry_disabled() else "left on by ORT_DISABLE_TELEMETRY",
+        "cuda": cuda_problem() or "available",
+        "verify": "SHA-256 of what is used, at every load; Router.load(verify='all' or 'off') checks more or none",
         "threads": available_cpus(),
         "hub cache": str(_hub_cache()),
         "hub offline": os.environ.get("HF_HUB_OFFLINE", ""),

@@ -20,9 +20,10 @@ from vibe_router.commands.options import (
 )
 from vibe_router.commands.output import decision_fields, print_json, progress_bar
 from vibe_router.commands.rows import read_prompts
+from vibe_router.engines.usage import Usage
 from vibe_router.errors import DataError, PromptError, UsageError
 from vibe_router.events import Progress
-from vibe_router.policy import Decision
+from vibe_router.policy import Decision, Target
 from vibe_router.router import Router
 
 _STDIN = "-"
@@ -38,6 +39,12 @@ def route(
     profile: Annotated[str | None, typer.Option("--profile", "-p", help="One of the bundle's profiles.")] = None,
     threshold: Annotated[float | None, typer.Option(help="A threshold on p_cloud instead of a profile's.")] = None,
     no_cloud: Annotated[bool, typer.Option("--no-cloud", help="Score, but always stay on the device.")] = False,
+    fallback: Annotated[
+        Target | None, typer.Option(help="Where to go without a score, when the engine fails or is too late.")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="How long a score may take; for PROMPT only.")
+    ] = None,
     engine: EngineOption = "auto",
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = None,
@@ -47,10 +54,20 @@ def route(
     """Decide for a prompt, or for each line of a JSONL file: device or cloud."""
     if (prompt is None) == (input_file is None):
         raise UsageError("give either a prompt or --input FILE", hint="vibe-router route 'what is 2+2?'")
-    with Router.load(bundle, engine=engine, precision=precision, threads=threads) as router:
+    if timeout is not None and input_file is not None:
+        raise UsageError("--timeout is for one prompt, not for --input", hint="leave it out")
+    usage = Usage.REPEATEDLY if prompt is None else Usage.ONCE
+    with Router.load(bundle, engine=engine, precision=precision, threads=threads, usage=usage) as router:
         if prompt is not None:
             text = _read_stdin() if prompt == _STDIN else prompt
-            decision = router.route(text, profile=profile, threshold=threshold, allow_cloud=not no_cloud)
+            decision = router.route(
+                text,
+                profile=profile,
+                threshold=threshold,
+                allow_cloud=not no_cloud,
+                fallback=fallback,
+                timeout=timeout,
+            )
             if as_json:
                 print_json(decision_fields(decision), indent=None)
             else:
@@ -64,6 +81,7 @@ def route(
                     profile=profile,
                     threshold=threshold,
                     allow_cloud=not no_cloud,
+                    fallback=fallback,
                     chunk=chunk,
                 )
                 _print_stream(decisions, numbers, name=str(input_file), as_json=as_json)
@@ -93,10 +111,14 @@ def _remember(rows: Iterator[tuple[int, str]], numbers: deque[int]) -> Iterator[
 
 
 def _describe(decision: Decision) -> str:
-    relation = ">" if decision.margin > 0 else "<="
+    if decision.p_cloud is None or decision.margin is None:
+        score = "no score"
+    else:
+        relation = ">" if decision.margin > 0 else "<="
+        score = f"p_cloud {decision.p_cloud:.4f} {relation} {decision.threshold:.4f}"
     cut = ", cut" if decision.truncated else ""
     return (
-        f"{decision.target.value:<6}  p_cloud {decision.p_cloud:.4f} {relation} {decision.threshold:.4f}  "
+        f"{decision.target.value:<6}  {score}  "
         f"{decision.tokens} tokens{cut}  {decision.engine}  {decision.reason.value}"
     )
 

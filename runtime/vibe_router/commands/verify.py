@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -24,9 +26,20 @@ def verify(
     engine: EngineOption = "auto",
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = None,
+    report_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--report", help="On a Mac, for Core ML: also measure placement, latency and energy, and write this JSON."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Replay the bundle's golden prompts on this machine's engine and compare with the reference."""
+    if report_file is not None:
+        from vibe_router.commands.verify_mac import verify_mac
+
+        verify_mac(bundle, engine=engine, precision=precision, report=report_file, as_json=as_json)
+        return
     with (
         Router.load(bundle, engine=engine, precision=precision, threads=threads) as router,
         progress_bar("verifying") as progress,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,20 @@ _PACKAGE = ".mlpackage"
 _INPUT, _LOGIT = "input_ids", "logit"
 
 
+@dataclass(frozen=True)
+class CompiledFunction:
+    """A function of a package, and the compiled model that has it; `name` is None where it is the only one."""
+
+    package: Path
+    compiled: Path
+    name: str | None
+
+
 class CompiledPrograms:
     """The functions of one or several packages, each loaded on first use and then kept."""
 
-    def __init__(self, functions: dict[int, tuple[Path, str | None]], *, compute_units: str) -> None:
-        """`functions` maps lengths to a compiled model and the name of its function (None: it has but one)."""
+    def __init__(self, functions: Mapping[int, CompiledFunction], *, compute_units: str) -> None:
+        """`functions` stand by their lengths; `compute_units` is a value of `COMPUTE_UNITS`."""
         self.lengths: Sequence[int] = tuple(sorted(functions))
         self._functions = functions
         self._compute_units = compute_units
@@ -37,7 +47,7 @@ class CompiledPrograms:
         length = input_ids.shape[1]
         try:
             if length not in self._loaded:
-                self._loaded[length] = self._load(*self._functions[length])
+                self._loaded[length] = self._load(self._functions[length])
             return float(np.asarray(self._loaded[length].predict({_INPUT: input_ids})[_LOGIT]).reshape(-1)[0])
         except Exception as error:
             raise EngineError(f"Core ML failed on the function for {length} tokens: {error}") from error
@@ -46,15 +56,24 @@ class CompiledPrograms:
         """Drop the loaded models."""
         self._loaded.clear()
 
-    def _load(self, path: Path, function: str | None) -> Any:
+    def _load(self, function: CompiledFunction) -> Any:
         import coremltools as ct
 
         units = ct.ComputeUnit[self._compute_units]
-        return ct.models.CompiledMLModel(str(path), compute_units=units, function_name=function)
+        return ct.models.CompiledMLModel(str(function.compiled), compute_units=units, function_name=function.name)
 
 
 def load_programs(bundle: Bundle, file: EngineFile, *, engine: str) -> CompiledPrograms:
-    """Compile the packages of an engine file, or find them compiled in the cache.
+    """Return the functions of an engine file on the hardware that `engine` names.
+
+    Raises:
+        MissingExtraError, BundleCorruptError, EngineError: as `compile_packages`.
+    """
+    return CompiledPrograms(compile_packages(bundle, file), compute_units=COMPUTE_UNITS[engine])
+
+
+def compile_packages(bundle: Bundle, file: EngineFile) -> dict[int, CompiledFunction]:
+    """Compile the packages of an engine file, or find them compiled in the cache; return the functions by length.
 
     Raises:
         MissingExtraError: coremltools is not installed.
@@ -68,14 +87,15 @@ def load_programs(bundle: Bundle, file: EngineFile, *, engine: str) -> CompiledP
     bundle.check(skip=set(bundle.manifest.files) - set(names))
     root = bundle.folder / file.file
     packages = [root] if file.file.endswith(_PACKAGE) else sorted(root.glob(f"*{_PACKAGE}"))
-    functions: dict[int, tuple[Path, str | None]] = {}
+    functions: dict[int, CompiledFunction] = {}
     for package in packages:
         description = ct.utils.load_spec(str(package)).description
         compiled = _compiled(ct, package, _fingerprint(bundle, package))
         for function in description.functions or [description]:
             name = function.name if description.functions else None
-            functions[int(function.input[0].type.multiArrayType.shape[-1])] = (compiled, name)
-    return CompiledPrograms(functions, compute_units=COMPUTE_UNITS[engine])
+            length = int(function.input[0].type.multiArrayType.shape[-1])
+            functions[length] = CompiledFunction(package, compiled, name)
+    return functions
 
 
 def _compiled(ct: Any, package: Path, fingerprint: str) -> Path:

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
+from vibe_router.engines.external_weights import ExternalWeights
+from vibe_router.engines.onnx_library import onnxruntime
+from vibe_router.engines.stop import CURRENT_STOP, Stop
+from vibe_router.engines.usage import Usage
 from vibe_router.engines.x86 import int8_products_overflow
 from vibe_router.errors import EngineError
 
@@ -18,6 +21,8 @@ _PROVIDER = "CPUExecutionProvider"
 _INPUTS = {"input_ids": "tensor(int64)", "attention_mask": "tensor(int64)"}
 _LOGITS = "logits"
 _ERRORS_ONLY = 3
+# A run that was asked to end calls that an error.
+_FATAL_ONLY = 4
 
 
 class OnnxCpuEngine:
@@ -25,8 +30,17 @@ class OnnxCpuEngine:
 
     name = NAME
 
-    def __init__(self, content: bytes | Path, *, file: str, precision: str, threads: int | None = None) -> None:
-        """Make a session from the bytes of an ONNX file, or from its path where big weights lie in a file beside it.
+    def __init__(
+        self,
+        content: bytes | Path,
+        *,
+        file: str,
+        precision: str,
+        threads: int | None = None,
+        usage: Usage = Usage.REPEATEDLY,
+        weights: ExternalWeights | None = None,
+    ) -> None:
+        """Make a session from the bytes of an ONNX file and what holds its big weights, or from the path of a file.
 
         `threads` None means `available_cpus()`.
 
@@ -35,12 +49,14 @@ class OnnxCpuEngine:
         """
         self.file = file
         self.precision = precision
+        options = _session_options(threads or available_cpus(), precision, usage)
         try:
+            mapping = None if weights is None else weights.give_to(options)
             self._session: Any = onnxruntime.InferenceSession(
-                content if isinstance(content, bytes) else str(content),
-                sess_options=_session_options(threads or available_cpus(), precision),
-                providers=[_PROVIDER],
+                content if isinstance(content, bytes) else str(content), sess_options=options, providers=[_PROVIDER]
             )
+            # As long as the session lives it reads from there.
+            self._session.weights_mapping = mapping
         except Exception as error:
             raise EngineError(
                 f"ONNX Runtime cannot load {file}: {_first_line(error)}",
@@ -60,7 +76,9 @@ class OnnxCpuEngine:
         if session is None:
             raise EngineError(f"the engine {self.name} has been closed", hint="load the router again")
         try:
-            (output,) = session.run([_LOGITS], {"input_ids": input_ids, "attention_mask": attention_mask})
+            (output,) = session.run(
+                [_LOGITS], {"input_ids": input_ids, "attention_mask": attention_mask}, _run_options(CURRENT_STOP.get())
+            )
         except Exception as error:
             raise EngineError(f"ONNX Runtime failed on {self.file}: {_first_line(error)}") from error
         logits: NDArray[np.float32] = output.reshape(-1)
@@ -73,7 +91,11 @@ class OnnxCpuEngine:
 
     def close(self) -> None:
         """Drop the session and with it its memory."""
-        self._session = None
+        from vibe_router.engines.memory import return_free_memory
+
+        if self._session is not None:
+            self._session = None
+            return_free_memory()
 
 
 def available_cpus() -> int:
@@ -83,21 +105,40 @@ def available_cpus() -> int:
     return os.cpu_count() or 1
 
 
-def _session_options(threads: int, precision: str) -> Any:
+def _session_options(threads: int, precision: str, usage: Usage) -> Any:
+    """Return the settings whose measurements are in docs/speed.md."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     # The graph is one chain of nodes: a second pool would have nothing to run beside it.
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    # Threads that spin while they wait would burn a caller's CPU between two prompts.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Threads spin from one node to the next, which sleeping ones would be late for, but not from one prompt to the
+    # next, where they would burn a caller's CPU.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    # Exported graphs are fused already. What is left to ONNX Runtime's optimiser takes longer to look for than it
+    # brings, and its fusion of the last Add with its norm is slower than the two.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     # Prompts differ in length: a memory pattern planned for one shape is planned again for the next.
     options.enable_mem_pattern = False
+    if usage is Usage.ONCE:
+        # Weights stay as they lie in the mapped file instead of being copied into the order that products want.
+        options.add_session_config_entry("session.disable_prepacking", "1")
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     if precision == "int8" and int8_products_overflow():
         # A slower way with the right result; a third slower, so not where the fast one is right too.
         options.add_session_config_entry("session.x64quantprecision", "1")
     # Its warnings go to stderr, which belongs to the host application.
     options.log_severity_level = _ERRORS_ONLY
+    return options
+
+
+def _run_options(stop: Stop | None) -> Any:
+    """Return options through which `stop` ends a run between two nodes; None where nobody may ask for that."""
+    if stop is None:
+        return None
+    options = onnxruntime.RunOptions()
+    options.log_severity_level = _FATAL_ONLY
+    stop.when_set(lambda: setattr(options, "terminate", True))
     return options
 
 

@@ -26,7 +26,8 @@ class Engine(Protocol):
     def logits(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the logits, float32 [batch], of ids and mask, int64 [batch, sequence].
 
-        The mask is 1 for a token and 0 for padding, which stands at the end.
+        The mask is 1 for a token and 0 for padding, which stands at the end. An engine that can end a call early
+        does so when `vibe_router.engines.stop.CURRENT_STOP` asks for it, with an EngineError.
 
         Raises:
             EngineError: the engine failed, or a logit is not finite.

@@ -18,6 +18,7 @@ from vibe_router.evaluation.logistic import FloatArray
 from vibe_router.evaluation.metrics import route
 from vibe_router.evaluation.reliability import ReliabilityBin, reliability_bins
 from vibe_router.evaluation.scoring import Scored
+from vibe_router.staging import write_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -144,7 +145,7 @@ def save_figures(figures: Mapping[str, Figure], folder: Path) -> tuple[Path, ...
         for name, figure in figures.items():
             for suffix, content in (("png", png_bytes(figure)), ("svg", svg_bytes(figure))):
                 path = folder / f"{name}.{suffix}"
-                path.write_bytes(content)
+                write_file(path, content)
                 written.append(path)
     except OSError as error:
         raise UsageError(f"cannot write to {folder}: {error.strerror}", hint="name a writable folder") from error

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import base64
-import os
-import tempfile
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
-from vibe_router.errors import UsageError
 from vibe_router.evaluation.evaluate import Evaluation
 from vibe_router.evaluation.tables import Table, explain, tables
+from vibe_router.staging import write_file
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
@@ -43,19 +41,9 @@ def save_report(text: str, path: Path) -> None:
 
     Raises:
         UsageError: the path cannot be written.
+        VibeRouterError: the disk is full.
     """
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}", hint="name a writable place") from error
+    write_file(path, text.encode())
 
 
 def _table(table: Table) -> str:

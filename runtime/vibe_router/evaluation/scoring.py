@@ -44,9 +44,11 @@ def score_rows(router: Router, rows: Iterable[Row], name: str) -> Iterator[tuple
     """
     for row in rows:
         try:
-            yield row, router.route(row.prompt).p_cloud
+            p_cloud = router.route(row.prompt).p_cloud
         except PromptError as error:
             raise PromptError(f"{name}:{row.line}: {error.message}", hint=error.hint) from error
+        assert p_cloud is not None, "without a fallback there is a score or an error"
+        yield row, p_cloud
 
 
 def score_all(router: Router, rows: Sequence[Row], name: str, *, progress: ProgressCallback | None = None) -> Scored:

@@ -20,16 +20,16 @@ def tokenizer(
 ) -> None:
     """Train a tokenizer of ModernBERT's kind on the training part of prompts."""
     require_training()
+    from vibe_router.staging import write_file
     from vibe_router_training.checkpoint import require_new
     from vibe_router_training.data import Split, read_prompts, split_of
-    from vibe_router_training.router_config import replace_file
     from vibe_router_training.tokenizer import train_tokenizer
 
     require_new(out)
     texts = [row.prompt for path in data for row in read_prompts(path) if split_of(row.prompt) is Split.TRAIN]
     trained = train_tokenizer(texts, vocabulary_size=vocabulary)
     out.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(out, trained.to_str(pretty=True).encode("utf-8"))
+    write_file(out, trained.to_str(pretty=True).encode("utf-8"))
     size = trained.get_vocab_size()
     print_result(
         {"tokenizer": str(out), "prompts": len(texts), "vocabulary": size},

@@ -1,0 +1,41 @@
+"""What a frozen application that imports vibe_router needs beside the modules that PyInstaller finds itself.
+
+With `hooksconfig={"vibe_router": {"bundled_router": False}}` in the call of Analysis the bundled router stays behind,
+for applications that carry a bundle of their own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PyInstaller import isolated
+from PyInstaller.utils.hooks import get_hook_config
+
+if TYPE_CHECKING:
+    from PyInstaller.depend.imphookapi import PostGraphAPI
+
+# Libraries of the extras, which the runtime does without. An application that wants one imports it itself, or names
+# it in `hiddenimports`. Without this, huggingface_hub or coremltools would draw torch in where it is installed.
+excludedimports = ["coremltools", "huggingface_hub", "matplotlib", "scipy"]
+
+
+def hook(hook_api: PostGraphAPI) -> None:
+    """Add the bundled router where `vibe_router.bundle.bundled_folder` looks for it in an installed package."""
+    if get_hook_config(hook_api, "vibe_router", "bundled_router") is not False:
+        # In a process of its own: what runs here must not meet the modules of the application.
+        hook_api.add_datas(isolated.call(bundled_files))
+
+
+def bundled_files() -> list[tuple[str, str]]:
+    """Return each file of the bundled router, with the folder that it gets in the application."""
+    from pathlib import PurePosixPath
+
+    from vibe_router.bundle import open_bundle
+    from vibe_router.manifest import MANIFEST_NAME
+
+    bundle = open_bundle()
+    # A damaged file must stop the build, not the customer's start.
+    bundle.check()
+    names = [MANIFEST_NAME, *bundle.manifest.files]
+    target = PurePosixPath("vibe_router/_bundles/nano")
+    return [(str(bundle.folder / name), str((target / name).parent)) for name in names]

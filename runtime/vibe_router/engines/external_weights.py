@@ -1,0 +1,37 @@
+"""How ONNX Runtime gets weights that lie in a file beside their graph."""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+
+@dataclass(frozen=True)
+class WeightsFolder:
+    """Weights in a file of this folder. ONNX Runtime maps it piece by piece, which takes the least memory."""
+
+    folder: Path
+
+    def give_to(self, options: Any) -> None:
+        """Tell a session's options."""
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(self.folder))
+
+
+@dataclass(frozen=True)
+class WeightsMapping:
+    """Weights in an open file, which the graph calls `name`. All of it is mapped at once."""
+
+    name: str
+    descriptor: int
+
+    def give_to(self, options: Any) -> mmap.mmap:
+        """Tell a session's options, and return what must live as long as the session."""
+        mapping = mmap.mmap(self.descriptor, 0, access=mmap.ACCESS_READ)
+        options.add_session_config_entry("session.use_external_initializer_file_buffers_directly", "1")
+        options.add_external_initializers_from_files_in_memory([self.name], [mapping], [len(mapping)])
+        return mapping
+
+
+ExternalWeights: TypeAlias = WeightsFolder | WeightsMapping

@@ -1,0 +1,37 @@
+"""How much memory of this process is in RAM (resident set size), in bytes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+_STATUS = Path("/proc/self/status")
+
+
+def peak_resident() -> int | None:
+    """Return the most that was in RAM at a time since this program started; None where the system does not tell.
+
+    On Linux this is VmHWM: what `getrusage` calls ru_maxrss starts with the parent's size and so cannot be used for
+    a child of a large process.
+    """
+    if _STATUS.exists():
+        return _status("VmHWM")
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def current_resident() -> int | None:
+    """Return what is in RAM now; None where only the peak is told (macOS) or nothing (Windows)."""
+    return _status("VmRSS") if _STATUS.exists() else None
+
+
+def _status(field: str) -> int | None:
+    for line in _STATUS.read_text("utf-8").splitlines():
+        name, _, value = line.partition(":")
+        if name == field:
+            return int(value.split()[0]) * 1024
+    return None

@@ -1,0 +1,43 @@
+"""Durations: taken with a monotonic clock, told as median and 95th percentile."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """Median and 95th percentile in milliseconds of `calls` durations."""
+
+    calls: int
+    median_ms: float
+    p95_ms: float
+
+
+def summarize(seconds: Sequence[float]) -> Timing:
+    """Return the summary of at least one duration, given in seconds."""
+    median, high = np.percentile(seconds, [50, 95])
+    return Timing(calls=len(seconds), median_ms=float(median) * 1e3, p95_ms=float(high) * 1e3)
+
+
+def time_calls(
+    call: Callable[[], object], *, calls: int, warm_up: int = 1, least: int = 1, limit: float = float("inf")
+) -> list[float]:
+    """Return the seconds of `calls` calls one after the other, after `warm_up` calls that are not timed.
+
+    Once `limit` seconds have gone into the timed ones, only `least` of them are waited for.
+    """
+    for _ in range(warm_up):
+        call()
+    seconds: list[float] = []
+    spent = 0.0
+    while len(seconds) < calls and (len(seconds) < least or spent < limit):
+        started = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - started)
+        spent += seconds[-1]
+    return seconds

@@ -1,0 +1,225 @@
+"""What ONNX Runtime never gets to see."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from google.protobuf.message import DecodeError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import ModelProto, TensorProto, helper
+
+from tests.support.bundles import tiny_graph
+from tests.support.checkpoints import small_config
+from vibe_router.errors import BundleCorruptError
+from vibe_router.onnx_graph_check import OPERATORS, WeightsFile, check_onnx_graph
+from vibe_router_export import onnx_file
+from vibe_router_export.config import parse_config
+from vibe_router_export.emit.onnx_graph import build_onnx
+from vibe_router_export.emit.onnx_half import build_half_precision_onnx
+from vibe_router_export.half_precision import HalfPrecisionFolds, fold_for_half_precision
+from vibe_router_export.quantize import Precision, lowered
+from vibe_router_export.random_checkpoint import random_tensors
+from vibe_router_export.weights import arrange
+
+NAME = "onnx/model.onnx"
+WEIGHTS = WeightsFile("model.onnx_data", 4096)
+
+
+def check(model: ModelProto | bytes, weights: WeightsFile | None = WEIGHTS) -> None:
+    check_onnx_graph(model if isinstance(model, bytes) else model.SerializeToString(), name=NAME, weights=weights)
+
+
+def graphs_of(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for inner in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
+                yield from graphs_of(inner)
+
+
+def operators_of(model: ModelProto) -> set[tuple[str, str]]:
+    return {(node.domain, node.op_type) for graph in graphs_of(model.graph) for node in graph.node}
+
+
+@cache
+def emitted(precision: Precision, pooling: str, biases: bool) -> bytes:
+    config = parse_config(
+        json.dumps(small_config(classifier_pooling=pooling, attention_bias=biases, mlp_bias=biases, norm_bias=biases))
+    )
+    weights = arrange(config, random_tensors(config, seed=0))
+    if precision is Precision.FP16:
+        graph = build_half_precision_onnx(fold_for_half_precision(weights, HalfPrecisionFolds()), max_tokens=32)
+    else:
+        graph = build_onnx(weights, max_tokens=32, plan=lowered(weights, precision))
+    tensors = [onnx.numpy_helper.from_array(np.ascontiguousarray(value), key) for key, value in graph.constants.items()]
+    return onnx_file._model(graph, tensors).SerializeToString()
+
+
+def test_the_allowed_operators_are_those_that_the_exporter_emits() -> None:
+    found: dict[str, set[str]] = defaultdict(set)
+    for precision in Precision:
+        for pooling in ("mean", "cls"):
+            for biases in (False, True):
+                content = emitted(precision, pooling, biases)
+                check(content, None)
+                for domain, kind in operators_of(onnx.load_from_string(content)):
+                    found[domain].add(kind)
+    assert found == {domain: set(kinds) for domain, kinds in OPERATORS.items()}
+
+
+def external(model: ModelProto, **entries: str) -> ModelProto:
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in entries.items():
+        tensor.external_data.add(key=key, value=value)
+    return model
+
+
+def test_weights_in_the_one_file_beside_the_graph_are_allowed() -> None:
+    check(external(tiny_graph(8, temperature=1.0), location="model.onnx_data", offset="4000", length="96"))
+
+
+def changed(change: Callable[[ModelProto], object]) -> ModelProto:
+    model = tiny_graph(8, temperature=1.0)
+    change(model)
+    return model
+
+
+def nested(kind: str, depth: int) -> ModelProto:
+    graph = helper.make_graph([helper.make_node(kind, ["x"], ["y"])], "inner", [], [])
+    for _ in range(depth):
+        graph = helper.make_graph([helper.make_node("Add", ["x"], ["y"], body=graph)], "inner", [], [])
+    return changed(lambda model: model.graph.node[0].attribute.append(helper.make_attribute("body", graph)))
+
+
+def with_attribute(value: object, kind: int | None = None) -> ModelProto:
+    attribute = helper.make_attribute("value", value, attr_type=kind)
+    return changed(lambda model: model.graph.node[0].attribute.append(attribute))
+
+
+SPARSE = helper.make_sparse_tensor(
+    helper.make_tensor("v", TensorProto.FLOAT, [1], [1.0]), helper.make_tensor("i", TensorProto.INT64, [1], [0]), [4]
+)
+TEXTS = helper.make_tensor("texts", TensorProto.STRING, [1], [b"x"])
+PLACE = {"location": "model.onnx_data", "offset": "0", "length": "8"}
+HOSTILE = {
+    "another operator": changed(lambda model: setattr(model.graph.node[0], "op_type", "ConstantOfShape")),
+    "no operator": changed(lambda model: model.graph.node[0].ClearField("op_type")),
+    "an operator in another domain": changed(lambda model: setattr(model.graph.node[0], "domain", "ai.onnx.ml")),
+    "an operator of Python's": changed(lambda model: setattr(model.graph.node[0], "domain", "ai.onnx.contrib")),
+    "an imported domain": changed(lambda model: model.opset_import.append(helper.make_opsetid("evil", 1))),
+    "an overload": changed(lambda model: setattr(model.graph.node[0], "overload", "x")),
+    "a function": changed(
+        lambda model: model.functions.append(helper.make_function("", "Add", ["x"], ["y"], [], model.opset_import))
+    ),
+    "training": changed(lambda model: model.training_info.add()),
+    "a sparse initializer": changed(lambda model: model.graph.sparse_initializer.append(SPARSE)),
+    "a sparse attribute": with_attribute(SPARSE),
+    "text in a tensor": changed(lambda model: model.graph.initializer.append(TEXTS)),
+    "several graphs in one attribute": with_attribute([helper.make_graph([], "a", [], [])], onnx.AttributeProto.GRAPHS),
+    "another operator in a graph of a node": nested("Loop", 0),
+    "another operator deep inside": nested("Loop", 3),
+    "graphs too deep": nested("Add", 30),
+    "no graph": ModelProto(ir_version=9),
+    "data in another file": external(tiny_graph(8, temperature=1), **PLACE | {"location": "other"}),
+    "data above the folder": external(tiny_graph(8, temperature=1), **PLACE | {"location": "../model.onnx_data"}),
+    "data at an absolute path": external(tiny_graph(8, temperature=1), **PLACE | {"location": "/etc/passwd"}),
+    "data in memory": external(tiny_graph(8, temperature=1), **PLACE | {"location": "*/_ORT_MEM_ADDR_/*"}),
+    "data behind the end": external(tiny_graph(8, temperature=1), **PLACE | {"offset": "4089"}),
+    "a negative offset": external(tiny_graph(8, temperature=1), **PLACE | {"offset": "-8"}),
+    "a huge length": external(tiny_graph(8, temperature=1), **PLACE | {"length": "9" * 40}),
+    "no length": external(tiny_graph(8, temperature=1), location="model.onnx_data", offset="0"),
+    "a checksum": external(tiny_graph(8, temperature=1), **PLACE, checksum="0"),
+    "places without a location": changed(
+        lambda model: model.graph.initializer[0].external_data.add(key="location", value="model.onnx_data")
+    ),
+    "an attribute with data outside": changed(
+        lambda model: model.graph.node[0].attribute.append(
+            helper.make_attribute("value", external(tiny_graph(8, temperature=1), **PLACE).graph.initializer[0])
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("model", HOSTILE.values(), ids=HOSTILE)
+def test_what_no_router_has_is_refused(model: ModelProto) -> None:
+    with pytest.raises(BundleCorruptError, match=r"onnx/model\.onnx") as caught:
+        check(model)
+    assert len(caught.value.message) < 300
+
+
+def test_data_outside_is_refused_where_the_bundle_lists_none() -> None:
+    with pytest.raises(BundleCorruptError, match="external data"):
+        check(external(tiny_graph(8, temperature=1.0), **PLACE), None)
+
+
+def test_a_location_given_twice_is_refused() -> None:
+    model = external(tiny_graph(8, temperature=1.0), **PLACE)
+    model.graph.initializer[0].external_data.add(key="location", value="other")
+    with pytest.raises(BundleCorruptError):
+        check(model)
+
+
+def test_long_names_are_not_repeated_at_length() -> None:
+    with pytest.raises(BundleCorruptError) as caught:
+        check(changed(lambda model: setattr(model.graph.node[0], "op_type", "x" * 100_000)))
+    assert len(caught.value.message) < 300
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00", b"\xff" * 100, b"<html>", b"\x3a\xff\xff\xff\xff\x7f", b"\x0b\x0c"])
+def test_what_is_no_onnx_file_is_refused(content: bytes) -> None:
+    with pytest.raises(BundleCorruptError):
+        check(content)
+
+
+def test_every_beginning_of_a_graph_is_refused_or_harmless() -> None:
+    content = tiny_graph(8, temperature=1.0).SerializeToString()
+    for end in range(len(content)):
+        agrees_with_protobuf(content[:end])
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.data())
+def test_altered_bytes_are_refused_or_harmless(data: st.DataObject) -> None:
+    content = bytearray(external(tiny_graph(8, temperature=1.0), **PLACE).SerializeToString())
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(content) - 1))
+        content[place : place + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
+    agrees_with_protobuf(bytes(content))
+
+
+def agrees_with_protobuf(content: bytes) -> None:
+    """What passes here must hold nothing forbidden when protobuf's own reader reads it."""
+    try:
+        check(content)
+    except BundleCorruptError:
+        return
+    try:
+        model = onnx.load_from_string(content)
+    except DecodeError:
+        return
+    assert all(kind in OPERATORS.get(domain, ()) for domain, kind in operators_of(model))
+    assert not model.functions
+    assert not model.training_info
+    for graph in graphs_of(model.graph):
+        assert not graph.sparse_initializer
+        for tensor in graph.initializer:
+            places = {entry.key: entry.value for entry in tensor.external_data}
+            assert places.get("location", WEIGHTS.name) == WEIGHTS.name
+            assert int(places.get("offset", 0)) + int(places.get("length", 0)) <= WEIGHTS.bytes
+        for node in graph.node:
+            assert not any(attribute.t.external_data for attribute in node.attribute)
+
+
+def test_the_bundled_router_passes() -> None:
+    path = Path(__file__).resolve().parents[2] / "artifacts" / "nano" / "onnx" / "model.onnx"
+    check(path.read_bytes(), None)
