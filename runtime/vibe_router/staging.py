@@ -122,15 +122,36 @@ def _resolve(target: Path) -> Path:
 
 
 def _require_replaceable(target: Path, replace: str | None) -> None:
-    if not os.path.lexists(target):
-        return
-    if replace is None:
-        raise _exists(target, "choose another place, or replace it with --force")
-    if not target.is_dir() or not ((target / replace).is_file() or not any(target.iterdir())):
-        raise UsageError(
-            f"{target} holds no {replace}, so it is not replaced",
-            hint="choose another place, or remove it yourself",
-        )
+    for _ in range(_ATTEMPTS):
+        seen = _identity(target)
+        if seen is None:
+            return
+        if replace is None:
+            raise _exists(target, "choose another place, or replace it with --force")
+        if _is_replaceable(target, replace):
+            return
+        # What was looked at may have been taken away meanwhile by another process that replaces it.
+        if _identity(target) == seen:
+            raise UsageError(
+                f"{target} holds no {replace}, so it is not replaced",
+                hint="choose another place, or remove it yourself",
+            )
+    raise UsageError(f"cannot replace {target}", hint="other processes keep writing there")
+
+
+def _is_replaceable(target: Path, replace: str) -> bool:
+    try:
+        return target.is_dir() and ((target / replace).is_file() or not any(target.iterdir()))
+    except FileNotFoundError:
+        return False
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 @contextlib.contextmanager
