@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import threading
@@ -12,8 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import typer
 
 from vibe_router import staging
+from vibe_router.commands.entry import run
 from vibe_router.errors import UsageError, VibeRouterError
 from vibe_router.staging import clean, leftovers, staged_folder, write_file
 
@@ -235,3 +238,23 @@ def test_a_file_is_written_whole_with_the_usual_permissions(tmp_path: Path) -> N
     plain.touch()
     assert target.stat().st_mode == plain.stat().st_mode
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "plain"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_request_to_end_removes_what_is_half_written(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = typer.Typer()
+
+    @app.command()
+    def command() -> None:
+        with staged_folder(tmp_path / "target") as folder:
+            (folder / MARKER).write_text("half")
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(sys, "argv", ["command"])
+    with pytest.raises(SystemExit) as ended:
+        run(lambda: app)
+    assert ended.value.code == 128 + number
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(number) is signal.SIG_DFL
