@@ -3,6 +3,8 @@ PYTHON ?= python3
 DEMO := .venv-demo/bin/python
 DEVELOP := .venv/bin/python
 SHARED ?= ../shared
+# Two processes, a file's tests all in one of them. Base-size tests need 3 GB each.
+PARALLEL ?= -n 2 --dist loadfile
 EXAMPLE := examples/frozen_app
 FROZEN := .venv-frozen/bin/python
 
@@ -12,10 +14,10 @@ demo: .venv-demo/.done  ## Route the model card's example prompts; installs the 
 	$(DEMO) examples/demo.py
 
 test: .venv/.done  ## The default selection of tests: minutes on two cores.
-	$(DEVELOP) -m pytest
+	$(DEVELOP) -m pytest $(PARALLEL)
 
 test-slow: .venv/.done  ## What the default selection leaves out: base size, wheels in empty environments.
-	$(DEVELOP) -m pytest -m slow
+	$(DEVELOP) -m pytest -m slow $(PARALLEL)
 
 lint: .venv/.done
 	.venv/bin/ruff check .

@@ -125,9 +125,17 @@ class Router:
 
         bundle = open_bundle(source, hashed=check_verify_mode(verify) != "off")
         profile_threshold(bundle.manifest, profile)
-        # First, for what reading it takes for a moment is free again for the engine.
-        tokenizer = PromptTokenizer(bundle.read("tokenizer.json"), max_tokens=bundle.manifest.max_tokens)
-        loaded = choose_engine(bundle, engine=engine, precision=precision, threads=threads, usage=usage)
+        read: list[PromptTokenizer] = []
+
+        def read_tokenizer() -> None:
+            read.append(PromptTokenizer(bundle.read("tokenizer.json"), max_tokens=bundle.manifest.max_tokens))
+
+        # Before the engine, for what reading it takes for a moment is free again then.
+        loaded = choose_engine(
+            bundle, engine=engine, precision=precision, threads=threads, usage=usage, meanwhile=read_tokenizer
+        )
+        if not read:
+            read_tokenizer()
         bundle.check(
             skip={"tokenizer.json", *engine_files(loaded.file)}
             | (set() if verify == "all" else bundle.unused(loaded.file))
@@ -136,7 +144,7 @@ class Router:
         origin = Origin(engine=loaded.name, precision=loaded.precision, threads=threads, usage=usage, verify=verify)
         return cls(
             bundle,
-            tokenizer,
+            read[0],
             loaded,
             profile=profile,
             at_once=max(2, os.cpu_count() or 1),

@@ -15,7 +15,7 @@ from vibe_router.manifest import EngineFile
 from vibe_router.policy import suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from vibe_router.bundle import Bundle
     from vibe_router.engines.external_weights import ExternalWeights
@@ -51,8 +51,11 @@ def choose_engine(
     precision: str = AUTO,
     threads: int | None = None,
     usage: Usage = Usage.REPEATEDLY,
+    meanwhile: Callable[[], object] | None = None,
 ) -> Engine:
     """Return a loaded engine.
+
+    An engine on the CPU calls `meanwhile` first, while a thread hashes its weights already; others do not.
 
     "auto" takes the fastest engine and precision that this machine runs and that are proven; a name is
     taken at its word and never replaced by another.
@@ -88,6 +91,8 @@ def choose_engine(
         )
 
     with _checked_graph(bundle, file) as (content, weights):
+        if meanwhile is not None:
+            meanwhile()
         # Imported only now, while a thread hashes the weights.
         from vibe_router.engines.onnx import OnnxCpuEngine
 
