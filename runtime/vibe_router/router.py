@@ -121,13 +121,14 @@ class Router:
             UsageError: an unknown profile, a wrong number of threads, or an unknown `verify`.
         """
         from vibe_router.engines.choice import choose_engine, engine_files
-        from vibe_router.tokenizer import PromptTokenizer
 
         bundle = open_bundle(source, hashed=check_verify_mode(verify) != "off")
         profile_threshold(bundle.manifest, profile)
         read: list[PromptTokenizer] = []
 
         def read_tokenizer() -> None:
+            from vibe_router.tokenizer import PromptTokenizer
+
             read.append(PromptTokenizer(bundle.read("tokenizer.json"), max_tokens=bundle.manifest.max_tokens))
 
         # Before the engine, for what reading it takes for a moment is free again then.

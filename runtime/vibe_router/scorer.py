@@ -53,7 +53,7 @@ class Scorer:
 
         job = self.submit(lambda: self.logits_here(sequences, deadline=deadline))
         try:
-            finished, _ = concurrent.futures.wait([job.future], timeout=deadline.remaining())
+            finished = bool(concurrent.futures.wait([job.future], timeout=deadline.remaining()).done)
         except BaseException:
             job.abandon()
             raise
@@ -62,7 +62,11 @@ class Scorer:
             raise DeadlineError.passed()
         if job.future.cancelled():
             raise EngineError.closed()
-        return job.future.result()
+        try:
+            return job.future.result()
+        finally:
+            # Else an error's traceback, this frame, the job and the error keep each other alive.
+            del job
 
     def logits_here(self, sequences: Sequence[NDArray[np.int64]], *, deadline: Deadline) -> NDArray[np.float32]:
         """Return what `logits` returns, but run the engine in this thread; the deadline bounds the wait for a turn.

@@ -42,6 +42,8 @@ class Job(Generic[T]):
             result = self._call()
         except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
             self.future.set_exception(error)
+            # Else the error's traceback, this frame, the job and the error keep each other alive, and a closed router.
+            del self
         else:
             self.future.set_result(result)
         finally:

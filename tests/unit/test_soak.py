@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import gc
+import time
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.soak.faults import Fault
+from benchmarks.soak.faults import Fault, FaultyEngine
 from benchmarks.soak.report import merge_runs, parse_runs
 from benchmarks.soak.requests import Request, make_requests
 from benchmarks.soak.run import Plan, soak
 from benchmarks.soak.trend import common_slope
-from vibe_router import Router
+from vibe_router import Router, Target
+from vibe_router.policy import Reason
 
 PROMPTS = ["one two three four five six", "seven eight nine ten", "日本語 and é", "quick brown fox"]
 PLAN = Plan(routes=400, sample_every=20, threads=3, reload_every=120, seconds=600, seed=0)
@@ -49,3 +53,28 @@ def test_the_common_slope_of_runs_with_levels_of_their_own() -> None:
     assert slope.per_thousand == pytest.approx(2, abs=0.1)
     assert slope.low < slope.per_thousand < slope.high
     assert common_slope([[(1.0, 2.0)]]) is None
+
+
+@pytest.mark.parametrize("timeout", [None, 5.0])
+def test_failures_keep_no_closed_router_alive(
+    tiny_bundle: Path, requests: list[Request], timeout: float | None
+) -> None:
+    raising = next(request for request in requests if request.fault is Fault.RAISE)
+    gc.collect()
+    gc.disable()
+    try:
+        loaded = Router.load(tiny_bundle, threads=1)
+        router = Router(loaded.bundle, loaded.tokenizer, FaultyEngine(loaded.engine, {raising.ids: Fault.RAISE}))
+        seen = weakref.ref(router)
+        decision = router.route(raising.prompt, fallback=Target.DEVICE, timeout=timeout)
+        assert decision.reason is Reason.FALLBACK
+        router.close()
+        del router
+        # A thread of the router's own may be on its way out.
+        for _ in range(100):
+            if seen() is None:
+                break
+            time.sleep(0.01)
+        assert seen() is None
+    finally:
+        gc.enable()
