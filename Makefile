@@ -14,10 +14,10 @@ demo: .venv-demo/.done  ## Route the model card's example prompts; installs the 
 	$(DEMO) examples/demo.py
 
 test: .venv/.done  ## The default selection of tests: minutes on two cores.
-	$(DEVELOP) -m pytest $(PARALLEL)
+	OMP_NUM_THREADS=1 $(DEVELOP) -m pytest $(PARALLEL)
 
 test-slow: .venv/.done  ## What the default selection leaves out: base size, wheels in empty environments.
-	$(DEVELOP) -m pytest -m slow $(PARALLEL)
+	OMP_NUM_THREADS=1 $(DEVELOP) -m pytest -m slow $(PARALLEL)
 
 lint: .venv/.done
 	.venv/bin/ruff check .
