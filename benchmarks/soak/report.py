@@ -9,8 +9,8 @@ from typing import Any
 from benchmarks.soak.run import Run
 from benchmarks.soak.trend import common_slope
 
-# The beginning of a run, in which caches and memory pools fill, is no trend.
-_WARM_UP_SHARE = 0.1
+# The beginning of a run, in which caches and memory pools fill, is no trend; of a short run, its first half.
+_WARM_UP_ROUTES = 50_000
 _COUNTS = ("routes", "answered", "lost", "duplicated", "wrong", "faults", "retried", "reloads")
 
 
@@ -24,7 +24,7 @@ def merge_runs(runs: Sequence[Run]) -> dict[str, Any]:
     """Return totals, the slopes of memory and latency within runs, and the runs, as JSON values."""
     totals = {name: sum(getattr(run, name) for run in runs) for name in _COUNTS}
     seconds = round(sum(run.seconds for run in runs), 1)
-    warm = [run.samples[int(_WARM_UP_SHARE * len(run.samples)) :] for run in runs]
+    warm = [[sample for sample in run.samples if sample[0] > min(_WARM_UP_ROUTES, run.routes // 2)] for run in runs]
     memory = common_slope([[(sample[0], sample[1]) for sample in samples] for samples in warm])
     latency = common_slope([[(sample[0], sample[2]) for sample in samples] for samples in warm])
     return {
