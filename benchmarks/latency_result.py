@@ -63,7 +63,7 @@ class LatencyResult:
             self._logits[place] = logit
 
     def summary(self) -> list[dict[str, Any]]:
-        """Return a row for each sample: median, p95, times faster than the baseline, and the logit's difference."""
+        """Return a row for each sample: median, p10, p95, times faster than the baseline, the logit's difference."""
         rows = []
         for place, values in sorted(self._microseconds.items(), key=_order):
             threads, tokens, key = place
@@ -76,6 +76,7 @@ class LatencyResult:
                     "tokens": tokens,
                     "key": key,
                     "calls": timing.calls,
+                    "p10_ms": round(timing.p10_ms, 4),
                     "median_ms": round(timing.median_ms, 4),
                     "p95_ms": round(timing.p95_ms, 4),
                     "times_faster": None if times_faster is None else round(times_faster, 3),

@@ -38,7 +38,9 @@ def sections(results: Mapping[str, list[dict[str, Any]]]) -> dict[str, str]:
         "speed": "\n".join(_speed(result) for result in latency),
         "machines": _machines(result for group in results.values() for result in group),
         "ratios": "\n".join(_ratios(result) for result in latency),
+        "undisturbed": "\n".join(_ratios(result, field="p10_ms") for result in latency),
         "latency": "\n".join(_latency(result) for result in latency),
+        "undisturbed-latency": "\n".join(_latency(result, field="p10_ms") for result in latency),
         "plots": "\n".join(_plots(result) for result in latency),
         "cold": _each(results.get("cold", []), tables.cold_table),
         "memory": _each(results.get("memory", []), tables.memory_table),
@@ -84,9 +86,9 @@ def _machines(results: Iterable[Mapping[str, Any]]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _ratios(result: dict[str, Any]) -> str:
+def _ratios(result: dict[str, Any], *, field: str = "median_ms") -> str:
     return "\n".join(
-        _titled(result, f"threads {threads}", _against_ours(result, threads=int(threads)))
+        _titled(result, f"threads {threads}", _against_ours(result, threads=int(threads), field=field))
         for threads in result["rounds"]
     )
 
@@ -103,12 +105,12 @@ def _speed(result: dict[str, Any]) -> str:
     )
 
 
-def _against_ours(result: dict[str, Any], *, threads: int) -> tables.Table:
+def _against_ours(result: dict[str, Any], *, threads: int, field: str = "median_ms") -> tables.Table:
     """Return how many times as long as our int8 each other contender takes, by tokens."""
     rows = [row for row in result["summary"] if row["threads"] == threads]
-    ours = {row["tokens"]: row["median_ms"] for row in rows if row["key"] == _OURS}
+    ours = {row["tokens"]: row[field] for row in rows if row["key"] == _OURS}
     summary = [
-        row | {"ratio": row["median_ms"] / ours[row["tokens"]], "logit_difference": None}
+        row | {"ratio": row[field] / ours[row["tokens"]], "logit_difference": None}
         for row in rows
         if row["tokens"] in ours and row["key"] != _OURS
     ]
@@ -116,9 +118,13 @@ def _against_ours(result: dict[str, Any], *, threads: int) -> tables.Table:
     return columns[:-1], [row[:-1] for row in cells]
 
 
-def _latency(result: dict[str, Any]) -> str:
+def _latency(result: dict[str, Any], *, field: str = "median_ms") -> str:
     parts = [
-        _titled(result, f"threads {threads}, {count} rounds", tables.latency_table(result, threads=int(threads)))
+        _titled(
+            result,
+            f"threads {threads}, {count} rounds",
+            tables.latency_table(result, threads=int(threads), field=field),
+        )
         for threads, count in result["rounds"].items()
     ]
     absent = "".join(f"- {line}\n" for line in tables.not_measured(result))

@@ -59,6 +59,7 @@ def test_medians_ratios_and_logit_differences() -> None:
     assert rows["optimum-fp32", None]["times_faster"] == 1.0
     assert rows["ours-int8", None]["logit_difference"] is None
     assert ours["p95_ms"] > 3 * ours["median_ms"]
+    assert ours["p10_ms"] == pytest.approx(2.4)
 
 
 def test_a_result_goes_on_where_its_file_ended(tmp_path: Path) -> None:
