@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import quantization
+from benchmarks import quantization, quantization_ways
 from benchmarks.machine import machine
 from tests.support.checkpoints import write_checkpoint
 from tests.support.prompts import mixed_prompts
@@ -29,7 +29,7 @@ def measure(folder: Path, outliers: Outliers | None) -> quantization.Result:
 
 
 def test_keeping_the_spiking_input_is_what_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quantization, "reference_available", lambda: False)
+    monkeypatch.setattr(quantization_ways, "reference_available", lambda: False)
     plain = {row.way: row for row in measure(tmp_path / "plain", None).rows}
     result = measure(tmp_path / "spiked", Outliers(peak=3_000.0))
     spiked = {row.way: row for row in result.rows}
