@@ -14,6 +14,7 @@ class Status(Enum):
 
     MEASURED = "measured"
     NOT_INSTALLED = "not installed"
+    NOT_HERE = "not here"
     FAILED = "failed"
 
 

@@ -79,6 +79,8 @@ class Sources:
         """
         if contender.family == "ours" and self.bundle is not None:
             return Load(checkpoint=self.checkpoint, bundle=self.bundle, artifact=None, threads=threads)
+        if contender.family == "ours" and contender.artifact is None:
+            raise NotMeasurableError("needs a bundle that holds it")
         if self.checkpoint is None:
             raise NotMeasurableError("needs the checkpoint, and only a bundle was given")
         artifact = None if contender.artifact is None else self._prepared(contender, self.checkpoint)

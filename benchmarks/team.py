@@ -22,6 +22,10 @@ class Team:
 
     def add(self, contender: Contender, sources: Sources, *, threads: int) -> Worker | None:
         """Start a contender; return None, with its outcome noted, where it cannot run."""
+        obstacle = contender.obstacle()
+        if obstacle is not None:
+            self._note(contender, Status.NOT_HERE, obstacle, {})
+            return None
         try:
             worker = Worker(contender, sources, threads=threads)
         except NotInstalledError as error:

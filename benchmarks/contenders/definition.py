@@ -15,6 +15,7 @@ class Contender:
 
     `family` is shared by those that run in the same Python environment, and `modules` must be importable there.
     `artifact` names what `prepare` makes of the checkpoint, once, in a process of its own; contenders may share it.
+    `obstacle` says why it cannot run on this machine, whatever is installed; None where it can.
     `weight_bytes` is what one weight of a linear layer takes, and `products` what its multiplications are done in.
     """
 
@@ -30,3 +31,4 @@ class Contender:
     artifact: str | None = None
     prepare: Callable[[Path, Path], None] | None = None
     prepare_modules: tuple[str, ...] = ()
+    obstacle: Callable[[], str | None] = lambda: None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,16 +12,16 @@ from benchmarks.contenders.scorer import Ids, Load, Mark, Scorer
 
 
 class RouterScorer:
-    """A router of one precision on the CPU."""
+    """A router on one engine."""
 
-    def __init__(self, load: Load, mark: Mark, *, precision: str) -> None:
+    def __init__(self, load: Load, mark: Mark, *, engine: str, precision: str) -> None:
         from vibe_router.batching import score_alone
         from vibe_router.router import Router
 
         mark("imports")
         self._score = score_alone
         self._router = Router.load(
-            load.bundle or load.artifact, engine="onnx-cpu", precision=precision, threads=load.threads
+            load.bundle or load.artifact, engine=engine, precision=precision, threads=load.threads
         )
         calibration = self._router.bundle.manifest.calibration
         self._scale = calibration.temperature if calibration.folded else 1.0
@@ -54,11 +54,21 @@ def _prepare(checkpoint: Path, target: Path, *, precision: str) -> None:
     export_onnx(read_checkpoint(checkpoint), target, options=options)
 
 
-def _load(load: Load, mark: Mark, *, precision: str) -> Scorer:
-    return RouterScorer(load, mark, precision=precision)
+def _load(load: Load, mark: Mark, *, engine: str, precision: str = "auto") -> Scorer:
+    return RouterScorer(load, mark, engine=engine, precision=precision)
 
 
-def _contender(precision: str, weight_bytes: float, products: str) -> Contender:
+def _outside_macos() -> str | None:
+    return None if sys.platform == "darwin" else "Core ML runs on macOS only"
+
+
+def _without_gpu() -> str | None:
+    from vibe_router.engines.cuda_session import cuda_problem
+
+    return cuda_problem()
+
+
+def _on_cpu(precision: str, weight_bytes: float, products: str) -> Contender:
     return Contender(
         key=f"ours-{precision}",
         label=f"vibe-router {precision}",
@@ -66,7 +76,7 @@ def _contender(precision: str, weight_bytes: float, products: str) -> Contender:
         settings="Router.load as it is, engine onnx-cpu",
         modules=("vibe_router",),
         libraries=("numpy", "tokenizers", "onnxruntime"),
-        load=partial(_load, precision=precision),
+        load=partial(_load, engine="onnx-cpu", precision=precision),
         weight_bytes=weight_bytes,
         products=products,
         artifact=f"bundle-{precision}",
@@ -75,9 +85,38 @@ def _contender(precision: str, weight_bytes: float, products: str) -> Contender:
     )
 
 
+def _accelerated(
+    engine: str, label: str, *, libraries: tuple[str, ...], weight_bytes: float, obstacle: Callable[[], str | None]
+) -> Contender:
+    """Return an engine that runs only on some machines, from a bundle that was exported for it."""
+    return Contender(
+        key=f"ours-{engine}",
+        label=f"vibe-router {label}",
+        family="ours",
+        settings=f"Router.load as it is, engine {engine}",
+        modules=("vibe_router",),
+        libraries=("numpy", "tokenizers", *libraries),
+        load=partial(_load, engine=engine),
+        weight_bytes=weight_bytes,
+        # The peaks that `limits` measures are the CPU's, so there is no floor to compare with.
+        products="accelerated",
+        obstacle=obstacle,
+    )
+
+
 CONTENDERS = (
-    _contender("fp32", 4, "fp32"),
-    _contender("int8", 1, "int8"),
+    _on_cpu("fp32", 4, "fp32"),
+    _on_cpu("int8", 1, "int8"),
     # Four bits, and a float32 scale for each 64 of them.
-    _contender("int4", 0.5 + 4 / 64, "fp32"),
+    _on_cpu("int4", 0.5 + 4 / 64, "fp32"),
+    *(
+        _accelerated(
+            f"coreml-{units}", f"Core ML {name}", libraries=("coremltools",), weight_bytes=2, obstacle=_outside_macos
+        )
+        for units, name in (("ane", "Neural Engine"), ("gpu", "GPU"), ("cpu", "CPU"))
+    ),
+    *(
+        _accelerated(engine, name, libraries=("onnxruntime",), weight_bytes=2, obstacle=_without_gpu)
+        for engine, name in (("onnx-cuda", "CUDA"), ("onnx-cuda-graphs", "CUDA graphs"))
+    ),
 )

@@ -18,6 +18,7 @@ from benchmarks.sources import NotInstalledError, NotMeasurableError, Sources, r
 from benchmarks.team import Team, assembled
 from benchmarks.worker import Operations
 from tests.support.bundles import tiny_logit, write_bundle
+from vibe_router.bundle import bundled_folder
 from vibe_router.errors import UsageError
 
 POSIX = sys.platform != "win32"
@@ -138,9 +139,20 @@ def test_sources_are_told_apart_by_their_files(tmp_path: Path, bundle: Path) -> 
 
 def test_contenders_are_chosen_by_key_or_family() -> None:
     assert [contender.key for contender in choose(["optimum", "ours-int4"])] == ["ours-int4", "optimum-fp32"]
-    assert len(choose(None)) == len(ALL) == 11
+    assert len(choose(None)) == len(ALL) == 16
     with pytest.raises(UsageError, match="no engine 'ours-int9'"):
         choose(["ours-int9"])
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="Core ML runs there")
+def test_engines_for_other_machines_are_listed_with_the_reason() -> None:
+    sources = Sources(checkpoint=None, bundle=bundled_folder())
+    with assembled(choose(["ours-coreml-ane"]), sources, threads=1) as team:
+        assert team.workers == []
+        (outcome,) = team.outcomes.values()
+    assert (outcome.status, outcome.detail) == (Status.NOT_HERE, "Core ML runs on macOS only")
+    with pytest.raises(NotMeasurableError, match="needs a bundle"):
+        replace(sources, checkpoint=bundled_folder(), bundle=None).load(ALL["ours-onnx-cuda"], threads=1)
 
 
 class _Sum(TextScorer):
