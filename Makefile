@@ -16,8 +16,9 @@ demo: .venv-demo/.done  ## Route the model card's example prompts; installs the 
 test: .venv/.done  ## The default selection of tests: minutes on two cores.
 	OMP_NUM_THREADS=1 $(DEVELOP) -m pytest $(PARALLEL)
 
+# In the order of the files: files with many tests first would leave the few longest for one process at the end.
 test-slow: .venv/.done  ## What the default selection leaves out: base size, wheels in empty environments.
-	OMP_NUM_THREADS=1 $(DEVELOP) -m pytest -m slow $(PARALLEL)
+	OMP_NUM_THREADS=1 $(DEVELOP) -m pytest -m slow $(PARALLEL) --no-loadscope-reorder
 
 lint: .venv/.done
 	.venv/bin/ruff check .

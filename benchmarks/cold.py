@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from benchmarks.contenders.definition import Contender
+from benchmarks.contenders.ours import cold_request
 from benchmarks.outcome import Outcome, Status
 from benchmarks.results_file import merge_contenders
 from benchmarks.sources import NotInstalledError, NotMeasurableError, Sources, environment
 from vibe_router.errors import EngineError
 from vibe_router.events import Progress, ProgressCallback
-from vibe_router.measurement.cold import ColdRequest, ColdStart, run_cold, summarize_cold
+from vibe_router.measurement.cold import ColdStart, run_cold, summarize_cold
 
 
 def measure_cold(
@@ -38,6 +39,10 @@ def measure_cold(
     commands: dict[str, Callable[[], ColdStart]] = {}
     outcomes: dict[str, Outcome] = {}
     for contender in contenders:
+        obstacle = contender.obstacle()
+        if obstacle is not None:
+            outcomes[contender.key] = Outcome.of(contender, Status.NOT_HERE, obstacle)
+            continue
         try:
             start = _starter(contender, sources, prompt=prompt, threads=threads)
             start()
@@ -93,15 +98,8 @@ def _starter(contender: Contender, sources: Sources, *, prompt: str, threads: in
     paths = {"checkpoint": load.checkpoint, "bundle": load.bundle, "artifact": load.artifact}
     variables = environment(threads=threads)
     if contender.family == "ours":
-        request = ColdRequest(
-            source=str(load.bundle or load.artifact),
-            engine="onnx-cpu",
-            precision=contender.key.removeprefix("ours-"),
-            threads=threads,
-            prompt=prompt,
-        )
         command = [sys.executable, "-m", "vibe_router.measurement.cold_child"]
-        text = request.to_json()
+        text = cold_request(contender, load, prompt=prompt).to_json()
     else:
         command = [str(sources.python(contender)), "-m", "benchmarks.cold_child", contender.key]
         named = {name: None if path is None else str(path) for name, path in paths.items()}

@@ -10,7 +10,6 @@ prompt and at most; milliseconds of CPU time that the process spends in the seco
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -28,14 +27,13 @@ _THREADS = 2
 
 @dataclass(frozen=True)
 class Settings:
-    """A session's settings; the entries are ONNX Runtime's session configuration, `environment` the process's."""
+    """A session's settings; the entries are ONNX Runtime's session configuration."""
 
     name: str
     entries: dict[str, str] = field(default_factory=dict)
     optimisation: str = "ORT_ENABLE_BASIC"
     arena: bool = True
     memory_pattern: bool = False
-    environment: dict[str, str] = field(default_factory=dict)
 
 
 _PAUSING = {"session.force_spinning_stop": "1"}
@@ -47,8 +45,6 @@ SETTINGS = (
     Settings("... with every optimisation", _PAUSING, optimisation="ORT_ENABLE_ALL"),
     Settings("... with memory patterns", _PAUSING, memory_pattern=True),
     Settings("... without arena", _PAUSING, arena=False),
-    # The C library then asks Linux for pages of 2 MB, and reads of the weights stop at fewer page borders.
-    Settings("... in huge pages", _PAUSING, environment={"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}),
     Settings("ONCE", _PAUSING | _AS_IT_LIES, optimisation="ORT_DISABLE_ALL"),
 )
 
@@ -60,8 +56,7 @@ def main() -> None:
     for _ in range(rounds):
         for index, one in enumerate(SETTINGS):
             command = [sys.executable, __file__, "--measure", str(index), graph]
-            environment = os.environ | one.environment
-            done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
             rows[one.name].append(json.loads(done.stdout))
     columns = list(next(iter(rows.values()))[0])
     _print_row("settings", columns)

@@ -138,6 +138,8 @@ def environment(*, threads: int) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join([*ours, *([inherited] if inherited else [])]),
         "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "false",
+        # Installed packages are compiled; a first start that is not counted makes this tree so too.
+        "PYTHONDONTWRITEBYTECODE": "",
         "OMP_NUM_THREADS": str(threads),
         "OPENBLAS_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.contenders.definition import Contender
 from benchmarks.contenders.scorer import Ids, Load, Mark, Scorer
+from vibe_router.measurement.cold import ColdRequest
 
 
 class RouterScorer:
@@ -52,6 +53,14 @@ def _prepare(checkpoint: Path, target: Path, *, precision: str) -> None:
     chosen = (Precision(precision),)
     options = ExportOptions(reference=ReferenceChoice.NONE, precisions=chosen, max_flips=sys.maxsize)
     export_onnx(read_checkpoint(checkpoint), target, options=options)
+
+
+def cold_request(contender: Contender, load: Load, *, prompt: str) -> ColdRequest:
+    """Return what a fresh process of one of these contenders loads."""
+    name = contender.key.removeprefix("ours-")
+    engine, precision = ("onnx-cpu", name) if contender.artifact else (name, "auto")
+    source = str(load.bundle or load.artifact)
+    return ColdRequest(source=source, engine=engine, precision=precision, threads=load.threads, prompt=prompt)
 
 
 def _load(load: Load, mark: Mark, *, engine: str, precision: str = "auto") -> Scorer:

@@ -16,12 +16,12 @@ from vibe_router.errors import EngineError, UsageError
 from vibe_router.measurement.timing import Timing, summarize
 
 PHASES = ("interpreter", "imports", "integrity", "tokenizer", "session", "other", "first decision")
-"""In order. `integrity` is reading the manifest and hashing the files; `session` makes the engine ready."""
+"""In order. `integrity` is reading the manifest, and waiting for what a thread hashes; `session` readies the engine."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ColdRequest:
-    """What the fresh process loads, as `Router.load` takes it, and the prompt it decides."""
+    """What the fresh process loads, as `Router.load` takes it, to decide one prompt: `Usage.ONCE`."""
 
     source: str | None
     engine: str

@@ -6,16 +6,20 @@ JSON of `ColdRequest`.
 
 from __future__ import annotations
 
+import builtins
 import functools
 import json
 import sys
+import threading
 import time
 from collections import defaultdict
 from typing import Any
 
+_TOKENIZER = "vibe_router.tokenizer"
+
 
 class PhaseClock:
-    """Adds up the seconds spent in wrapped functions; what an inner one takes is not counted for the outer one."""
+    """Adds up the seconds that the main thread spends in wrapped functions, without what inner ones take of them."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
@@ -27,6 +31,8 @@ class PhaseClock:
 
         @functools.wraps(function)
         def timed(*arguments: Any, **options: Any) -> Any:
+            if threading.current_thread() is not threading.main_thread():
+                return function(*arguments, **options)
             self._inner.append(0.0)
             started = time.perf_counter()
             try:
@@ -40,28 +46,29 @@ class PhaseClock:
 
 
 def main() -> None:
-    """Import, load, decide once, and print where the time went."""
+    """Load, decide once, and print where the time went; imports happen when and where an application's would."""
     entered = time.perf_counter()
     started, request = float(sys.argv[1]), json.loads(sys.argv[2])
-    import numpy  # noqa: F401 - timed here
-    import tokenizers  # noqa: F401
-
-    import vibe_router.engines.onnx_library  # noqa: F401
-    from vibe_router import router, tokenizer
+    clock = PhaseClock()
+    clock.wrap(builtins, "__import__", "imports")
+    from vibe_router import router
     from vibe_router.bundle import Bundle
     from vibe_router.engines import choice
+    from vibe_router.engines.usage import Usage
 
-    imported = time.perf_counter()
-    clock = PhaseClock()
     clock.wrap(router, "open_bundle", "integrity")
     clock.wrap(Bundle, "read", "integrity")
     clock.wrap(Bundle, "check", "integrity")
-    clock.wrap(tokenizer.PromptTokenizer, "__init__", "tokenizer")
     clock.wrap(choice, "choose_engine", "session")
+    _wrap_tokenizer_once_imported(clock)
     loaded = router.Router.load(
-        request["source"], engine=request["engine"], precision=request["precision"], threads=request["threads"]
+        request["source"],
+        engine=request["engine"],
+        precision=request["precision"],
+        threads=request["threads"],
+        usage=Usage.ONCE,
     )
-    ready = time.perf_counter()
+    ready, loading = time.perf_counter(), dict(clock.seconds)
     decision = loaded.route(request["prompt"])
     decided = time.perf_counter()
 
@@ -69,13 +76,26 @@ def main() -> None:
 
     phases = {
         "interpreter": entered - started,
-        "imports": imported - entered,
-        **{phase: clock.seconds[phase] for phase in ("integrity", "tokenizer", "session")},
-        "other": ready - imported - sum(clock.seconds.values()),
+        **{phase: loading[phase] for phase in ("imports", "integrity", "tokenizer", "session")},
+        "other": ready - entered - sum(loading.values()),
         "first decision": decided - ready,
     }
     told = {"seconds": phases, "peak_resident": peak_resident(), "tokens": decision.tokens}
     sys.stdout.write(json.dumps(told) + "\n")
+
+
+def _wrap_tokenizer_once_imported(clock: PhaseClock) -> None:
+    """Time the tokenizer from its import on: importing it here already would take numpy's import out of its place."""
+    importing: Any = builtins.__import__
+
+    def watched(name: str, *arguments: Any, **options: Any) -> Any:
+        imported = importing(name, *arguments, **options)
+        if name == _TOKENIZER:
+            builtins.__import__ = importing
+            clock.wrap(sys.modules[name].PromptTokenizer, "__init__", "tokenizer")
+        return imported
+
+    builtins.__import__ = watched
 
 
 if __name__ == "__main__":
