@@ -101,6 +101,24 @@ def test_adding_keeps_everything_else(checkpoint: Checkpoint, tmp_path: Path) ->
 
 
 @pytest.mark.slow
+def test_the_same_checkpoint_gives_the_same_bytes(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    import os
+    import subprocess
+    import sys
+
+    # Each in a process of its own: the order of protobuf's maps follows from where a process is loaded.
+    arguments = ["coreml", str(checkpoint.folder), "--lengths", "16", "--reference", "none", "--json"]
+    code = "from vibe_router_export.cli import main; main()"
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000", "PYTHONPATH": os.pathsep.join(sys.path)}
+    for name in ("first", "second"):
+        command = [sys.executable, "-c", code, *arguments, "-o", str(tmp_path / name)]
+        subprocess.run(command, check=True, capture_output=True, env=environment)
+    first, second = contents(tmp_path / "first"), contents(tmp_path / "second")
+    assert [name for name in first if first[name] != second.get(name)] == []
+    assert len(first) == len(second)
+
+
+@pytest.mark.slow
 def test_packages_of_both_targets_live_side_by_side(made: Path, checkpoint: Checkpoint, tmp_path: Path) -> None:
     import shutil
 
