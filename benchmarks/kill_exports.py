@@ -153,7 +153,7 @@ def _finish(process: subprocess.Popen[bytes]) -> None:
 def _export(command: Command, checkpoint: Path, target: Path, *options: str) -> subprocess.Popen[bytes]:
     code = "from vibe_router_export.cli import main; main()"
     lengths = ["--lengths", _TOKENS] if command is Command.COREML else []
-    arguments = [checkpoint, "-o", target, "--reference", "none", "--force", *lengths, *options]
+    arguments: list[str | Path] = [checkpoint, "-o", target, "--reference", "none", "--force", *lengths, *options]
     return subprocess.Popen(
         [sys.executable, "-c", code, command.value, *arguments],
         stdout=subprocess.DEVNULL,
