@@ -70,21 +70,27 @@ def quantization(
 
 def kill_exports(
     moments: Annotated[int, typer.Option(min=1, help="How many exports to kill.")] = 50,
+    coreml: Annotated[bool, typer.Option("--coreml", help="Kill `router-export coreml` instead of `onnx`.")] = False,
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    output: Annotated[Path, typer.Option("-o", "--output")] = _RESULTS / "kill-exports.json",
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Default: kill-exports.json or kill-coreml-exports.json in results."),
+    ] = None,
 ) -> None:
     """Kill nano-size exports at random moments; exit code 1 where one leaves anything but a whole bundle."""
     import tempfile
 
+    from benchmarks.kill_exports import Command, report_fields
     from benchmarks.kill_exports import kill_exports as measure
-    from benchmarks.kill_exports import report_fields
     from benchmarks.output import write_results
 
     with tempfile.TemporaryDirectory() as work, progress_bar("killing exports") as progress:
-        report = measure(Path(work), moments=moments, seed=seed, progress=progress)
+        command = Command.COREML if coreml else Command.ONNX
+        report = measure(Path(work), command=command, moments=moments, seed=seed, progress=progress)
     print_table(f"{moments} exports killed", ("found", "exports"), [(k, str(v)) for k, v in report.found.items()])
     typer.echo(f"left beside the target {report.left}, after the next writer {report.left_after_cleaning}")
-    write_results(output, report_fields(report))
+    name = "kill-coreml-exports.json" if coreml else "kill-exports.json"
+    write_results(output or _RESULTS / name, report_fields(report))
     if report.wrong or report.left_after_cleaning or not report.last_export_whole:
         raise typer.Exit(1)
 

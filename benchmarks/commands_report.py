@@ -10,7 +10,7 @@ import typer
 _ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = (
     _ROOT / "README.md",
-    *(_ROOT / "docs" / name for name in ("benchmarks.md", "hardening.md", "adversarial.md")),
+    *(_ROOT / "docs" / name for name in ("benchmarks.md", "hardening.md", "adversarial.md", "coreml.md")),
 )
 
 
@@ -21,11 +21,12 @@ def report(
     """Write the committed results' figures into the documentation, between its markers."""
     from benchmarks.plot import plot_latency
     from benchmarks.report import fill, plot_name, read_results, sections
+    from benchmarks.report_coreml import coreml_sections
     from benchmarks.report_hardening import hardening_sections
     from benchmarks.results_file import RESULTS
 
     results = read_results(RESULTS)
-    generated = sections(results) | hardening_sections(RESULTS)
+    generated = sections(results) | hardening_sections(RESULTS) | coreml_sections(RESULTS)
     stale = []
     for document in DOCUMENTS:
         text = document.read_text("utf-8")

@@ -26,6 +26,14 @@ from vibe_router_export.random_checkpoint import Size, write_random_checkpoint
 _PROMPT = "Which of the two bundles is this?"
 # How long after the manifest is written the last window is: flushing, renaming, removing the old bundle.
 _COMMIT_SECONDS = 0.06
+_TOKENS = "64"
+
+
+class Command(Enum):
+    """The export that is killed. `COREML` adds a package of 64 tokens to a bundle, or makes one with both engines."""
+
+    ONNX = "onnx"
+    COREML = "coreml"
 
 
 class Window(Enum):
@@ -64,6 +72,7 @@ class Killed:
 class KillReport:
     """All of them. `wrong` counts targets that are neither absent nor one of the two bundles, byte for byte."""
 
+    command: str
     moments: int
     seed: int
     export_seconds: float
@@ -75,7 +84,9 @@ class KillReport:
     exports: tuple[Killed, ...]
 
 
-def kill_exports(work: Path, *, moments: int, seed: int, progress: ProgressCallback | None = None) -> KillReport:
+def kill_exports(
+    work: Path, *, command: Command, moments: int, seed: int, progress: ProgressCallback | None = None
+) -> KillReport:
     """Kill `moments` exports of a nano-size checkpoint, half of them with --force over an older bundle.
 
     `work` is an empty folder; it holds the bundles while this runs.
@@ -84,17 +95,19 @@ def kill_exports(work: Path, *, moments: int, seed: int, progress: ProgressCallb
         RuntimeError: an export that nobody kills fails.
     """
     draw = random.Random(seed)
-    old, new, seconds = _make_bundles(work, seed=seed)
+    old, new, seconds = _make_bundles(work, command, seed=seed)
     done = []
     for number in range(moments):
         window = list(Window)[number % len(Window)]
-        done.append(_kill_one(work, old, new, window, replacing=number % 2 == 1, duration=seconds, draw=draw))
+        replacing = number % 2 == 1
+        done.append(_kill_one(work, command, old, new, window, replacing=replacing, duration=seconds, draw=draw))
         if progress is not None:
             progress(Progress(number + 1, moments))
     target = work / "target"
-    last = _export(work / "checkpoint-new", target).wait()
+    last = _export(command, work / "checkpoint-new", target).wait()
     whole = last == 0 and _look(target, old, new) is Found.NEW and not leftovers(target)
     return KillReport(
+        command=command.value,
         moments=moments,
         seed=seed,
         export_seconds=seconds,
@@ -112,25 +125,37 @@ def report_fields(report: KillReport) -> dict[str, object]:
     return asdict(report)
 
 
-def _make_bundles(work: Path, *, seed: int) -> tuple[Path, Path, float]:
-    """Export two checkpoints without disturbance; return both bundles and how long an export takes."""
-    seconds = 0.0
+def _make_bundles(work: Path, command: Command, *, seed: int) -> tuple[Path, Path, float]:
+    """Export both bundles without disturbance and return them, and how long the second export takes.
+
+    The older one is of another checkpoint; for Core ML it is the ONNX bundle that a package is added to.
+    """
+    tokenizer = bundled_folder() / "tokenizer.json"
     for name, weights in (("old", seed), ("new", seed + 1)):
         checkpoint = work / f"checkpoint-{name}"
-        tokenizer = bundled_folder() / "tokenizer.json"
         write_random_checkpoint(checkpoint, size=Size.NANO, seed=weights, outliers=None, tokenizer=tokenizer)
-        start = time.monotonic()
-        process = _export(checkpoint, work / name)
-        if process.wait() != 0:
-            raise RuntimeError(f"the export of {checkpoint} ended with exit code {process.returncode}")
-        seconds = time.monotonic() - start
+    if command is Command.ONNX:
+        older = _export(Command.ONNX, work / "checkpoint-old", work / "old")
+    else:
+        older = _export(Command.ONNX, work / "checkpoint-new", work / "old", "--max-tokens", _TOKENS)
+    _finish(older)
+    start = time.monotonic()
+    _finish(_export(command, work / "checkpoint-new", work / "new"))
+    seconds = time.monotonic() - start
     return work / "old", work / "new", seconds
 
 
-def _export(checkpoint: Path, target: Path) -> subprocess.Popen[bytes]:
+def _finish(process: subprocess.Popen[bytes]) -> None:
+    if process.wait() != 0:
+        raise RuntimeError(f"an export that nobody killed ended with exit code {process.returncode}")
+
+
+def _export(command: Command, checkpoint: Path, target: Path, *options: str) -> subprocess.Popen[bytes]:
     code = "from vibe_router_export.cli import main; main()"
+    lengths = ["--lengths", _TOKENS] if command is Command.COREML else []
+    arguments: list[str | Path] = [checkpoint, "-o", target, "--reference", "none", "--force", *lengths, *options]
     return subprocess.Popen(
-        [sys.executable, "-c", code, "onnx", checkpoint, "-o", target, "--reference", "none", "--force"],
+        [sys.executable, "-c", code, command.value, *arguments],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         # So that an export gives the same bytes each time. The module path is that of this process.
@@ -139,21 +164,29 @@ def _export(checkpoint: Path, target: Path) -> subprocess.Popen[bytes]:
 
 
 def _kill_one(
-    work: Path, old: Path, new: Path, window: Window, *, replacing: bool, duration: float, draw: random.Random
+    work: Path,
+    command: Command,
+    old: Path,
+    new: Path,
+    window: Window,
+    *,
+    replacing: bool,
+    duration: float,
+    draw: random.Random,
 ) -> Killed:
     target = work / "target"
     shutil.rmtree(target, ignore_errors=True)
     if replacing:
         shutil.copytree(old, target)
     start = time.monotonic()
-    process = _export(work / "checkpoint-new", target)
+    process = _export(command, work / "checkpoint-new", target)
     if window is Window.RUN:
         seconds = draw.uniform(0, duration)
     elif window is Window.BUILDING:
         began = _wait(process, lambda: bool(leftovers(target)))
         seconds = draw.uniform(0, max(0.0, duration - (began - start)))
     else:
-        _wait(process, lambda: any((place / "new" / MANIFEST_NAME).exists() for place in leftovers(target)))
+        _wait(process, lambda: any(_has_manifest(place / "new", command) for place in leftovers(target)))
         seconds = draw.uniform(0, _COMMIT_SECONDS)
     time.sleep(seconds)
     process.send_signal(signal.SIGKILL)
@@ -178,6 +211,14 @@ def _wait(process: subprocess.Popen[bytes], happened: Callable[[], bool]) -> flo
     while process.poll() is None and not happened():
         time.sleep(0.002)
     return time.monotonic()
+
+
+def _has_manifest(folder: Path, command: Command) -> bool:
+    """Whether the manifest is there that the export ends with; Core ML's begins with that of the ONNX bundle."""
+    try:
+        return f'"kind": "{command.value}"' in (folder / MANIFEST_NAME).read_text("utf-8")
+    except OSError:
+        return False
 
 
 def _look(target: Path, old: Path, new: Path) -> Found:

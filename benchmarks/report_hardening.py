@@ -29,7 +29,7 @@ def _kill_exports(content: Mapping[str, Any]) -> str:
     header = ("killed", "exports", "no target", "old, whole", "new, whole", "anything else", "places left")
     last = "whole" if content["last_export_whole"] else "not whole"
     return (
-        f"{_table(header, rows)}\n\nPlaces left after the next writer: {content['left_after_cleaning']}. "
+        f"{markdown_table(header, rows)}\n\nPlaces left after the next writer: {content['left_after_cleaning']}. "
         f"The next export was {last}."
     )
 
@@ -39,12 +39,12 @@ def _fuzz(content: Mapping[str, Any]) -> str:
     kinds = list(next(iter(targets.values()))["outcomes"])
     rows = [(name, one["inputs"], *(one["outcomes"][kind] for kind in kinds)) for name, one in targets.items()]
     totals = [sum(row[column] for row in rows) for column in range(1, len(kinds) + 2)]
-    return _table(("target", "inputs", *kinds), [*rows, ("all", *totals)])
+    return markdown_table(("target", "inputs", *kinds), [*rows, ("all", *totals)])
 
 
 def _soak(content: Mapping[str, Any]) -> str:
     names = ("routes", "answered", "lost", "duplicated", "wrong", "faults", "retried", "reloads")
-    table = _table(names, [[content[name] for name in names]])
+    table = markdown_table(names, [[content[name] for name in names]])
     lines = [_slope("resident memory", "MiB", content["memory_mib_per_thousand_routes"])]
     lines.append(_slope("median latency", "ms", content["median_ms_per_thousand_routes"]))
     samples = [sample for run in content["runs"] for sample in run["samples"]]
@@ -68,7 +68,7 @@ def _adversarial(content: Mapping[str, Any]) -> str:
             )
         )
     header = ("edit", "prompts", "device to cloud", "cloud to device", "mean shift of p_cloud")
-    return _table(header, rows)
+    return markdown_table(header, rows)
 
 
 def _share(part: int, whole: int) -> str:
@@ -82,7 +82,9 @@ def _slope(what: str, unit: str, slope: Mapping[str, float] | None) -> str:
     return f"Slope of the {what}: {slope['per_thousand']:+.2g} {unit} per 1,000 routes (95 % interval {ends})."
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Return a table with thousands separated."""
+
     def cell(value: object) -> str:
         return f"{value:,}" if isinstance(value, int) else str(value)
 
@@ -92,6 +94,7 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 _TABLES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "kill-exports": _kill_exports,
+    "kill-coreml-exports": _kill_exports,
     "fuzz": _fuzz,
     "soak": _soak,
     "adversarial": _adversarial,

@@ -13,6 +13,7 @@ from typing import Any
 from vibe_router.errors import VibeRouterError
 from vibe_router_export.coreml_compress import Compressor
 from vibe_router_export.coreml_options import Layout, Precision, Target, WeightFormat, quiet_coremltools
+from vibe_router_export.coreml_reproducible import make_reproducible
 from vibe_router_export.emit.coreml_operations import Constants
 from vibe_router_export.emit.coreml_program import build_program
 from vibe_router_export.weights import ModernBertWeights
@@ -64,6 +65,7 @@ def write_packages(
             paths = [folder / f"{stem}-{tokens}.mlpackage" for tokens in lengths]
             for tokens, path in zip(lengths, paths, strict=True):
                 write(path, tokens)
+                make_reproducible(path)
             return paths
         package = folder / f"{stem}.mlpackage"
         descriptor = ct.utils.MultiFunctionDescriptor()
@@ -73,6 +75,7 @@ def write_packages(
             descriptor.add_function(str(path), "main", function_name(tokens))
         descriptor.default_function_name = function_name(max(lengths))
         ct.utils.save_multifunction(descriptor, str(package))
+        make_reproducible(package)
         return [package]
 
 

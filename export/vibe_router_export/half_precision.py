@@ -156,25 +156,42 @@ def rotate_residual(weights: ModernBertWeights, rotation: Matrix) -> ModernBertW
 
 
 def scale_residual(weights: ModernBertWeights, scale: float) -> ModernBertWeights:
-    """Express the residual stream x as scale · x; norms are told by an epsilon of epsilon · scale²."""
+    """Express the residual stream x as scale · x; norms are told by an epsilon of epsilon · scale².
+
+    `scale` is a power of two. Of what is written, the matrix that writes takes half of the exponent and the matrix
+    before it the other half (the values of attention, the gate of the MLP; both pass through linearly): small weights
+    times the whole scale would be subnormal in fp16, with a few bits left.
+    """
     if scale == 1.0:
         return weights
+    inner = float(2.0 ** np.round(np.log2(scale) / 2))
 
     def norm(old: LayerNorm) -> LayerNorm:
         return replace(old, epsilon=old.epsilon * scale**2)
 
-    def layer(old: Layer) -> Layer:
-        if old.attention_norm is not None:
-            return replace(old, attention_norm=norm(old.attention_norm), mlp_norm=norm(old.mlp_norm))
-        unscaled = _map(old.query_key_value, lambda weight: weight / scale, lambda bias: bias)
-        return replace(old, query_key_value=unscaled, mlp_norm=norm(old.mlp_norm))
+    def write(old: Linear) -> Linear:
+        return _map(old, lambda weight: weight * (scale / inner), lambda bias: bias * scale)
 
-    layers = tuple(layer(old) for old in weights.layers)
-    return _map_writes(
-        replace(weights, layers=layers, final_norm=norm(weights.final_norm)),
-        table=lambda rows: rows * scale,
-        weight=lambda weight: weight * scale,
-        bias=lambda bias: bias * scale,
+    def layer(old: Layer) -> Layer:
+        first = old.attention_norm is None
+        return replace(
+            old,
+            attention_norm=None if old.attention_norm is None else norm(old.attention_norm),
+            query_key_value=_scale_last_rows(
+                old.query_key_value, weights.config.hidden_size, inner, reads=1 / scale if first else 1.0
+            ),
+            attention_output=write(old.attention_output),
+            mlp_norm=norm(old.mlp_norm),
+            mlp_input=_scale_last_rows(old.mlp_input, weights.config.intermediate_size, inner),
+            mlp_output=write(old.mlp_output),
+        )
+
+    rows = weights.token_embedding.value.astype(np.float64) * scale
+    return replace(
+        weights,
+        token_embedding=_rounded(weights.token_embedding, rows),
+        layers=tuple(layer(old) for old in weights.layers),
+        final_norm=norm(weights.final_norm),
     )
 
 
@@ -191,6 +208,13 @@ def _absorb(norm: LayerNorm, linear: Linear) -> tuple[LayerNorm, Linear]:
     if norm.weight is not None:
         weight = weight * norm.weight.value
     return replace(norm, weight=None, bias=None), Linear(_rounded(linear.weight, weight), bias)
+
+
+def _scale_last_rows(linear: Linear, rows: int, factor: float, *, reads: float = 1.0) -> Linear:
+    """Scale the last `rows` outputs by `factor`, and what the matrix reads by `reads`."""
+    factors = np.ones(linear.weight.value.shape[0])
+    factors[-rows:] = factor
+    return _map(linear, lambda weight: weight * factors[:, None] * reads, lambda bias: bias * factors)
 
 
 def _map_writes(weights: ModernBertWeights, *, table: _Rewrite, weight: _Rewrite, bias: _Rewrite) -> ModernBertWeights:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,9 @@ from vibe_router_export.weights import ModernBertWeights, arrange
 pytest.importorskip("coremltools", reason="packages are written with coremltools")
 
 from vibe_router_export.coreml_package import write_packages
+from vibe_router_export.emit import coreml_operations
+from vibe_router_export.emit.coreml_ane import AneOperations
+from vibe_router_export.emit.coreml_operations import Constants
 from vibe_router_export.mil_interpreter.interpreter import Interpreter
 from vibe_router_export.mil_interpreter.package import Package, read_package
 
@@ -117,6 +122,25 @@ def test_fp16_package_stays_within_its_bounds(outliers: Outliers | None, layout:
         np.testing.assert_allclose(pessimistic, expected, rtol=0, atol=PESSIMISTIC_TOLERANCE)
 
 
+def test_adding_up_writes_apart_lessens_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Arrays take the place of a program's variables, so that adding rounds as fp16 does.
+    monkeypatch.setattr(coreml_operations, "mb", SimpleNamespace(add=lambda x, y: x + y))
+    random = np.random.default_rng(0)
+    residual = random.standard_normal(768).astype(np.float16)
+    writes = (0.05 * random.standard_normal((44, 768))).astype(np.float16)
+    exact = residual + writes.sum(axis=0, dtype=np.float64)
+    errors = []
+    for block in (1, coreml_operations._BLOCK):
+        monkeypatch.setattr(coreml_operations, "_BLOCK", block)
+        config = parse_config(json.dumps(small_config()))
+        operations = AneOperations(config, tokens=8, constants=Constants(Precision.FP16), input_ids=None)
+        total = residual
+        for one in writes:
+            total = operations.add(total, one)
+        errors.append(float(np.sqrt(np.square(total - exact).mean())))
+    assert errors[1] < 0.6 * errors[0]
+
+
 def test_without_the_folds_spikes_overflow(tmp_path: Path) -> None:
     weights = spiking_weights(Outliers())
     package = write(weights, tmp_path / "out", lengths=[9])
@@ -168,8 +192,6 @@ def test_writing_says_nothing_to_the_terminal(tmp_path: Path, capfd: pytest.Capt
 
 
 def spiking_weights(outliers: Outliers | None) -> ModernBertWeights:
-    import json
-
     config = parse_config(json.dumps(small_config()))
     return arrange(config, random_tensors(config, seed=0, outliers=outliers))
 

@@ -107,6 +107,25 @@ def test_the_scale_brings_massive_activations_into_range() -> None:
     np.testing.assert_allclose(evaluate(scaled, ids, mask), evaluate(weights, ids, mask), rtol=0, atol=TOLERANCE)
 
 
+def test_scaled_weights_keep_their_bits_in_fp16() -> None:
+    config = parse_config(_json(small_config()))
+    weights = arrange(config, random_tensors(config, seed=0))
+    before = _errors_in_half_precision(weights)
+    after = _errors_in_half_precision(scale_residual(fold_embedding_norm(weights), 2.0**-11))
+    assert max(before) < 3e-4
+    assert max(after) < 3e-4, "subnormal numbers have fewer bits"
+
+
+def _errors_in_half_precision(weights: ModernBertWeights) -> list[float]:
+    """Return what rounding changes in each matrix of the layers, as a share of its norm."""
+    errors = []
+    for layer in weights.layers:
+        for linear in (layer.query_key_value, layer.attention_output, layer.mlp_input, layer.mlp_output):
+            value = linear.weight.value.astype(np.float64)
+            errors.append(float(np.linalg.norm(value.astype(np.float16) - value) / np.linalg.norm(value)))
+    return errors
+
+
 def test_what_is_in_range_is_not_scaled() -> None:
     assert choose_residual_scale(LARGEST_SUM_OF_SQUARES) == 1.0
     assert choose_residual_scale(LARGEST_SUM_OF_SQUARES * 1.01) == 0.5

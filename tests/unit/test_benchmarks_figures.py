@@ -19,6 +19,7 @@ from benchmarks.limits import floor_seconds, floors, work_of
 from benchmarks.memory import fit_slope
 from benchmarks.plot import plot_latency
 from benchmarks.report import fill, read_results, sections
+from benchmarks.report_coreml import coreml_sections
 from benchmarks.report_hardening import hardening_sections
 from benchmarks.results_file import read_to_add, write_result
 from benchmarks.tables import latency_table, markdown
@@ -168,9 +169,39 @@ def test_the_tables_of_hostile_inputs_come_from_their_results(tmp_path: Path) ->
     (tmp_path / "fuzz.json").write_text(json.dumps({"targets": targets}))
     export = {"window": "from start to end", "found": "old, whole", "left": 1}
     kills = {"exports": [export, export], "left_after_cleaning": 0, "last_export_whole": True}
-    (tmp_path / "kill-exports.json").write_text(json.dumps(kills))
+    for name in ("kill-exports", "kill-coreml-exports"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(kills))
     made = hardening_sections(tmp_path)
     assert "| golden | 1,000 | 1,000 | 0 |" in made["fuzz"]
     assert "| all | 2,000 | 2,000 | 0 |" in made["fuzz"]
     assert "| from start to end | 2 | 0 | 2 | 0 | 0 | 2 |" in made["kill-exports"]
+    assert made["kill-coreml-exports"] == made["kill-exports"]
     assert (made["soak"], made["adversarial"]) == ("", "")
+
+
+def test_the_tables_of_fp16_come_from_their_results(tmp_path: Path) -> None:
+    lengths = [
+        {
+            "checkpoint": "base",
+            "tokens": 64,
+            "arithmetic": arithmetic,
+            "logit_difference": difference,
+            "probability_difference": difference / 4,
+        }
+        for arithmetic, difference in (("fp32", 1e-6), ("fp16", 2e-3), ("pessimistic fp16", 4e-3))
+    ]
+    (tmp_path / "half-precision-lengths.json").write_text(json.dumps({"lengths": lengths}))
+    fold = {
+        "folds": "nothing folded",
+        "largest_channel": 25000.0,
+        "largest_sum_of_squares": 4.3e9,
+        "logit_difference_in_fp32": 0.0,
+        "probability_difference": 1e-3,
+        "pessimistic_probability_difference": None,
+    }
+    (tmp_path / "half-precision-folds.json").write_text(json.dumps({"folds": [fold]}))
+    made = coreml_sections(tmp_path)
+    assert "| base | 64 | 1.0e-06 | 2.0e-03 | 5.0e-04 | 4.0e-03 | 1.0e-03 |" in made["half-precision-lengths"]
+    row = "| nothing folded | 25,000.0 | 4.3e+09 | 0.0e+00 | 1.0e-03 | not finite |"
+    assert row in made["half-precision-folds"]
+    assert set(coreml_sections(tmp_path / "none").values()) == {""}
