@@ -12,7 +12,7 @@ from vibe_router.errors import EngineError, VibeRouterError
 
 # Where a CPU's throughput is highest, from nano to base: fewer tokens leave it waiting for weights, more no longer fit
 # into its caches. docs/speed.md has the measurement.
-_TOKEN_BUDGET = 384
+_TOKEN_BUDGET = 256
 
 
 def score(engine: Engine, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:
