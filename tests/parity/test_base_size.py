@@ -1,60 +1,20 @@
-"""ModernBERT-base at full size, with and without massive activations: export, gate, verify, other runtimes."""
+"""ModernBERT-base at full size: export, gates, verify.
+
+`test_outliers_at_base_size` does the same with massive activations. It is a file of its own, and far from this one in
+their order, so that two processes share the work.
+"""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import numpy as np
-import onnx
 import pytest
 
-from vibe_router import Router, Target
-from vibe_router.bundle import bundled_folder
-from vibe_router.verify import verify
-from vibe_router_export.checkpoint import read_checkpoint
-from vibe_router_export.onnx_export import MODEL_FILE, ExportOptions, ReferenceChoice, export_onnx
-from vibe_router_export.quantize import Precision
-from vibe_router_export.random_checkpoint import Outliers, Size, write_random_checkpoint
+from tests.support.base_size import check_base_size
 
-pytestmark = pytest.mark.slow
-MODERNBERT_BASE_ENCODER = 149_014_272
-SPIKING = "model.layers.2.mlp.Wo.weight"
-SHARED_TOKENIZER = Path(__file__).resolve().parents[3] / "shared" / "tokenizer" / "tokenizer.json"
+pytest.importorskip("torch", reason="parity is measured against PyTorch")
 
 
-def tokenizer() -> Path:
-    """The true tokenizer where it is at hand, else the bundled one filled up to the vocabulary's size."""
-    return SHARED_TOKENIZER if SHARED_TOKENIZER.exists() else bundled_folder() / "tokenizer.json"
-
-
-@pytest.mark.parametrize("outliers", [None, Outliers()], ids=["plain", "outliers"])
-def test_base_exports_passes_the_gate_and_verifies(tmp_path: Path, outliers: Outliers | None) -> None:
-    pytest.importorskip("torch", reason="parity is measured against PyTorch")
-    folder = tmp_path / "base"
-    parameters = write_random_checkpoint(folder, size=Size.BASE, seed=0, outliers=outliers, tokenizer=tokenizer())
-    # Encoder, head (dense and norm), classifier with bias.
-    assert parameters == MODERNBERT_BASE_ENCODER + 768 * 768 + 768 + 768 + 1
-
-    precisions = [Precision.FP32, Precision.INT8]
-    exported = export_onnx(
-        read_checkpoint(folder),
-        tmp_path / "bundle",
-        options=ExportOptions(temperature=1.083, reference=ReferenceChoice.TRANSFORMERS, precisions=precisions),
-    )
-    (int8,) = exported.low_precision
-    assert int8.report.numbers.flips_outside_band == 0
-    assert [matrix.name for matrix in int8.kept] == ([] if outliers is None else [SPIKING])
-    numbers = exported.report.numbers
-    assert numbers.prompts >= 264
-    assert numbers.max_abs_logit_difference < 1e-4
-    assert numbers.flips == 0
-
-    nodes = onnx.load(tmp_path / "bundle" / MODEL_FILE, load_external_data=False).graph.node
-    assert len(nodes) < 400
-    golden = [json.loads(line) for line in (tmp_path / "bundle" / "golden.jsonl").read_text().splitlines()]
-    assert np.isfinite([row["logit"] for row in golden]).all()
-    for precision in ("fp32", "int8"):
-        with Router.load(tmp_path / "bundle", precision=precision) as router:
-            assert verify(router).passed
-            assert {router.route(row["prompt"]).target for row in golden[:40]} == set(Target)
+@pytest.mark.slow
+def test_base_is_proven_in_fp32_and_int8(tmp_path: Path) -> None:
+    check_base_size(tmp_path, None, kept=[])

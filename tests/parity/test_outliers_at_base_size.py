@@ -1,0 +1,17 @@
+"""The same with massive activations: one matrix must be kept exact, and is found. See test_base_size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.base_size import check_base_size
+from vibe_router_export.random_checkpoint import Outliers
+
+pytest.importorskip("torch", reason="parity is measured against PyTorch")
+
+
+@pytest.mark.slow
+def test_base_with_massive_activations_is_proven_in_fp32_and_int8(tmp_path: Path) -> None:
+    check_base_size(tmp_path, Outliers(), kept=["model.layers.2.mlp.Wo.weight"])
