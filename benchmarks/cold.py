@@ -13,7 +13,7 @@ from benchmarks.contenders.definition import Contender
 from benchmarks.contenders.ours import cold_request
 from benchmarks.outcome import Outcome, Status
 from benchmarks.results_file import merge_contenders
-from benchmarks.sources import NotInstalledError, NotMeasurableError, Sources, environment
+from benchmarks.sources import NotMeasurableError, Sources, environment
 from vibe_router.errors import EngineError
 from vibe_router.events import Progress, ProgressCallback
 from vibe_router.measurement.cold import ColdStart, run_cold, summarize_cold
@@ -39,16 +39,12 @@ def measure_cold(
     commands: dict[str, Callable[[], ColdStart]] = {}
     outcomes: dict[str, Outcome] = {}
     for contender in contenders:
-        obstacle = contender.obstacle()
-        if obstacle is not None:
-            outcomes[contender.key] = Outcome.of(contender, Status.NOT_HERE, obstacle)
-            continue
         try:
             start = _starter(contender, sources, prompt=prompt, threads=threads)
             start()
-        except NotInstalledError as error:
-            outcomes[contender.key] = Outcome.of(contender, Status.NOT_INSTALLED, str(error))
-        except (NotMeasurableError, EngineError) as error:
+        except NotMeasurableError as error:
+            outcomes[contender.key] = Outcome.of(contender, error.status, str(error))
+        except EngineError as error:
             outcomes[contender.key] = Outcome.of(contender, Status.FAILED, str(error))
         else:
             commands[contender.key] = start
@@ -93,8 +89,8 @@ def cold_content(
 
 def _starter(contender: Contender, sources: Sources, *, prompt: str, threads: int) -> Callable[[], ColdStart]:
     """Return what starts a fresh process: the very one of `vibe-router bench` for ours, `cold_child` for peers."""
-    sources.require(contender)
     load = sources.load(contender, threads=threads)
+    sources.require(contender)
     paths = {"checkpoint": load.checkpoint, "bundle": load.bundle, "artifact": load.artifact}
     variables = environment(threads=threads)
     if contender.family == "ours":

@@ -21,12 +21,13 @@ def report(
     """Write the committed results' figures into the documentation, between its markers."""
     from benchmarks.plot import plot_latency
     from benchmarks.report import fill, plot_name, read_results, sections
-    from benchmarks.report_coreml import coreml_sections
-    from benchmarks.report_hardening import hardening_sections
+    from benchmarks.report_coreml import COREML
+    from benchmarks.report_files import file_sections
+    from benchmarks.report_hardening import HARDENING
     from benchmarks.results_file import RESULTS
 
     results = read_results(RESULTS)
-    generated = sections(results) | hardening_sections(RESULTS) | coreml_sections(RESULTS)
+    generated = sections(results) | file_sections(RESULTS, {**HARDENING, **COREML})
     stale = []
     for document in DOCUMENTS:
         text = document.read_text("utf-8")

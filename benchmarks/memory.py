@@ -101,7 +101,7 @@ def memory_content(
 def _row(
     key: str, loaded: int | None, answer: Mapping[str, Any], *, calls: int, every: int, threads: int
 ) -> dict[str, Any]:
-    resident = [size for size in answer["resident"] if size is not None]
+    resident = answer["resident"]
     row: dict[str, Any] = {
         "key": key,
         "threads": threads,

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.report_hardening import markdown_table
-
-
-def coreml_sections(folder: Path) -> dict[str, str]:
-    """Return the generated text of each marker, empty where nothing has been measured."""
-    sections = {}
-    for name, table in _TABLES.items():
-        path = folder / f"{name}.json"
-        sections[name] = f"{table(json.loads(path.read_text('utf-8')))}\n" if path.exists() else ""
-    return sections
+from benchmarks.report_files import Sections
+from benchmarks.tables import markdown
 
 
 def _lengths(content: Mapping[str, Any]) -> str:
@@ -37,8 +27,8 @@ def _lengths(content: Mapping[str, Any]) -> str:
                 _number(rough["probability_difference"]),
             )
         )
-    rounded = [f"\\|{what}\\| {how}" for how in ("half", "pessimistic") for what in ("dlogit", "dp")]
-    return markdown_table(("checkpoint", "tokens", "\\|dlogit\\| fp32", *rounded), cells)
+    rounded = [f"|{what}| {how}" for how in ("half", "pessimistic") for what in ("dlogit", "dp")]
+    return markdown((("checkpoint", "tokens", "|dlogit| fp32", *rounded), cells))
 
 
 def _folds(content: Mapping[str, Any]) -> str:
@@ -53,15 +43,12 @@ def _folds(content: Mapping[str, Any]) -> str:
         )
         for one in content["folds"]
     ]
-    header = ("largest channel", "largest sum of squares", "\\|dlogit\\| fp32", "\\|dp\\| half", "\\|dp\\| pessimistic")
-    return markdown_table(("folds", *header), rows)
+    header = ("largest channel", "largest sum of squares", "|dlogit| fp32", "|dp| half", "|dp| pessimistic")
+    return markdown((("folds", *header), rows))
 
 
 def _number(value: float | None) -> str:
     return "not finite" if value is None else f"{value:.1e}"
 
 
-_TABLES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
-    "half-precision-lengths": _lengths,
-    "half-precision-folds": _folds,
-}
+COREML: Sections = {"half-precision-lengths": _lengths, "half-precision-folds": _folds}

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-
-def hardening_sections(folder: Path) -> dict[str, str]:
-    """Return the generated text of each marker, empty where nothing has been measured."""
-    sections = {}
-    for name, table in _TABLES.items():
-        path = folder / f"{name}.json"
-        sections[name] = f"{table(json.loads(path.read_text('utf-8')))}\n" if path.exists() else ""
-    return sections
+from benchmarks.report_files import Sections
+from benchmarks.tables import markdown
 
 
 def _kill_exports(content: Mapping[str, Any]) -> str:
@@ -29,8 +21,8 @@ def _kill_exports(content: Mapping[str, Any]) -> str:
     header = ("killed", "exports", "no target", "old, whole", "new, whole", "anything else", "places left")
     last = "whole" if content["last_export_whole"] else "not whole"
     return (
-        f"{markdown_table(header, rows)}\n\nPlaces left after the next writer: {content['left_after_cleaning']}. "
-        f"The next export was {last}."
+        f"{markdown((header, rows))}\nPlaces left after the next writer: {content['left_after_cleaning']}. "
+        f"The next export was {last}.\n"
     )
 
 
@@ -39,19 +31,19 @@ def _fuzz(content: Mapping[str, Any]) -> str:
     kinds = list(next(iter(targets.values()))["outcomes"])
     rows = [(name, one["inputs"], *(one["outcomes"][kind] for kind in kinds)) for name, one in targets.items()]
     totals = [sum(row[column] for row in rows) for column in range(1, len(kinds) + 2)]
-    return markdown_table(("target", "inputs", *kinds), [*rows, ("all", *totals)])
+    return markdown((("target", "inputs", *kinds), [*rows, ("all", *totals)]))
 
 
 def _soak(content: Mapping[str, Any]) -> str:
     names = ("routes", "answered", "lost", "duplicated", "wrong", "faults", "retried", "reloads")
-    table = markdown_table(names, [[content[name] for name in names]])
+    table = markdown((names, [[content[name] for name in names]]))
     lines = [_slope("resident memory", "MiB", content["memory_mib_per_thousand_routes"])]
     lines.append(_slope("median latency", "ms", content["median_ms_per_thousand_routes"]))
     samples = [sample for run in content["runs"] for sample in run["samples"]]
     memory = [sample[1] for sample in samples]
     if memory:
         lines.append(f"Resident memory lay between {min(memory):.0f} and {max(memory):.0f} MiB.")
-    return "\n".join([table, "", *lines])
+    return "\n".join([table, *lines, ""])
 
 
 def _adversarial(content: Mapping[str, Any]) -> str:
@@ -68,7 +60,7 @@ def _adversarial(content: Mapping[str, Any]) -> str:
             )
         )
     header = ("edit", "prompts", "device to cloud", "cloud to device", "mean shift of p_cloud")
-    return markdown_table(header, rows)
+    return markdown((header, rows))
 
 
 def _share(part: int, whole: int) -> str:
@@ -82,17 +74,7 @@ def _slope(what: str, unit: str, slope: Mapping[str, float] | None) -> str:
     return f"Slope of the {what}: {slope['per_thousand']:+.2g} {unit} per 1,000 routes (95 % interval {ends})."
 
 
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return a table with thousands separated."""
-
-    def cell(value: object) -> str:
-        return f"{value:,}" if isinstance(value, int) else str(value)
-
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return "\n".join(lines + ["| " + " | ".join(map(cell, row)) + " |" for row in rows])
-
-
-_TABLES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+HARDENING: Sections = {
     "kill-exports": _kill_exports,
     "kill-coreml-exports": _kill_exports,
     "fuzz": _fuzz,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmarks.contenders.definition import Contender
 from benchmarks.contenders.scorer import Load
+from benchmarks.outcome import Status
 from benchmarks.present import NOT_INSTALLED
 from vibe_router.bundle import open_bundle
 from vibe_router.errors import UsageError
@@ -22,14 +23,24 @@ WORK = _ROOT / "build" / "benchmarks"
 
 
 class NotMeasurableError(Exception):
-    """A contender cannot run here; the message says why."""
+    """A contender cannot run here, or with what was given; the message says why."""
+
+    status = Status.NOT_HERE
 
 
 class NotInstalledError(NotMeasurableError):
     """A library that a contender needs is not installed."""
 
+    status = Status.NOT_INSTALLED
+
     def __init__(self, modules: str) -> None:
         super().__init__(f"not installed: {modules}")
+
+
+class NotPreparedError(NotMeasurableError):
+    """Making a contender's files of the checkpoint failed."""
+
+    status = Status.FAILED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,11 +84,17 @@ class Sources:
     def load(self, contender: Contender, *, threads: int) -> Load:
         """Return what a contender loads, and prepare it first where that has not been done.
 
+        A bundle serves the contenders that it has a file for, the checkpoint all others.
+
         Raises:
             NotInstalledError: preparing it needs a library that is not installed.
-            NotMeasurableError: it needs a checkpoint, or preparing it failed.
+            NotPreparedError: preparing it failed.
+            NotMeasurableError: this is not a machine for it, or it needs a checkpoint or bundle that was not given.
         """
-        if contender.family == "ours" and self.bundle is not None:
+        obstacle = contender.obstacle()
+        if obstacle is not None:
+            raise NotMeasurableError(obstacle)
+        if self.bundle is not None and any(map(contender.reads, open_bundle(self.bundle).manifest.engines)):
             return Load(checkpoint=self.checkpoint, bundle=self.bundle, artifact=None, threads=threads)
         if contender.family == "ours" and contender.artifact is None:
             raise NotMeasurableError("needs a bundle that holds it")
@@ -96,7 +113,7 @@ class Sources:
             last = (finished.stderr.strip().splitlines() or [f"exit code {finished.returncode}"])[-1]
             if finished.returncode == NOT_INSTALLED:
                 raise NotInstalledError(last)
-            raise NotMeasurableError(f"preparing failed: {last}")
+            raise NotPreparedError(f"preparing failed: {last}")
         return target
 
 

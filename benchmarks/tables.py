@@ -112,8 +112,8 @@ def not_measured(content: dict[str, Any]) -> list[str]:
     ]
 
 
-def markdown(table: Table) -> str:
-    """Return a table in Markdown."""
+def markdown(table: tuple[Sequence[str], Sequence[Sequence[object]]]) -> str:
+    """Return columns and rows in Markdown, whole numbers with their thousands separated."""
     columns, rows = table
     lines = [_line(columns), _line(["---", *["---:"] * (len(columns) - 1)]), *(_line(row) for row in rows)]
     return "\n".join(lines) + "\n"
@@ -127,8 +127,12 @@ def _megabytes(size: float | None) -> str:
     return "" if size is None else f"{size / 1e6:.0f}"
 
 
-def _line(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+def _line(cells: Iterable[object]) -> str:
+    return "| " + " | ".join(_cell(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
+def _cell(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _number(value: float | None) -> str:

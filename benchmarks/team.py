@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.client import Worker, WorkerError
 from benchmarks.contenders.definition import Contender
 from benchmarks.outcome import Outcome, Status
-from benchmarks.sources import NotInstalledError, NotMeasurableError, Sources
+from benchmarks.sources import NotMeasurableError, Sources
 
 
 @dataclass
@@ -22,16 +22,12 @@ class Team:
 
     def add(self, contender: Contender, sources: Sources, *, threads: int) -> Worker | None:
         """Start a contender; return None, with its outcome noted, where it cannot run."""
-        obstacle = contender.obstacle()
-        if obstacle is not None:
-            self._note(contender, Status.NOT_HERE, obstacle, {})
-            return None
         try:
             worker = Worker(contender, sources, threads=threads)
-        except NotInstalledError as error:
-            self._note(contender, Status.NOT_INSTALLED, str(error), {})
+        except NotMeasurableError as error:
+            self._note(contender, error.status, str(error), {})
             return None
-        except (NotMeasurableError, WorkerError) as error:
+        except WorkerError as error:
             self._note(contender, Status.FAILED, str(error), {})
             return None
         self.workers.append(worker)

@@ -52,14 +52,15 @@ class Operations:
         return {"seconds": time_calls(lambda: self.scorer.decide(prompt), calls=calls, warm_up=warm_up)}
 
     def soak(self, sequences: Sequence[Sequence[int]], calls: int, every: int) -> dict[str, Any]:
-        """Score the sequences in turn; return the resident bytes after each `every` calls."""
+        """Score the sequences in turn; return the resident bytes after each `every` calls, where the system tells."""
         arrays = [np.array(ids, np.int64) for ids in sequences]
-        resident: list[int | None] = []
+        # Written once beforehand: samples that are kept one by one would be a growth of their own.
+        resident = np.full(calls // every, -1, np.int64)
         for call in range(calls):
             self.scorer.logit(arrays[call % len(arrays)])
             if (call + 1) % every == 0:
-                resident.append(current_resident())
-        return {"resident": resident, "peak": peak_resident()}
+                resident[call // every] = current_resident() or -1
+        return {"resident": resident[resident >= 0].tolist(), "peak": peak_resident()}
 
     def memory(self) -> dict[str, Any]:
         """Return peak and current resident bytes."""

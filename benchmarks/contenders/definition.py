@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.contenders.scorer import Load, Mark, Scorer
+from vibe_router.manifest import EngineFile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +16,7 @@ class Contender:
 
     `family` is shared by those that run in the same Python environment, and `modules` must be importable there.
     `artifact` names what `prepare` makes of the checkpoint, once, in a process of its own; contenders may share it.
+    `reads` tells whether it loads a file of one of our bundles.
     `obstacle` says why it cannot run on this machine, whatever is installed; None where it can.
     `weight_bytes` is what one weight of a linear layer takes, and `products` what its multiplications are done in.
     """
@@ -31,4 +33,5 @@ class Contender:
     artifact: str | None = None
     prepare: Callable[[Path, Path], None] | None = None
     prepare_modules: tuple[str, ...] = ()
+    reads: Callable[[EngineFile], bool] = lambda _: False
     obstacle: Callable[[], str | None] = lambda: None

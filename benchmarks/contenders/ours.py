@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.contenders.definition import Contender
 from benchmarks.contenders.scorer import Ids, Load, Mark, Scorer
+from vibe_router.engines.choice import ENGINE_KINDS
 from vibe_router.measurement.cold import ColdRequest
 
 
@@ -91,13 +92,23 @@ def _on_cpu(precision: str, weight_bytes: float, products: str) -> Contender:
         artifact=f"bundle-{precision}",
         prepare=partial(_prepare, precision=precision),
         prepare_modules=("onnx", "safetensors"),
+        reads=lambda file: (file.kind, file.precision) == ("onnx", precision),
     )
 
 
 def _accelerated(
-    engine: str, label: str, *, libraries: tuple[str, ...], weight_bytes: float, obstacle: Callable[[], str | None]
+    engine: str,
+    label: str,
+    *,
+    libraries: tuple[str, ...],
+    weight_bytes: float,
+    precision: str | None = None,
+    obstacle: Callable[[], str | None],
 ) -> Contender:
-    """Return an engine that runs only on some machines, from a bundle that was exported for it."""
+    """Return an engine that runs only on some machines, from a bundle that was exported for it.
+
+    `precision` is the only one that it runs; None: any.
+    """
     return Contender(
         key=f"ours-{engine}",
         label=f"vibe-router {label}",
@@ -109,6 +120,7 @@ def _accelerated(
         weight_bytes=weight_bytes,
         # The peaks that `limits` measures are the CPU's, so there is no floor to compare with.
         products="accelerated",
+        reads=lambda file: file.kind == ENGINE_KINDS[engine] and precision in (None, file.precision),
         obstacle=obstacle,
     )
 
@@ -125,7 +137,7 @@ CONTENDERS = (
         for units, name in (("ane", "Neural Engine"), ("gpu", "GPU"), ("cpu", "CPU"))
     ),
     *(
-        _accelerated(engine, name, libraries=("onnxruntime",), weight_bytes=2, obstacle=_without_gpu)
+        _accelerated(engine, name, libraries=("onnxruntime",), weight_bytes=2, precision="fp16", obstacle=_without_gpu)
         for engine, name in (("onnx-cuda", "CUDA"), ("onnx-cuda-graphs", "CUDA graphs"))
     ),
 )

@@ -19,8 +19,9 @@ from benchmarks.limits import floor_seconds, floors, work_of
 from benchmarks.memory import fit_slope
 from benchmarks.plot import plot_latency
 from benchmarks.report import fill, read_results, sections
-from benchmarks.report_coreml import coreml_sections
-from benchmarks.report_hardening import hardening_sections
+from benchmarks.report_coreml import COREML
+from benchmarks.report_files import file_sections
+from benchmarks.report_hardening import HARDENING
 from benchmarks.results_file import read_to_add, write_result
 from benchmarks.tables import latency_table, markdown
 from tests.support.checkpoints import small_config
@@ -171,7 +172,7 @@ def test_the_tables_of_hostile_inputs_come_from_their_results(tmp_path: Path) ->
     kills = {"exports": [export, export], "left_after_cleaning": 0, "last_export_whole": True}
     for name in ("kill-exports", "kill-coreml-exports"):
         (tmp_path / f"{name}.json").write_text(json.dumps(kills))
-    made = hardening_sections(tmp_path)
+    made = file_sections(tmp_path, HARDENING)
     assert "| golden | 1,000 | 1,000 | 0 |" in made["fuzz"]
     assert "| all | 2,000 | 2,000 | 0 |" in made["fuzz"]
     assert "| from start to end | 2 | 0 | 2 | 0 | 0 | 2 |" in made["kill-exports"]
@@ -200,8 +201,8 @@ def test_the_tables_of_fp16_come_from_their_results(tmp_path: Path) -> None:
         "pessimistic_probability_difference": None,
     }
     (tmp_path / "half-precision-folds.json").write_text(json.dumps({"folds": [fold]}))
-    made = coreml_sections(tmp_path)
+    made = file_sections(tmp_path, COREML)
     assert "| base | 64 | 1.0e-06 | 2.0e-03 | 5.0e-04 | 4.0e-03 | 1.0e-03 |" in made["half-precision-lengths"]
     row = "| nothing folded | 25,000.0 | 4.3e+09 | 0.0e+00 | 1.0e-03 | not finite |"
     assert row in made["half-precision-folds"]
-    assert set(coreml_sections(tmp_path / "none").values()) == {""}
+    assert set(file_sections(tmp_path / "none", COREML).values()) == {""}

@@ -91,8 +91,9 @@ def test_what_cannot_run_is_named_with_the_reason(tmp_path: Path, script: str, s
 def test_a_failed_preparation_says_why(tmp_path: Path) -> None:
     broken = interpreter(tmp_path, "echo no compiler >&2; exit 1")
     sources = Sources(checkpoint=tmp_path, bundle=None, work=tmp_path / "work", pythons={"optimum": broken})
-    with pytest.raises(NotMeasurableError, match="preparing failed: no compiler"):
+    with pytest.raises(NotMeasurableError, match="preparing failed: no compiler") as caught:
         sources.load(ALL["optimum-fp32"], threads=1)
+    assert caught.value.status is Status.FAILED
 
 
 @pytest.mark.parametrize("modules", [("json",), ("json", "no_such_library", "no_such.library")])
@@ -113,6 +114,19 @@ def test_a_worker_that_fails_later_leaves_the_team(bundle: Path) -> None:
     assert team.ask(worker, "time_ids", ids=[10**9], calls=1, warm_up=0, limit=1.0) is None
     assert team.workers == []
     assert team.outcomes["ours-fp32"].status is Status.FAILED
+
+
+def test_what_a_bundle_lacks_is_made_of_the_checkpoint(bundle: Path, tmp_path: Path) -> None:
+    """An absent precision is neither an error nor dropped."""
+    only = Sources(checkpoint=None, bundle=bundle, work=tmp_path)
+    assert only.load(ALL["ours-fp32"], threads=1).bundle == bundle
+    with pytest.raises(NotMeasurableError, match="only a bundle was given") as caught:
+        only.load(ALL["ours-int4"], threads=1)
+    assert caught.value.status is Status.NOT_HERE
+    (tmp_path / "tiny" / "bundle-int4").mkdir(parents=True)
+    both = replace(only, checkpoint=tmp_path / "tiny")
+    assert both.load(ALL["ours-fp32"], threads=1).bundle == bundle
+    assert both.load(ALL["ours-int4"], threads=1).artifact == tmp_path / "tiny" / "bundle-int4"
 
 
 def test_peers_need_the_checkpoint(bundle: Path) -> None:
@@ -151,8 +165,10 @@ def test_engines_for_other_machines_are_listed_with_the_reason() -> None:
         assert team.workers == []
         (outcome,) = team.outcomes.values()
     assert (outcome.status, outcome.detail) == (Status.NOT_HERE, "Core ML runs on macOS only")
-    with pytest.raises(NotMeasurableError, match="needs a bundle"):
-        replace(sources, checkpoint=bundled_folder(), bundle=None).load(ALL["ours-onnx-cuda"], threads=1)
+    here = replace(ALL["ours-onnx-cuda"], obstacle=lambda: None)
+    for bare in (replace(sources, checkpoint=bundled_folder(), bundle=None), sources):
+        with pytest.raises(NotMeasurableError, match="needs a bundle"):
+            bare.load(here, threads=1)
 
 
 class _Sum(TextScorer):
