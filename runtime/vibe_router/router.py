@@ -16,48 +16,30 @@ What a call does when there is no score to decide with:
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from vibe_router.alone import decide_alone
 from vibe_router.bundle import Bundle, check_verify_mode, open_bundle
 from vibe_router.deadline import NO_DEADLINE, Deadline
 from vibe_router.engines.usage import Usage
-from vibe_router.errors import DeadlineError, EngineError, PromptError, UsageError
+from vibe_router.errors import PromptError, UsageError
 from vibe_router.events import Progress, ProgressCallback
-from vibe_router.policy import LOW_PRECISION_BAND, Decision, Target, check_threshold, profile_threshold, sigmoid
+from vibe_router.origin import Origin
+from vibe_router.policy import Decision, Target, check_threshold, profile_threshold
+from vibe_router.process_scorer import ProcessScorer
 from vibe_router.terms import Terms, check_fallback
 
 if TYPE_CHECKING:
     from vibe_router.engines.protocol import Engine
-    from vibe_router.scorer import Scorer
-    from vibe_router.tokenizer import PromptTokenizer, TokenizedPrompt
+    from vibe_router.tokenizer import PromptTokenizer
 
 # Prompts whose ids are held at a time: for answers soon, and for batches of nearly equal lengths.
 _CHUNK = 256
 _LARGE_CHUNK = 4096
-
-
-@dataclass(frozen=True, kw_only=True)
-class Origin:
-    """How a router's engine was chosen; as `Router.load` takes it."""
-
-    engine: str
-    precision: str
-    threads: int | None
-    usage: Usage
-    verify: str
-
-    def load_engine(self, bundle: Bundle) -> Engine:
-        """Return the engine made again."""
-        from vibe_router.engines.choice import choose_engine
-
-        return choose_engine(
-            bundle, engine=self.engine, precision=self.precision, threads=self.threads, usage=self.usage
-        )
 
 
 class Router:
@@ -84,11 +66,13 @@ class Router:
         self._tokenizer = tokenizer
         self._profile = profile
         self._threshold = profile_threshold(bundle.manifest, profile)
-        self._at_once = at_once
         self._origin = origin
-        self._scorer = self._make_scorer(engine)
-        self._inherited: list[Scorer] = []
-        self._forked: dict[int, threading.Lock] = {}
+        self._scorer = ProcessScorer(
+            engine,
+            pad_token_id=bundle.manifest.pad_token_id,
+            at_once=at_once,
+            again=None if origin is None else partial(origin.load_engine, bundle),
+        )
 
     @classmethod
     def load(
@@ -160,7 +144,7 @@ class Router:
     @property
     def engine(self) -> Engine:
         """The engine that scores, in this process."""
-        return self._scorer_here().engine
+        return self._scorer.here().engine
 
     @property
     def tokenizer(self) -> PromptTokenizer:
@@ -192,7 +176,8 @@ class Router:
         """
         terms = self._terms(profile, threshold, allow_cloud, fallback)
         deadline = Deadline.after(timeout)
-        return self._route_alone(self._tokenizer.encode(prompt), terms, deadline)
+        item = self._tokenizer.encode(prompt)
+        return decide_alone(self._scorer.here(), item, terms, deadline)
 
     async def aroute(
         self,
@@ -211,39 +196,11 @@ class Router:
         Raises:
             As `route`.
         """
-        import asyncio
+        from vibe_router.awaited import decide_awaited
 
         terms = self._terms(profile, threshold, allow_cloud, fallback)
         deadline = Deadline.after(timeout)
-        scorer = self._scorer_here()
-        engine = scorer.engine.name
-
-        def work() -> Decision:
-            item = self._tokenizer.encode(prompt)
-            try:
-                (logit,) = scorer.logits_here([item.ids], deadline=deadline)
-            except EngineError as error:
-                return terms.decide_after(error, item, engine=engine)
-            return terms.decide(float(logit), item, engine=engine)
-
-        try:
-            job = scorer.submit(work)
-        except EngineError as error:
-            return terms.decide_after(error, None, engine=engine)
-        waiting = asyncio.wrap_future(job.future)
-        try:
-            await asyncio.wait([waiting], timeout=deadline.remaining())
-        finally:
-            if not waiting.done():
-                job.abandon()
-                waiting.cancel()
-            elif not waiting.cancelled():
-                # Looked at, so that the loop does not complain of an error that a cancelled caller cannot receive.
-                waiting.exception()
-        if waiting.done() and not waiting.cancelled():
-            return waiting.result()
-        failure = DeadlineError.passed() if deadline.passed else EngineError.closed()
-        return terms.decide_after(failure, None, engine=engine)
+        return await decide_awaited(self._scorer.here(), self._tokenizer, prompt, terms, deadline)
 
     def route_many(
         self,
@@ -271,7 +228,7 @@ class Router:
         total = len(prompts) if isinstance(prompts, Sequence) else None
         decisions: list[Decision] = []
         try:
-            for decision in self._stream(_several(prompts), terms, deadline, chunk=_LARGE_CHUNK):
+            for decision in self._stream(prompts, terms, deadline, chunk=_LARGE_CHUNK):
                 decisions.append(decision)
                 if progress is not None:
                     progress(Progress(len(decisions), total))
@@ -301,14 +258,11 @@ class Router:
         if chunk < 1:
             raise UsageError(f"chunk must be at least 1, not {chunk}")
         terms = self._terms(profile, threshold, allow_cloud, fallback)
-        return self._stream(_several(prompts), terms, NO_DEADLINE, chunk=chunk)
+        return self._stream(prompts, terms, NO_DEADLINE, chunk=chunk)
 
     def close(self) -> None:
         """Release the engine's memory; calls that run are asked to stop, and there are no scores afterwards."""
-        if self._scorer.process == os.getpid():
-            self._scorer.close()
-        else:
-            self._scorer.closed = True
+        self._scorer.close()
 
     def __reduce__(self) -> tuple[Callable[..., Router], tuple[object, ...]]:
         """Pickle what to load, not what is loaded: unpickling is `Router.load`, with all its checks and its time."""
@@ -324,31 +278,6 @@ class Router:
     ) -> None:
         self.close()
 
-    def _make_scorer(self, engine: Engine) -> Scorer:
-        from vibe_router.scorer import Scorer
-
-        return Scorer(engine, pad_token_id=self._bundle.manifest.pad_token_id, at_once=self._at_once)
-
-    def _scorer_here(self) -> Scorer:
-        """Return this process's scorer: a child forked from the one that made it makes another.
-
-        Raises:
-            BundleCorruptError: the bundle has been altered since it was loaded.
-            EngineError: the engine cannot be made again.
-        """
-        scorer = self._scorer
-        if scorer.process == os.getpid() or scorer.closed:
-            return scorer
-        # A lock that this process made: one of the parent's may be held for ever by a thread that is not here.
-        with self._forked.setdefault(os.getpid(), threading.Lock()):
-            if self._scorer is scorer:
-                # Kept, for to destroy it would mean to wait for threads that are not here.
-                self._inherited.append(scorer)
-                self._scorer = self._make_scorer(
-                    scorer.engine if self._origin is None else self._origin.load_engine(self._bundle)
-                )
-        return self._scorer
-
     def _terms(self, profile: str | None, threshold: float | None, allow_cloud: bool, fallback: Target | None) -> Terms:
         return Terms(self._choose_threshold(profile, threshold), allow_cloud, check_fallback(fallback))
 
@@ -360,65 +289,11 @@ class Router:
         return check_threshold(threshold)
 
     def _stream(self, prompts: Iterable[str], terms: Terms, deadline: Deadline, *, chunk: int) -> Iterator[Decision]:
-        source = iter(prompts)
-        while True:
-            encoded: list[TokenizedPrompt] = []
-            failure: Exception | None = None
-            try:
-                for prompt in source:
-                    encoded.append(self._tokenizer.encode(prompt))
-                    if len(encoded) == chunk:
-                        break
-            except Exception as error:  # noqa: BLE001 - raised again below, after the decisions before it
-                failure = error
-            yield from self._route_together(encoded, terms, deadline)
-            if failure is not None:
-                raise failure
-            if len(encoded) < chunk:
-                return
+        from vibe_router.together import decide_stream, several
 
-    def _route_together(
-        self, encoded: Sequence[TokenizedPrompt], terms: Terms, deadline: Deadline
-    ) -> Iterator[Decision]:
-        from vibe_router.batching import batches
-
-        scorer = self._scorer_here()
-        logits: dict[int, float] = {}
-        for batch in batches([len(item.ids) for item in encoded]):
-            try:
-                scores = scorer.logits([encoded[index].ids for index in batch], deadline=deadline)
-            except EngineError:
-                if terms.need_a_score:
-                    raise
-                # Its prompts have no logit yet, and are tried alone below.
-                continue
-            logits.update(zip(batch, scores.tolist(), strict=True))
-        band = self._band()
-        for index, item in enumerate(encoded):
-            if index in logits and abs(sigmoid(logits[index]) - terms.threshold) > band:
-                yield terms.decide(logits[index], item, engine=scorer.engine.name)
-            else:
-                yield self._route_alone(item, terms, deadline)
-
-    def _band(self) -> float:
-        """Return how close to the threshold a score must be for its batch to be able to change the decision.
-
-        Rounding differs with the batch: by about 1e-6 in fp32, by far more in int8, whose activation scales
-        are taken over the whole batch. Such prompts are scored again alone, so that batches never change a
-        decision.
-        """
-        for file in self._bundle.manifest.engines:
-            if file.file == self.engine.file and file.precision != "fp32":
-                return max(LOW_PRECISION_BAND, file.parity.band if file.parity else 0.0)
-        return _FP32_BAND
-
-    def _route_alone(self, item: TokenizedPrompt, terms: Terms, deadline: Deadline) -> Decision:
-        scorer = self._scorer_here()
-        try:
-            (logit,) = scorer.logits([item.ids], deadline=deadline)
-        except EngineError as error:
-            return terms.decide_after(error, item, engine=scorer.engine.name)
-        return terms.decide(float(logit), item, engine=scorer.engine.name)
+        return decide_stream(
+            self._scorer, self._tokenizer, self._bundle, several(prompts), terms, deadline, chunk=chunk
+        )
 
 
 def _load_again(folder: Path, origin: Origin, profile: str | None) -> Router:
@@ -431,12 +306,3 @@ def _load_again(folder: Path, origin: Origin, profile: str | None) -> Router:
         profile=profile,
         verify=origin.verify,
     )
-
-
-def _several(prompts: Iterable[str]) -> Iterable[str]:
-    if isinstance(prompts, (str, bytes)):
-        raise UsageError("prompts must be several texts, not one", hint="pass a list, or call route")
-    return prompts
-
-
-_FP32_BAND = 1e-4

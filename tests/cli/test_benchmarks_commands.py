@@ -42,7 +42,7 @@ def test_latency(measure: Any) -> None:
     assert [(row["tokens"], row["calls"]) for row in content["summary"]] == [(2, 2), (5, 2), (None, 4)]
     assert {entry["key"]: entry["status"] for entry in content["contenders"]} == {
         "ours-fp32": "measured",
-        "pytorch-fp32": "failed",
+        "pytorch-fp32": "not here",
     }
     assert content["machine"]["cpu"]
     again = measure("latency", *options)

@@ -122,7 +122,7 @@ def test_a_forked_child_makes_its_own_session_and_ends_cleanly(
             status = 1
             try:
                 # Held as a thread of the parent's could hold it for ever.
-                parents._scorer._lock.acquire()
+                parents._scorer._scorer._lock.acquire()
                 found = parents.route("hi"), parents.route("hello", timeout=60)
                 also = asyncio.run(parents.aroute("hi"))
                 status = 0 if (found, also, parents.engine is engine) == (expected, expected[0], False) else 2
