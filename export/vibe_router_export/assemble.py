@@ -76,6 +76,22 @@ def write_model_files(checkpoint: Checkpoint, folder: Path, *, max_tokens: int) 
     _write_json(folder / "special_tokens_map.json", special | _read_json(checkpoint.folder / "special_tokens_map.json"))
 
 
+def declare_data_files(folder: Path) -> None:
+    """Name in config.json the graphs whose weights lie in a file beside them.
+
+    transformers.js fetches such a file only where config.json says so:
+    https://huggingface.co/docs/transformers.js/api/configs.
+    """
+    graphs = {path.name.removesuffix("_data"): True for path in sorted((folder / "onnx").glob("*.onnx_data"))}
+    if not graphs:
+        return
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    settings = config.get("transformers.js_config")
+    known = settings if isinstance(settings, dict) else {}
+    config["transformers.js_config"] = known | {"use_external_data_format": graphs}
+    _write_json(folder / "config.json", config)
+
+
 def write_manifest(
     checkpoint: Checkpoint,
     folder: Path,

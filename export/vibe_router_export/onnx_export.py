@@ -16,7 +16,7 @@ from vibe_router.manifest import MANIFEST_NAME, Calibration, EngineFile, Manifes
 from vibe_router.policy import LOW_PRECISION_BAND
 from vibe_router.staging import staged_folder
 from vibe_router.tokenizer import PromptTokenizer
-from vibe_router_export.assemble import calibrated_thresholds, write_manifest, write_model_files
+from vibe_router_export.assemble import calibrated_thresholds, declare_data_files, write_manifest, write_model_files
 from vibe_router_export.card import bundle_card
 from vibe_router_export.checkpoint import Checkpoint
 from vibe_router_export.emit.onnx_graph import build_onnx
@@ -155,6 +155,7 @@ def export_onnx(
         graphs = tuple(_export_low(exporter, precision, staged, options) for precision in low)
         if Precision.FP32 not in options.precisions:
             remove_onnx(model)
+        declare_data_files(staged)
         engines = _engine_files(report, graphs, precisions=options.precisions, proven=proof.reference is not None)
         (staged / "golden.jsonl").write_text(dump_golden(proof.golden_prompts(temperature)), encoding="utf-8")
         name = options.name or checkpoint.router.name or Path(checkpoint.source).name

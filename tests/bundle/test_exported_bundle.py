@@ -149,6 +149,17 @@ def test_optimum_loads_it_and_gives_the_same_logits(bundle: Path) -> None:
         assert logit == pytest.approx(row["logit"], abs=1e-4)
 
 
+def test_weights_beside_the_graph_are_named_for_transformers_js(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "transformers.js_config" not in json.loads((bundle / "config.json").read_text())
+    monkeypatch.setattr("vibe_router_export.onnx_file._SINGLE_FILE_BYTES", 0)
+    export(tmp_path)
+    config = json.loads((tmp_path / "bundle" / "config.json").read_text())
+    assert (tmp_path / "bundle" / "onnx" / "model.onnx_data").is_file()
+    assert config["transformers.js_config"] == {"use_external_data_format": {"model.onnx": True}}
+
+
 def test_every_file_is_in_the_manifest_with_its_size(bundle: Path) -> None:
     manifest = json.loads((bundle / "router.json").read_text())
     for path in bundle.rglob("*"):
