@@ -1,0 +1,1 @@
+"""The subcommands of `router-export`, one a file."""

@@ -1,0 +1,46 @@
+"""`router-export checkpoint`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vibe_router.commands.output import print_json
+from vibe_router_export.commands.inputs import name_leftovers, require_libraries
+from vibe_router_export.commands.options import ForceOption, JsonOption, SizeName
+
+
+def checkpoint(
+    out: Annotated[Path, typer.Argument(help="Folder to write.")],
+    size: Annotated[SizeName, typer.Option(help="nano: 4 layers; base: exactly ModernBERT-base.")] = SizeName.NANO,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same weights.")] = 0,
+    outliers: Annotated[
+        bool, typer.Option("--outliers", help="Plant massive activations of 25,000, as trained models have them.")
+    ] = False,
+    tokenizer: Annotated[
+        Path | None, typer.Option(help="tokenizer.json to use; default: the bundled router's, filled up to size.")
+    ] = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a random-weight checkpoint of the real architecture, to try and test exports with."""
+    require_libraries()
+    from vibe_router.bundle import bundled_folder
+    from vibe_router_export.random_checkpoint import Outliers, Size, write_random_checkpoint
+
+    parameters = write_random_checkpoint(
+        out,
+        size=Size(size.value),
+        seed=seed,
+        outliers=Outliers() if outliers else None,
+        tokenizer=tokenizer or bundled_folder() / "tokenizer.json",
+        overwrite=force,
+    )
+    name_leftovers(out)
+    if as_json:
+        print_json({"checkpoint": str(out), "size": size.value, "seed": seed, "parameters": parameters})
+    else:
+        planted = ", massive activations planted" if outliers else ""
+        typer.echo(f"{out}: {size.value}, {parameters:,} random parameters{planted}")

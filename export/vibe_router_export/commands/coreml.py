@@ -1,0 +1,66 @@
+"""`router-export coreml`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vibe_router.commands.output import print_json, progress_bar
+from vibe_router.extras import require_extra
+from vibe_router_export.commands.inputs import load, name_leftovers, parse_lengths, read_prompts
+from vibe_router_export.commands.options import (
+    CheckpointArgument,
+    ForceOption,
+    JsonOption,
+    PromptsOption,
+    ReferenceName,
+)
+from vibe_router_export.coreml_options import Layout, Target, WeightFormat, quiet_coremltools
+
+
+def coreml(
+    source: CheckpointArgument,
+    bundle: Annotated[Path, typer.Option("-o", "--output", help="Bundle to add to, or to make.")],
+    lengths: Annotated[
+        str, typer.Option(help="Numbers of tokens to make functions for; the last is the bundle's max_tokens.")
+    ] = "64,128,256,512",
+    target: Annotated[
+        Target, typer.Option(help="macos15: one package, a function a length; macos14: a package a length.")
+    ] = Target.MACOS15,
+    weights: Annotated[
+        WeightFormat, typer.Option(help="Whole fp16, int8 a channel, or palettes of 64 (pal6) or 16 (pal4) values.")
+    ] = WeightFormat.FP16,
+    layout: Annotated[Layout, typer.Option(help="Made for the Neural Engine or for the GPU.")] = Layout.ANE,
+    reference: Annotated[
+        ReferenceName, typer.Option(help="Prove against PyTorch; none: skip it, the bundle says 'unproven'.")
+    ] = ReferenceName.AUTO,
+    prompts: PromptsOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Add Core ML packages to a bundle and prove, without a Mac, that they decide as PyTorch does."""
+    require_extra("Core ML export", extra="coreml", modules=("coremltools",))
+    loaded = load(source)
+    with quiet_coremltools():
+        from vibe_router_export.coreml_export import CoreMLOptions, export_coreml
+        from vibe_router_export.coreml_report import coreml_summary, coreml_text
+        from vibe_router_export.onnx_export import ReferenceChoice
+
+    options = CoreMLOptions(
+        lengths=parse_lengths(lengths),
+        target=target,
+        layout=layout,
+        weight_format=weights,
+        reference=ReferenceChoice(reference.value),
+        prompts=read_prompts(prompts),
+        overwrite=force,
+    )
+    with progress_bar("scoring with the reference") as progress:
+        exported = export_coreml(loaded, bundle, options=options, progress=progress)
+    name_leftovers(bundle)
+    if as_json:
+        print_json(coreml_summary(bundle, exported))
+    else:
+        typer.echo(coreml_text(bundle, exported))

@@ -1,0 +1,79 @@
+"""`router-export onnx`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vibe_router.commands.output import print_json, progress_bar
+from vibe_router.errors import UsageError
+from vibe_router.policy import LOW_PRECISION_BAND
+from vibe_router_export.commands.inputs import load, name_leftovers, read_prompts, read_text
+from vibe_router_export.commands.options import (
+    BandOption,
+    CheckpointArgument,
+    ForceOption,
+    JsonOption,
+    MaxFlipsOption,
+    PrecisionName,
+    PromptsOption,
+    ReferenceName,
+)
+
+
+def onnx(
+    source: CheckpointArgument,
+    bundle: Annotated[Path, typer.Option("-o", "--output", help="Bundle folder to write.")],
+    temperature: Annotated[
+        float | None, typer.Option(help="Calibration temperature; default: the checkpoint's router_config.json.")
+    ] = None,
+    profiles: Annotated[
+        Path | None, typer.Option(help="JSON {profile: raw threshold}; default: the checkpoint's, else the card's.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the bundle; default: the checkpoint's.")] = None,
+    max_tokens: Annotated[int, typer.Option(min=8, help="Prompts are cut to this many tokens.")] = 512,
+    reference: Annotated[
+        ReferenceName, typer.Option(help="Prove against PyTorch; none: skip it, the bundle says 'unproven'.")
+    ] = ReferenceName.AUTO,
+    precision: Annotated[
+        list[PrecisionName] | None,
+        typer.Option(help="Give it several times for several graphs in one bundle; default: fp32."),
+    ] = None,
+    prompts: PromptsOption = None,
+    band: BandOption = LOW_PRECISION_BAND,
+    max_flips: MaxFlipsOption = 0,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Export a checkpoint to an ONNX bundle and prove that it decides as PyTorch does."""
+    loaded = load(source)
+    from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
+    from vibe_router_export.quantize import Precision
+    from vibe_router_export.report import export_summary, export_text
+    from vibe_router_export.router_config import parse_profiles
+
+    if temperature is not None and not 0 < temperature < float("inf"):
+        raise UsageError(f"the temperature {temperature} is not positive", hint="1.0 means no calibration")
+    options = ExportOptions(
+        name=name,
+        temperature=temperature,
+        profiles=None if profiles is None else parse_profiles(read_text(profiles), where=profiles.name),
+        max_tokens=max_tokens,
+        reference=ReferenceChoice(reference.value),
+        precisions=tuple(Precision(name.value) for name in precision or [PrecisionName.FP32]),
+        prompts=read_prompts(prompts),
+        band=band,
+        max_flips=max_flips,
+        overwrite=force,
+    )
+    if temperature is None and loaded.router.temperature is None:
+        typer.echo("note: the checkpoint states no temperature; exporting with 1.0, not calibrated", err=True)
+    with progress_bar("scoring with the reference") as progress:
+        exported = export_onnx(loaded, bundle, options=options, progress=progress)
+    name_leftovers(bundle)
+    if as_json:
+        print_json(export_summary(bundle, exported))
+    else:
+        typer.echo(export_text(bundle, exported))
