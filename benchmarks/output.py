@@ -11,8 +11,6 @@ import typer
 from benchmarks.machine import machine
 from vibe_router.staging import write_file
 
-RESULTS = Path(__file__).resolve().parent / "results"
-
 
 def write_results(path: Path, content: dict[str, Any], *, threads: int = 1) -> None:
     """Write a result with the machine it was made on as JSON."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-_ROOT = Path(__file__).resolve().parents[1]
+_ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = (
     _ROOT / "README.md",
     *(_ROOT / "docs" / name for name in ("benchmarks.md", "hardening.md", "adversarial.md", "coreml.md")),
