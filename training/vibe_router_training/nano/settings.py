@@ -29,7 +29,7 @@ class NanoSettings:
     size: Size = Size.NANO
     dropout: float = 0.0
     margin_share: float = MARGIN_SHARE
-    rounds: int = 3
+    rounds: int = 2
     learning_rates: tuple[float, ...] = (5e-4, 1e-3, 2e-3)
     fit: FitSettings = field(
         default_factory=lambda: FitSettings(
