@@ -253,8 +253,13 @@ def test_a_request_to_end_removes_what_is_half_written(
             os.kill(os.getpid(), number)
 
     monkeypatch.setattr(sys, "argv", ["command"])
-    with pytest.raises(SystemExit) as ended:
-        run(lambda: app)
+    # Under nohup the tests would start with it ignored, which the command respects.
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            run(lambda: app)
+        assert signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
     assert ended.value.code == 128 + number
     assert list(tmp_path.iterdir()) == []
-    assert signal.getsignal(number) is signal.SIG_DFL
