@@ -12,6 +12,7 @@ from vibe_router import Router, Target
 from vibe_router.bundle import bundled_folder
 from vibe_router.verify import verify
 from vibe_router_export.checkpoint import read_checkpoint
+from vibe_router_export.golden import EXAMPLES, mixed_prompts
 from vibe_router_export.onnx_export import MODEL_FILE, ExportOptions, ReferenceChoice, export_onnx
 from vibe_router_export.quantize import Precision
 from vibe_router_export.random_checkpoint import Outliers, Size, write_random_checkpoint
@@ -36,7 +37,13 @@ def check_base_size(tmp_path: Path, outliers: Outliers | None, *, kept: list[str
     exported = export_onnx(
         read_checkpoint(folder),
         tmp_path / "bundle",
-        options=ExportOptions(temperature=1.083, reference=ReferenceChoice.TRANSFORMERS, precisions=precisions),
+        options=ExportOptions(
+            temperature=1.083,
+            reference=ReferenceChoice.TRANSFORMERS,
+            precisions=precisions,
+            # Fewer than an export takes by itself: PyTorch on one thread is most of this test's time.
+            prompts=mixed_prompts(EXAMPLES, count=160, seed=0),
+        ),
     )
     (int8,) = exported.low_precision
     assert int8.report.numbers.flips_outside_band == 0
@@ -52,5 +59,6 @@ def check_base_size(tmp_path: Path, outliers: Outliers | None, *, kept: list[str
     assert np.isfinite([row["logit"] for row in golden]).all()
     for precision in ("fp32", "int8"):
         with Router.load(tmp_path / "bundle", precision=precision) as router:
-            assert verify(router).passed
+            # The bundle's fp32 graph has just been compared on these prompts; int8 is what a replay can break.
+            assert precision == "fp32" or verify(router).passed
             assert {router.route(row["prompt"]).target for row in golden[:40]} == set(Target)
