@@ -20,6 +20,7 @@ from vibe_router.batching import score_alone
 from vibe_router.engines.onnx import OnnxCpuEngine
 from vibe_router_export.checkpoint import Checkpoint
 from vibe_router_export.emit.onnx_graph import build_onnx
+from vibe_router_export.fold import centre_residual
 from vibe_router_export.onnx_file import remove_onnx, write_onnx
 from vibe_router_export.quantize import ALL_FP32, MatrixFormat, Precision, PrecisionPlan, lowered
 from vibe_router_export.reference import reference_available
@@ -77,7 +78,8 @@ def _graph(
 ) -> Way:
     remove_onnx(path)
     exact = dict.fromkeys(kept, MatrixFormat.FP32)
-    write_onnx(build_onnx(checkpoint.weights, max_tokens=MAX_TOKENS, plan={**plan, **exact}), path)
+    graph = build_onnx(centre_residual(checkpoint.weights), max_tokens=MAX_TOKENS, plan={**plan, **exact})
+    write_onnx(graph, path)
     precision = "fp32" if plan is ALL_FP32 else "int8"
     engine = OnnxCpuEngine(path, file=path.name, precision=precision, threads=threads)
     return Way(name, lambda ids: score_alone(engine, ids), _size(path), kept)
@@ -94,6 +96,8 @@ def _onnxruntime_dynamic(fp32: Path, path: Path, *, threads: int) -> Way:
         path,
         per_channel=True,
         weight_type=QuantType.QInt8,
+        # It takes ONNX's Attention for the older operator of that name, which holds weights.
+        op_types_to_quantize=["MatMul", "Gather"],
         use_external_data_format=external,
         # It cannot infer types behind operators of the com.microsoft domain.
         extra_options={"DefaultTensorType": TensorProto.FLOAT},

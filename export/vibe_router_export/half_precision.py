@@ -10,16 +10,15 @@ Each rewrite works in float64 and rounds once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from vibe_router_export.fold import centre_writes
+from vibe_router_export.rewrites import map_linear, map_writes, rounded
 from vibe_router_export.rotation import Matrix, mean_keeping_rotation
 from vibe_router_export.weights import Layer, LayerNorm, Linear, ModernBertWeights, Parameter
 
-Float64 = NDArray[np.float64]
 # Half of fp16's largest number: the largest sum of squares over one token's channels that a norm may meet.
 LARGEST_SUM_OF_SQUARES = 65_504 / 2
 # An eighth of it, for graphs whose norms are fp32: what is added to the residual may be larger than what comes of it.
@@ -76,7 +75,7 @@ def fold_embedding_norm(weights: ModernBertWeights) -> ModernBertWeights:
         rows *= norm.weight.value
     if norm.bias is not None:
         rows += norm.bias.value
-    return replace(weights, token_embedding=_rounded(weights.token_embedding, rows), embedding_norm=None)
+    return replace(weights, token_embedding=rounded(weights.token_embedding, rows), embedding_norm=None)
 
 
 def fold_norm_gains(weights: ModernBertWeights) -> ModernBertWeights:
@@ -110,23 +109,10 @@ def fold_query_scale(weights: ModernBertWeights) -> ModernBertWeights:
     def layer(old: Layer) -> Layer:
         factor = np.ones(3 * weights.config.hidden_size)
         factor[: weights.config.hidden_size] = old.attention_scale
-        scaled = _map(old.query_key_value, lambda weight: weight * factor[:, None], lambda bias: bias * factor)
+        scaled = map_linear(old.query_key_value, lambda weight: weight * factor[:, None], lambda bias: bias * factor)
         return replace(old, query_key_value=scaled, attention_scale=1.0)
 
     return replace(weights, layers=tuple(layer(old) for old in weights.layers))
-
-
-def centre_writes(weights: ModernBertWeights) -> ModernBertWeights:
-    """Take the mean over channels out of everything that is written to the residual; every norm would forget it.
-
-    The embeddings keep theirs: layer 0's attention reads them without a norm.
-    """
-    return _map_writes(
-        weights,
-        table=lambda rows: rows,
-        weight=lambda weight: weight - weight.mean(axis=0, keepdims=True),
-        bias=lambda bias: bias - bias.mean(),
-    )
 
 
 def rotate_residual(weights: ModernBertWeights, rotation: Matrix) -> ModernBertWeights:
@@ -141,13 +127,13 @@ def rotate_residual(weights: ModernBertWeights, rotation: Matrix) -> ModernBertW
         raise ValueError("fold the norms' gains before rotating")
 
     def read(linear: Linear) -> Linear:
-        return _map(linear, lambda weight: weight @ rotation.T, lambda bias: bias)
+        return map_linear(linear, lambda weight: weight @ rotation.T, lambda bias: bias)
 
     layers = tuple(
         replace(layer, query_key_value=read(layer.query_key_value), mlp_input=read(layer.mlp_input))
         for layer in weights.layers
     )
-    return _map_writes(
+    return map_writes(
         replace(weights, layers=layers, head_dense=read(weights.head_dense)),
         table=lambda rows: rows @ rotation.T,
         weight=lambda weight: rotation @ weight,
@@ -170,7 +156,7 @@ def scale_residual(weights: ModernBertWeights, scale: float) -> ModernBertWeight
         return replace(old, epsilon=old.epsilon * scale**2)
 
     def write(old: Linear) -> Linear:
-        return _map(old, lambda weight: weight * (scale / inner), lambda bias: bias * scale)
+        return map_linear(old, lambda weight: weight * (scale / inner), lambda bias: bias * scale)
 
     def layer(old: Layer) -> Layer:
         first = old.attention_norm is None
@@ -189,13 +175,10 @@ def scale_residual(weights: ModernBertWeights, scale: float) -> ModernBertWeight
     rows = weights.token_embedding.value.astype(np.float64) * scale
     return replace(
         weights,
-        token_embedding=_rounded(weights.token_embedding, rows),
+        token_embedding=rounded(weights.token_embedding, rows),
         layers=tuple(layer(old) for old in weights.layers),
         final_norm=norm(weights.final_norm),
     )
-
-
-_Rewrite = Callable[[Float64], Float64]
 
 
 def _absorb(norm: LayerNorm, linear: Linear) -> tuple[LayerNorm, Linear]:
@@ -204,39 +187,14 @@ def _absorb(norm: LayerNorm, linear: Linear) -> tuple[LayerNorm, Linear]:
     if norm.bias is not None:
         moved = weight @ norm.bias.value.astype(np.float64)
         bias = bias or Parameter(f"{linear.weight.name.removesuffix('.weight')}.bias", np.zeros(1, np.float32))
-        bias = _rounded(bias, bias.value + moved)
+        bias = rounded(bias, bias.value + moved)
     if norm.weight is not None:
         weight = weight * norm.weight.value
-    return replace(norm, weight=None, bias=None), Linear(_rounded(linear.weight, weight), bias)
+    return replace(norm, weight=None, bias=None), Linear(rounded(linear.weight, weight), bias)
 
 
 def _scale_last_rows(linear: Linear, rows: int, factor: float, *, reads: float = 1.0) -> Linear:
     """Scale the last `rows` outputs by `factor`, and what the matrix reads by `reads`."""
     factors = np.ones(linear.weight.value.shape[0])
     factors[-rows:] = factor
-    return _map(linear, lambda weight: weight * factors[:, None] * reads, lambda bias: bias * factors)
-
-
-def _map_writes(weights: ModernBertWeights, *, table: _Rewrite, weight: _Rewrite, bias: _Rewrite) -> ModernBertWeights:
-    """Rewrite the embedding table (rows are tokens) and every linear layer that adds to the residual."""
-    layers = tuple(
-        replace(
-            layer,
-            attention_output=_map(layer.attention_output, weight, bias),
-            mlp_output=_map(layer.mlp_output, weight, bias),
-        )
-        for layer in weights.layers
-    )
-    rows = table(weights.token_embedding.value.astype(np.float64))
-    return replace(weights, token_embedding=_rounded(weights.token_embedding, rows), layers=layers)
-
-
-def _map(linear: Linear, weight: _Rewrite, bias: _Rewrite) -> Linear:
-    rewritten = _rounded(linear.weight, weight(linear.weight.value.astype(np.float64)))
-    if linear.bias is None:
-        return Linear(rewritten)
-    return Linear(rewritten, _rounded(linear.bias, bias(linear.bias.value.astype(np.float64))))
-
-
-def _rounded(parameter: Parameter, value: Float64) -> Parameter:
-    return Parameter(parameter.name, value.astype(np.float32))
+    return map_linear(linear, lambda weight: weight * factors[:, None] * reads, lambda bias: bias * factors)

@@ -29,6 +29,9 @@ class Operations(Protocol[T]):
     def layer_norm(self, x: T, norm: LayerNorm) -> T:
         """Return (x - mean) / sqrt(variance + epsilon) * weight + bias over the last axis."""
 
+    def centre(self, x: T) -> T:
+        """Return x - mean over the last axis."""
+
     def split(self, x: T, parts: int) -> tuple[T, ...]:
         """Cut the last axis into equal parts."""
 
@@ -69,6 +72,8 @@ def forward(ops: Operations[T], weights: ModernBertWeights) -> Scores[T]:
         x = ops.layer_norm(x, weights.embedding_norm)
     for layer in weights.layers:
         normed = x if layer.attention_norm is None else ops.layer_norm(x, layer.attention_norm)
+        if layer.attention_norm is None and weights.centred:
+            x = ops.centre(x)
         x = ops.add(x, _attention(ops, normed, layer))
         x = ops.add(x, _gated_mlp(ops, ops.layer_norm(x, layer.mlp_norm), layer))
     x = ops.pool(ops.layer_norm(x, weights.final_norm), weights.config.pooling)

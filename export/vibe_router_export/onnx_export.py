@@ -20,7 +20,7 @@ from vibe_router_export.assemble import calibrated_thresholds, declare_data_file
 from vibe_router_export.card import bundle_card
 from vibe_router_export.checkpoint import Checkpoint
 from vibe_router_export.emit.onnx_graph import build_onnx
-from vibe_router_export.fold import fold_temperature
+from vibe_router_export.fold import centre_residual, fold_temperature
 from vibe_router_export.golden import dump_golden
 from vibe_router_export.half_precision_export import export_half_precision
 from vibe_router_export.low_precision import LowPrecisionExporter, LowPrecisionGraph
@@ -109,7 +109,8 @@ def export_onnx(
         model = staged / MODEL_FILE
         model.parent.mkdir()
         folded = fold_temperature(checkpoint.weights, temperature)
-        write_onnx(build_onnx(folded, max_tokens=max_tokens), model)
+        centred = centre_residual(folded)
+        write_onnx(build_onnx(centred, max_tokens=max_tokens), model)
 
         tokenizer = PromptTokenizer((staged / "tokenizer.json").read_bytes(), max_tokens=max_tokens)
         proof = collect_cases(
@@ -144,7 +145,7 @@ def export_onnx(
         if more:
             against += f" on {len(proof.cases)} prompts, the fp32 graph proven equal to it on {len(more)}"
         exporter = LowPrecisionExporter(
-            weights=folded,
+            weights=centred,
             max_tokens=max_tokens,
             cases=proof.cases + more,
             judge=lambda engine, chosen: compare(engine, chosen, against, options.band),
@@ -152,7 +153,10 @@ def export_onnx(
             temperature=temperature,
             progress=progress,
         )
-        graphs = tuple(_export_low(exporter, precision, staged, options) for precision in low)
+        half = replace(
+            exporter, weights=folded, limits=limits_for(Precision.FP16, band=options.band, max_flips=options.max_flips)
+        )
+        graphs = tuple(_export_low(half if one is Precision.FP16 else exporter, one, staged) for one in low)
         if Precision.FP32 not in options.precisions:
             remove_onnx(model)
         declare_data_files(staged)
@@ -183,13 +187,10 @@ def export_onnx(
     return Exported(manifest, report, proof, graphs)
 
 
-def _export_low(
-    exporter: LowPrecisionExporter, precision: Precision, staged: Path, options: ExportOptions
-) -> LowPrecisionGraph:
+def _export_low(exporter: LowPrecisionExporter, precision: Precision, staged: Path) -> LowPrecisionGraph:
     file = MODEL_FILES[precision]
     if precision is Precision.FP16:
-        limits = limits_for(precision, band=options.band, max_flips=options.max_flips)
-        return export_half_precision(replace(exporter, limits=limits), staged / file, file=file)
+        return export_half_precision(exporter, staged / file, file=file)
     return exporter.export(precision, staged / file, file=file)
 
 

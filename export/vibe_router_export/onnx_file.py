@@ -11,8 +11,8 @@ from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
 from vibe_router_export.emit.onnx_graph import OnnxGraph
 from vibe_router_export.emit.onnx_nodes import MICROSOFT
 
-OPSET = 20
-_IR_VERSION = 10
+OPSET = 23
+_IR_VERSION = 11
 # Below this a single file is easier to ship. Above it, runtimes map the data file into memory and parse nothing:
 # from a single file the nano's session takes 30 ms and 18 MB more to make.
 _SINGLE_FILE_BYTES = 2**20

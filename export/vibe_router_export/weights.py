@@ -32,11 +32,15 @@ class Linear:
 
 @dataclass(frozen=True)
 class LayerNorm:
-    """Normalisation over the last axis, with gain `weight` (None: 1) and `bias` (None: 0), both [hidden]."""
+    """Normalisation over the last axis, with gain `weight` (None: 1) and `bias` (None: 0), both [hidden].
+
+    `centred` says that the mean of what it normalises is 0 already.
+    """
 
     weight: Parameter | None
     bias: Parameter | None
     epsilon: float
+    centred: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,8 @@ class Layer:
 class ModernBertWeights:
     """All parameters of a ModernBERT sequence classifier with one label.
 
-    `embedding_norm` is None once the table holds normalised rows.
+    `embedding_norm` is None once the table holds normalised rows. `centred` says that the residual stream is to have no
+    mean over channels: all that is written to it has none, and the embeddings lose theirs behind layer 0's attention.
     """
 
     config: ModernBertConfig
@@ -71,6 +76,7 @@ class ModernBertWeights:
     head_dense: Linear
     head_norm: LayerNorm
     classifier: Linear
+    centred: bool = False
 
 
 def expected_shapes(config: ModernBertConfig) -> dict[str, tuple[int, ...]]:

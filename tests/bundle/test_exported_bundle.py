@@ -128,7 +128,8 @@ def test_the_graph_is_a_few_fused_nodes_a_layer(bundle: Path) -> None:
     graph = onnx.load(bundle / "onnx" / "model.onnx").graph
     kinds = [node.op_type for node in graph.node]
     assert kinds.count("If") == 4 + 1, "a way of attention for each layer, and the masks once"
-    assert kinds.count("MultiHeadAttention") == 0
+    assert kinds.count("MultiHeadAttention") == kinds.count("Attention") == 0
+    assert kinds.count("RMSNormalization") == 3 + 4 + 1, "all norms of the residual stream"
     assert kinds.count("RotaryEmbedding") == 8
     # 15 a layer; what is left is embedding, masks, pooling and head.
     assert len(kinds) - 15 * 4 <= 30

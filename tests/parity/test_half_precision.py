@@ -15,10 +15,10 @@ from vibe_router_export.activations import norm_inputs
 from vibe_router_export.checkpoint import read_checkpoint
 from vibe_router_export.config import parse_config
 from vibe_router_export.emit.numpy_values import evaluate
+from vibe_router_export.fold import centre_residual, centre_writes
 from vibe_router_export.half_precision import (
     LARGEST_SUM_OF_SQUARES,
     HalfPrecisionFolds,
-    centre_writes,
     choose_residual_scale,
     fold_embedding_norm,
     fold_for_half_precision,
@@ -51,6 +51,7 @@ FOLDS: dict[str, Callable[[ModernBertWeights], ModernBertWeights]] = {
     "gains": fold_norm_gains,
     "query-scale": fold_query_scale,
     "centring": centre_writes,
+    "centred residual": centre_residual,
     "rotation": _rotated,
     "scale": lambda weights: scale_residual(fold_embedding_norm(weights), 2.0**-6),
     "all": lambda weights: fold_for_half_precision(weights, HalfPrecisionFolds(residual_scale=2.0**-6)),

@@ -24,6 +24,7 @@ from vibe_router_export import onnx_file
 from vibe_router_export.config import parse_config
 from vibe_router_export.emit.onnx_graph import build_onnx
 from vibe_router_export.emit.onnx_half import build_half_precision_onnx
+from vibe_router_export.fold import centre_residual
 from vibe_router_export.half_precision import HalfPrecisionFolds, fold_for_half_precision
 from vibe_router_export.quantize import Precision, lowered
 from vibe_router_export.random_checkpoint import random_tensors
@@ -58,7 +59,7 @@ def emitted(precision: Precision, pooling: str, biases: bool) -> bytes:
     if precision is Precision.FP16:
         graph = build_half_precision_onnx(fold_for_half_precision(weights, HalfPrecisionFolds()), max_tokens=32)
     else:
-        graph = build_onnx(weights, max_tokens=32, plan=lowered(weights, precision))
+        graph = build_onnx(centre_residual(weights), max_tokens=32, plan=lowered(weights, precision))
     tensors = [onnx.numpy_helper.from_array(np.ascontiguousarray(value), key) for key, value in graph.constants.items()]
     return onnx_file._model(graph, tensors).SerializeToString()
 

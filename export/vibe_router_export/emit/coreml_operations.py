@@ -83,6 +83,9 @@ class MilOperations(ABC):
         epsilon = self.scalar(norm.epsilon)
         return mb.layer_norm(x=x, axes=[self.channel_axis], epsilon=epsilon, **gain_and_bias)
 
+    def centre(self, x: Var) -> Var:
+        return mb.sub(x=x, y=mb.reduce_mean(x=x, axes=[self.channel_axis], keep_dims=True))
+
     def split(self, x: Var, parts: int) -> tuple[Var, ...]:
         return tuple(mb.split(x=x, num_splits=parts, axis=self.channel_axis))
 

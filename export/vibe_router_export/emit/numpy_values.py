@@ -39,12 +39,17 @@ class NumpyOperations:
         return product if layer.bias is None else product + layer.bias.value
 
     def layer_norm(self, x: Values, norm: LayerNorm) -> Values:
-        centred: Values = x - x.mean(axis=-1, keepdims=True)
+        # Also where the weights say that there is no mean: a wrong fold must show.
+        centred = self.centre(x)
         variance: Values = np.square(centred).mean(axis=-1, keepdims=True)
         scaled: Values = centred / np.sqrt(variance + np.float32(norm.epsilon))
         if norm.weight is not None:
             scaled = scaled * norm.weight.value
         return scaled if norm.bias is None else scaled + norm.bias.value
+
+    def centre(self, x: Values) -> Values:
+        centred: Values = x - x.mean(axis=-1, keepdims=True)
+        return centred
 
     def split(self, x: Values, parts: int) -> tuple[Values, ...]:
         return tuple(np.split(x, parts, axis=-1))

@@ -1,10 +1,12 @@
 """Attention as ONNX nodes: three ways to the same result, of which the graph takes the cheapest for its input.
 
-1. *Plain*: no token is padding and every token may see every other. ONNX Runtime's kernel for the CPU is then a flash
-   attention (Dao et al. 2022, arXiv:2205.14135), which it is not with any mask.
-2. *Masked*: padding and what lies outside the window get a score that softmax turns into zero.
-3. *Blocks*: in a long sequence each block of queries is given the keys of its neighbourhood alone, and blocks stand
+1. *Masked*: padding and what lies outside the window get a score that softmax turns into zero.
+2. *Blocks*: in a long sequence each block of queries is given the keys of its neighbourhood alone, and blocks stand
    beside each other as if they were a batch. With a window of 64 to either side a query then meets 192 keys.
+3. *Flash* (Dao et al. 2022, arXiv:2205.14135): in a long sequence without padding, in layers without a window. Without
+   a mask ONNX Runtime's `MultiHeadAttention` is that on a CPU.
+
+The first two are ONNX's `Attention`, which ONNX Runtime computes in half of the time of its `MultiHeadAttention`.
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ from vibe_router_export.emit.onnx_nodes import MICROSOFT, Nodes
 
 BLOCK = 64
 """Queries of a block."""
-BLOCKS_FROM = 5 * BLOCK
-"""Tokens from which on blocks are faster than a mask: by a fifth at 320 of them, by half at 512."""
+LONG = 5 * BLOCK
+"""Tokens from which on blocks and flash attention are faster than a mask."""
 # Added to attention scores that must not count. Finite, so that a row in which everything is masked (padding seen
 # from padding) gives numbers that nobody reads instead of NaN.
 _MASKED = -1e30
@@ -30,13 +32,11 @@ _MASKED = -1e30
 class _Window:
     """What the layers of one window share, by name.
 
-    `plain` and `in_blocks` say which way is taken. `bias` is added to the scores: [batch, 1, sequence, sequence], or
-    [batch * blocks, 1, BLOCK, keys] in blocks. `queries` [blocks, BLOCK] and `keys` [blocks, BLOCK + 2 * window] are
-    the positions that each block takes. What the way that is taken does not need is empty.
+    `bias` is added to the scores: [batch, 1, sequence, sequence], or [batch * blocks, 1, BLOCK, keys] in blocks.
+    `queries` [blocks, BLOCK] and `keys` [blocks, BLOCK + 2 * window] are the positions that each block takes; empty
+    where the other way is taken.
     """
 
-    plain: str
-    in_blocks: str
     bias: str
     queries: str
     keys: str
@@ -54,46 +54,37 @@ class AttentionNodes:
     def append(self, query: str, key: str, value: str, *, window: int | None, scale: float) -> str:
         """Append one layer's attention; inputs and result float32 [batch, sequence, hidden_size]."""
         inputs = (query, key, value)
-
-        def attend(*, padding: str = "", bias: str = "") -> list[str]:
-            return [self._attend(inputs, scale, padding=padding, bias=bias)]
-
         if window is None:
-            padding = self.nodes.once(
-                "padding", lambda: self.nodes.add("Cast", ["attention_mask"], to=TensorProto.INT32)
+            padding = self._padding_bias()
+            (attended,) = self.nodes.choose(
+                self._long_and_unpadded(),
+                lambda: [self._attend_flash(inputs, scale)],
+                lambda: [self._attend(inputs, scale, padding)],
             )
-            (attended,) = self.nodes.choose(self._unpadded(), attend, lambda: attend(padding=padding))
             return attended
         if window not in self.windows:
-            self.windows[window] = self._choose_way(window)
+            self.windows[window] = self._share(window)
         shared = self.windows[window]
         (attended,) = self.nodes.choose(
-            shared.plain,
-            attend,
-            lambda: self.nodes.choose(
-                shared.in_blocks,
-                lambda: [self._attend_in_blocks(inputs, shared, window, scale)],
-                lambda: attend(bias=shared.bias),
-            ),
+            self._long(),
+            lambda: [self._attend_in_blocks(inputs, shared, window, scale)],
+            lambda: [self._attend(inputs, scale, shared.bias)],
         )
         return attended
 
-    def _attend(self, inputs: Sequence[str], scale: float, *, padding: str = "", bias: str = "") -> str:
-        no_projection_bias = ""
+    def _attend(self, inputs: Sequence[str], scale: float, bias: str) -> str:
         return self.nodes.add(
-            "MultiHeadAttention",
-            [*inputs, no_projection_bias, padding, bias],
-            domain=MICROSOFT,
-            num_heads=self.heads,
-            mask_filter_value=_MASKED,
-            scale=scale,
+            "Attention", [*inputs, bias], q_num_heads=self.heads, kv_num_heads=self.heads, scale=scale
         )
+
+    def _attend_flash(self, inputs: Sequence[str], scale: float) -> str:
+        return self.nodes.add("MultiHeadAttention", inputs, domain=MICROSOFT, num_heads=self.heads, scale=scale)
 
     def _attend_in_blocks(self, inputs: Sequence[str], shared: _Window, window: int, scale: float) -> str:
         query, *keys_and_values = inputs
         cut = [self._cut(query, shared.queries, BLOCK)]
         cut += [self._cut(x, shared.keys, BLOCK + 2 * window) for x in keys_and_values]
-        attended = self._attend(cut, scale, bias=shared.bias)
+        attended = self._attend(cut, scale, shared.bias)
         # Back to [batch, blocks * BLOCK, hidden_size], then without what fills up the last block.
         batch = self.nodes.add("Shape", ["input_ids"], start=0, end=1)
         shape = self.nodes.add("Concat", [batch, self._integers(-1), self._integers(self.hidden_size)], axis=0)
@@ -105,37 +96,35 @@ class AttentionNodes:
         blocks = self.nodes.add("Gather", [x, positions], axis=1)
         return self.nodes.add("Reshape", [blocks, self._integers(-1, length, self.hidden_size)])
 
-    def _choose_way(self, window: int) -> _Window:
-        """Decide for the layers of this window, and make what they share."""
-        add, length = self.nodes.add, self._length()
-        sees_all = add("LessOrEqual", [length, self._integers(window + 1)])
-        plain = add("And", [self._unpadded(), sees_all])
-        in_blocks = add("GreaterOrEqual", [length, self._integers(BLOCKS_FROM)])
+    def _share(self, window: int) -> _Window:
+        """Append what the layers of this window share."""
+        padding = self._padding_bias()
 
-        def nothing() -> list[str]:
-            none = self.nodes.constant("none", np.zeros((1, 1, 1, 1), np.float32))
-            return [add("Identity", [none]), *(add("Identity", [self._integers(0)]) for _ in range(2))]
+        def masked() -> list[str]:
+            return [self._mask(padding, window), *(self.nodes.add("Identity", [self._integers(0)]) for _ in range(2))]
 
-        def mask() -> list[str]:
-            return [self._mask(window), *nothing()[1:]]
+        bias, queries, keys = self.nodes.choose(self._long(), lambda: self._blocks(window), masked, kinds=_SHARED)
+        return _Window(bias, queries, keys)
 
-        bias, queries, keys = self.nodes.choose(
-            plain,
-            nothing,
-            lambda: self.nodes.choose(in_blocks, lambda: self._blocks(window), mask, kinds=_SHARED),
-            kinds=_SHARED,
-        )
-        return _Window(plain, in_blocks, bias, queries, keys)
+    def _padding_bias(self) -> str:
+        """Return [batch, 1, sequence, sequence]: what is added to scores where j is padding."""
 
-    def _mask(self, window: int) -> str:
+        def bias() -> str:
+            padded = self.nodes.add("Equal", ["attention_mask", self._integers(0)])
+            row = self.nodes.add("Unsqueeze", [self._bias(padded), self._integers(1, 2)])
+            shape = self.nodes.add("Concat", [self._integers(1, 1), self._length(), self._integers(1)], axis=0)
+            return self.nodes.add("Expand", [row, shape])
+
+        return self.nodes.once("padding bias", bias)
+
+    def _mask(self, padding: str, window: int) -> str:
         """Return [batch, 1, sequence, sequence]: what is added to scores where |i - j| > window or j is padding."""
         add = self.nodes.add
         position = self._range(1)
         column = add("Unsqueeze", [position, self._integers(1)])
         distance = add("Abs", [add("Sub", [column, position])])
         outside = add("Greater", [distance, self._integers(window)])
-        padded = add("Unsqueeze", [add("Equal", ["attention_mask", self._integers(0)]), self._integers(1, 2)])
-        return self._bias(add("Or", [outside, padded]))
+        return add("Min", [self._bias(outside), padding])
 
     def _blocks(self, window: int) -> list[str]:
         """Return bias, queries and keys of `_Window`, in blocks."""
@@ -169,11 +158,15 @@ class AttentionNodes:
     def _length(self) -> str:
         return self.nodes.once("length", lambda: self.nodes.add("Shape", ["input_ids"], start=1, end=2))
 
-    def _unpadded(self) -> str:
-        def smallest() -> str:
-            return self.nodes.add("Cast", [self.nodes.add("ReduceMin", ["attention_mask"])], to=TensorProto.BOOL)
+    def _long(self) -> str:
+        return self.nodes.once("long", lambda: self.nodes.add("GreaterOrEqual", [self._length(), self._integers(LONG)]))
 
-        return self.nodes.once("unpadded", smallest)
+    def _long_and_unpadded(self) -> str:
+        def both() -> str:
+            smallest = self.nodes.add("Cast", [self.nodes.add("ReduceMin", ["attention_mask"])], to=TensorProto.BOOL)
+            return self.nodes.add("And", [smallest, self._long()])
+
+        return self.nodes.once("long and unpadded", both)
 
     def _integers(self, *values: int) -> str:
         return self.nodes.constant(f"integers.{'.'.join(map(str, values))}", np.array(values))

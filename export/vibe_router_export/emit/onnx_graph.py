@@ -95,9 +95,15 @@ class OnnxOperations:
     def layer_norm(self, x: str, norm: LayerNorm) -> str:
         gain = norm.weight or Parameter("unit_gain", np.ones(self.config.hidden_size, np.float32))
         inputs = [x, self._constant(gain.name, gain.value)]
+        if norm.centred and norm.bias is None:
+            return self._node("RMSNormalization", inputs, axis=-1, epsilon=norm.epsilon)
         if norm.bias is not None:
             inputs.append(self._constant(norm.bias.name, norm.bias.value))
         return self._node("LayerNormalization", inputs, axis=-1, epsilon=norm.epsilon)
+
+    def centre(self, x: str) -> str:
+        last_axis = self._constant("axis.last", np.array([-1]))
+        return self._node("Sub", [x, self._node("ReduceMean", [x, last_axis])])
 
     def split(self, x: str, parts: int) -> tuple[str, ...]:
         return tuple(self.nodes.add_with_outputs("Split", [x], parts, axis=-1, num_outputs=parts))
