@@ -11,7 +11,6 @@ from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
 from vibe_router_export.emit.onnx_graph import OnnxGraph
 from vibe_router_export.emit.onnx_nodes import MICROSOFT
 
-OPSET = 23
 _IR_VERSION = 11
 # Below this a single file is easier to ship. Above it, runtimes map the data file into memory and parse nothing:
 # from a single file the nano's session takes 30 ms and 18 MB more to make.
@@ -46,7 +45,7 @@ def _model(graph: OnnxGraph, initializers: list[TensorProto]) -> ModelProto:
         for name in ("input_ids", "attention_mask")
     ]
     outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 1]) for name in ("logits", "p_cloud")]
-    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)]
+    opsets = [helper.make_opsetid("", graph.opset), helper.make_opsetid(MICROSOFT, 1)]
     return helper.make_model(
         helper.make_graph(graph.nodes, "modernbert_router", inputs, outputs, initializers),
         opset_imports=opsets,

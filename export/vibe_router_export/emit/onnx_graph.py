@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,10 +38,14 @@ _INT8_PRODUCTS = 4
 
 @dataclass(frozen=True)
 class OnnxGraph:
-    """Nodes in order, and the constants that they name. Constants stay arrays until the file is written."""
+    """Nodes in order, and the constants that they name. Constants stay arrays until the file is written.
+
+    `opset` is the version of ONNX's own operators that the nodes are of.
+    """
 
     nodes: list[NodeProto]
     constants: dict[str, NDArray[np.generic]]
+    opset: int
 
 
 def build_onnx(weights: ModernBertWeights, *, max_tokens: int, plan: PrecisionPlan = ALL_FP32) -> OnnxGraph:
@@ -57,12 +62,15 @@ def emit(operations: OnnxOperations, weights: ModernBertWeights) -> OnnxGraph:
     scores = forward(operations, weights)
     operations.rename(scores.logits, "logits")
     operations.rename(scores.p_cloud, "p_cloud")
-    return OnnxGraph(operations.nodes.nodes, operations.nodes.constants)
+    return OnnxGraph(operations.nodes.nodes, operations.nodes.constants, operations.opset)
 
 
 @dataclass
 class OnnxOperations:
     """Operations that append nodes; a tensor is the name of a node's output."""
+
+    # The first with Attention and RMSNormalization.
+    opset: ClassVar[int] = 23
 
     config: ModernBertConfig
     max_tokens: int

@@ -11,6 +11,7 @@ refuses and a CUDA graph cannot capture.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,9 @@ def build_half_precision_onnx(weights: ModernBertWeights, *, max_tokens: int) ->
 @dataclass
 class HalfPrecisionOperations(OnnxOperations):
     """`halves` are the names of the tensors in fp16; all others are fp32."""
+
+    # Nothing here is newer, and the CUDA provider follows new versions of old operators later than the CPU's.
+    opset: ClassVar[int] = 20
 
     halves: set[str] = field(default_factory=set)
     biases: dict[int | None, str] = field(default_factory=dict)
