@@ -67,8 +67,13 @@ def prepare_lessons(
     tokenizer = train_tokenizer(known, vocabulary_size=settings.vocabulary)
     embeddings = cooccurrence_embeddings(tokenizer, known, width=settings.shape().width, seed=settings.seed)
     events.stage("fitting the teacher")
-    teacher = Teacher(rows.prompts, rows.preference, seed=settings.seed)
-    mix = Mix(teacher.out_of_fold, rows.preference, margin_share=settings.margin_share)
+    teacher = Teacher(rows, seed=settings.seed)
+    mix = Mix(
+        teacher.out_of_fold,
+        rows.preference,
+        margin_share=settings.margin_share,
+        quality_share=settings.quality_share,
+    )
     taught = mix.preference(teacher.out_of_fold)
     variants = make_variants(
         rows.prompts, rows.sources, teacher.folds.tolist(), rounds=settings.rounds, seed=settings.seed

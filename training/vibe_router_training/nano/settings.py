@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from vibe_router_training.distillation import LossSettings, Objective
 from vibe_router_training.fit import FitSettings
 from vibe_router_training.model import SHAPES, Shape, Size
-from vibe_router_training.nano.teacher import MARGIN_SHARE
+from vibe_router_training.nano.teacher import MARGIN_SHARE, QUALITY_SHARE
 from vibe_router_training.progress import FitCallback
 from vibe_router_training.tokenizer import VOCABULARY_SIZE
 
@@ -29,6 +29,7 @@ class NanoSettings:
     size: Size = Size.NANO
     dropout: float = 0.0
     margin_share: float = MARGIN_SHARE
+    quality_share: float = QUALITY_SHARE
     rounds: int = 2
     learning_rates: tuple[float, ...] = (5e-4, 1e-3, 2e-3)
     fit: FitSettings = field(
