@@ -257,8 +257,8 @@ def test_the_refit_takes_every_row_and_what_validation_chose(tmp_path: Path, mon
     events = NanoEvents(stage=told.append, fit=lambda _: None)
     refitted = refit(chosen, rows, others, work=tmp_path / "work" / "refit", events=events)
     assert refitted.lessons.rows.prompts == rows.prompts
-    assert (refitted.lessons.variants, refitted.lessons.weak) == (settings.rounds * 200, 20)
-    assert len(refitted.lessons.examples) == settings.rounds * (200 + 200 + 20)
+    assert (refitted.lessons.variants, refitted.lessons.weak) == (settings.variants * 200, 20)
+    assert len(refitted.lessons.examples) == 200 + 20 + settings.variants * 200
     assert refitted.lessons.settings == chosen.lessons.settings
     assert told[-1] == "refitting on all rows"
     assert refitted.config.temperature == chosen.calibrated.config.temperature
@@ -304,7 +304,7 @@ def test_the_whole_recipe_on_little_data(tmp_path: Path, monkeypatch: pytest.Mon
     ):
         assert text in checkpoint.training_card
     assert report.refit.rows == 400 > report.teacher.rows
-    assert report.refit.variants == settings.rounds * 400 > report.variants
+    assert report.refit.variants == settings.variants * 400 > report.variants
     assert report.refit.weak_examples > report.weak_examples
     shipped = load_model(str(tmp_path / "nano"))
     balanced = report.profiles["balanced"]

@@ -80,8 +80,8 @@ Seed {report.seed}.
 4. {report.weak_examples:,} weakly labelled examples from unlabelled prompts: small talk and assistants' intents
    towards the device, prompts of hard suites and their first sentences towards the cloud.
 5. The student's token embeddings start from the factorised mutual information of tokens in the training prompts.
-6. The student learns the teacher's predictions by cross-entropy: each labelled prompt {report.recipe["rounds"]} times,
-   each variant once, batch {fit["batch"]}, prompts cut to {fit["max_tokens"]} tokens while training,
+6. The student learns the teacher's predictions by cross-entropy: each prompt and each variant once,
+   batch {fit["batch"]}, prompts cut to {fit["max_tokens"]} tokens while training,
    {fit["schedule"]} schedule after {fit["warmup"]:.0%} warm-up, weight decay {fit["weight_decay"]:g}, dropout
    {report.recipe["shape"]["dropout"]:g}; the learning rate is the one with the lowest validation loss against
    the measured labels among:

@@ -17,9 +17,9 @@ from vibe_router_training.tokenizer import VOCABULARY_SIZE
 class NanoSettings:
     """Every number of the recipe; docs/nano.md says how they were chosen.
 
-    `rounds` is how often each labelled prompt is taught, each time beside a new variant of it. They make up one
-    epoch, so that no variant comes twice and a schedule runs over all of them. Dropout would blur a function that
-    is to be matched. The loss is plain cross-entropy:
+    `variants` is how many variants of each labelled prompt are taught beside it. Everything comes once, in one epoch:
+    a further variant tells more of the teacher's function than the same prompt again. Dropout would blur a function
+    that is to be matched. The loss is plain cross-entropy:
     the teacher's predictions carry the margin already, and scores must be calibrated on data where most answers
     are equally good.
     """
@@ -30,14 +30,14 @@ class NanoSettings:
     dropout: float = 0.0
     margin_share: float = MARGIN_SHARE
     quality_share: float = QUALITY_SHARE
-    rounds: int = 2
-    learning_rates: tuple[float, ...] = (5e-4, 1e-3, 2e-3)
+    variants: int = 3
+    learning_rates: tuple[float, ...] = (7e-4, 1e-3, 1.4e-3)
     fit: FitSettings = field(
         default_factory=lambda: FitSettings(
             epochs=1,
             adam_beta2=0.98,
             batch=64,
-            max_tokens=128,
+            max_tokens=192,
             schedule="cosine",
             loss=LossSettings(objective=Objective.CROSS_ENTROPY),
         )
