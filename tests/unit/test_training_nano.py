@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.support.training import TINY, write_rows
+from vibe_router.evaluation.dataset import LabelledPrompts
 from vibe_router.evaluation.logistic import FloatArray, sigmoid
 from vibe_router.evaluation.metrics import auc
 from vibe_router.evaluation.reliability import expected_calibration_error
@@ -26,7 +27,7 @@ from vibe_router_training.nano.recipe import make_nano
 from vibe_router_training.nano.refit import refit
 from vibe_router_training.nano.report import figures
 from vibe_router_training.nano.settings import SILENT, NanoEvents, NanoSettings
-from vibe_router_training.nano.teacher import FOLDS, MARGIN_SHARE, Mix, Teacher, fold_of
+from vibe_router_training.nano.teacher import FOLDS, MARGIN_SHARE, QUALITY_SHARE, Mix, Teacher, fold_of
 from vibe_router_training.nano.variants import make_variants, pieces, vary
 from vibe_router_training.nano.weak_labels import (
     CLOUD_LABEL,
@@ -69,27 +70,40 @@ def test_embeddings_bring_tokens_of_one_kind_together() -> None:
     assert np.array_equal(embeddings, again)
 
 
-def labelled(count: int, *, seed: int = 0) -> tuple[list[str], FloatArray]:
+def labelled(count: int, *, seed: int = 0) -> LabelledPrompts:
     """Prompts whose first word decides the chance that the cloud is better; labels are noisy draws of it."""
     generator = np.random.default_rng(seed)
     hard = generator.uniform(size=count) < 0.5
     prompts = [f"{'Prove' if is_hard else 'name'} item {number}" for number, is_hard in enumerate(hard)]
     cloud = generator.uniform(size=count) < np.where(hard, 0.8, 0.4)
-    return prompts, np.where(cloud, 0.9, 0.1)
+    return rows_of(prompts, np.where(cloud, 0.9, 0.1))
 
 
-def out_of_fold(prompts: list[str], preference: FloatArray, *, seed: int) -> FloatArray:
-    fitted = Teacher(prompts, preference, seed=seed).out_of_fold
-    return Mix(fitted, preference, margin_share=MARGIN_SHARE).preference(fitted)
+def rows_of(prompts: list[str], preference: FloatArray) -> LabelledPrompts:
+    return LabelledPrompts(
+        prompts=tuple(prompts),
+        sources=(None,) * len(prompts),
+        preference=preference,
+        device_quality=1.0 - preference,
+        cloud_quality=preference,
+    )
+
+
+def out_of_fold(
+    rows: LabelledPrompts, *, seed: int, margin_share: float = MARGIN_SHARE, quality_share: float = QUALITY_SHARE
+) -> FloatArray:
+    fitted = Teacher(rows, seed=seed).out_of_fold
+    mix = Mix(fitted, rows.preference, margin_share=margin_share, quality_share=quality_share)
+    return mix.preference(fitted)
 
 
 @pytest.mark.slow
 def test_the_teacher_sees_through_noise_and_is_calibrated() -> None:
-    prompts, preference = labelled(1500)
-    taught = out_of_fold(prompts, preference, seed=0)
-    assert auc(taught, preference) > 0.65
-    assert expected_calibration_error(taught, preference) < 0.05
-    hard = np.array([prompt.startswith("Prove") for prompt in prompts])
+    rows = labelled(1500)
+    taught = out_of_fold(rows, seed=0)
+    assert auc(taught, rows.preference) > 0.65
+    assert expected_calibration_error(taught, rows.preference) < 0.05
+    hard = np.array([prompt.startswith("Prove") for prompt in rows.prompts])
     assert taught[hard].mean() == pytest.approx(0.74, abs=0.04)
     assert taught[~hard].mean() == pytest.approx(0.42, abs=0.04)
 
@@ -98,25 +112,40 @@ def test_the_teacher_never_saw_the_prompt_it_judges() -> None:
     generator = np.random.default_rng(0)
     prompts = [f"unique{number} words{number}" for number in range(300)]
     preference = np.where(generator.uniform(size=300) < 0.5, 0.9, 0.1)
-    assert auc(out_of_fold(prompts, preference, seed=0), preference) < 0.6, "noise cannot be predicted"
+    assert auc(out_of_fold(rows_of(prompts, preference), seed=0), preference) < 0.6, "noise cannot be predicted"
+
+
+def test_the_teacher_learns_from_qualities_what_the_preference_does_not_tell() -> None:
+    generator = np.random.default_rng(0)
+    hard = np.arange(400) % 2 == 1
+    prompts = [f"{'Prove' if is_hard else 'name'} item {number}" for number, is_hard in enumerate(hard)]
+    rows = replace(
+        rows_of(prompts, np.where(generator.uniform(size=400) < 0.5, 0.6, 0.4)),
+        cloud_quality=(generator.uniform(size=400) < 0.9).astype(float),
+        device_quality=(generator.uniform(size=400) < np.where(hard, 0.3, 0.8)).astype(float),
+    )
+    logits = Teacher(rows, seed=0).out_of_fold
+    assert logits.qualities[hard].mean() > logits.qualities[~hard].mean() + 1.0
+    assert abs(logits.plain[hard].mean() - logits.plain[~hard].mean()) < 0.5
 
 
 @pytest.mark.slow
 def test_the_teacher_is_the_same_each_time() -> None:
-    prompts, preference = labelled(300)
-    first, second = (out_of_fold(prompts, preference, seed=4) for _ in range(2))
+    rows = labelled(300)
+    first, second = (out_of_fold(rows, seed=4) for _ in range(2))
     assert np.array_equal(first, second)
 
 
 def test_the_teacher_judges_texts_as_their_fold_sees_them() -> None:
-    prompts, preference = labelled(200)
-    teacher = Teacher(prompts, preference, seed=0)
-    again = teacher.logits(prompts, teacher.folds)
+    rows = labelled(200)
+    teacher = Teacher(rows, seed=0)
+    again = teacher.logits(rows.prompts, teacher.folds)
     np.testing.assert_allclose(again.plain, teacher.out_of_fold.plain)
     np.testing.assert_allclose(again.weighted, teacher.out_of_fold.weighted)
-    elsewhere = teacher.logits(prompts, (teacher.folds + 1) % FOLDS)
+    np.testing.assert_allclose(again.qualities, teacher.out_of_fold.qualities)
+    elsewhere = teacher.logits(rows.prompts, (teacher.folds + 1) % FOLDS)
     assert np.abs(elsewhere.plain - teacher.out_of_fold.plain).max() > 0.01
-    assert teacher.folds.tolist() == [fold_of(prompt) for prompt in prompts]
+    assert teacher.folds.tolist() == [fold_of(prompt) for prompt in rows.prompts]
 
 
 QUESTION = "Which planet is red?\nIt has two moons.\nA. Venus\nB. Mars\nC. Earth\nD. Jupiter\nAnswer:"
@@ -202,8 +231,8 @@ def test_the_cards_examples_are_never_trained_on() -> None:
 
 
 def test_the_bag_of_words_baseline_ranks_by_words() -> None:
-    prompts, preference = labelled(400)
-    scores = bag_of_words(prompts, preference, ["Prove item", "name item"])
+    rows = labelled(400)
+    scores = bag_of_words(rows.prompts, rows.preference, ["Prove item", "name item"])
     assert scores[0] > 0.6 > 0.5 > scores[1]
 
 
@@ -228,8 +257,8 @@ def test_the_refit_takes_every_row_and_what_validation_chose(tmp_path: Path, mon
     events = NanoEvents(stage=told.append, fit=lambda _: None)
     refitted = refit(chosen, rows, others, work=tmp_path / "work" / "refit", events=events)
     assert refitted.lessons.rows.prompts == rows.prompts
-    assert (refitted.lessons.variants, refitted.lessons.weak) == (settings.rounds * 200, 20)
-    assert len(refitted.lessons.examples) == settings.rounds * (200 + 200 + 20)
+    assert (refitted.lessons.variants, refitted.lessons.weak) == (settings.variants * 200, 20)
+    assert len(refitted.lessons.examples) == 200 + 20 + settings.variants * 200
     assert refitted.lessons.settings == chosen.lessons.settings
     assert told[-1] == "refitting on all rows"
     assert refitted.config.temperature == chosen.calibrated.config.temperature
@@ -275,7 +304,7 @@ def test_the_whole_recipe_on_little_data(tmp_path: Path, monkeypatch: pytest.Mon
     ):
         assert text in checkpoint.training_card
     assert report.refit.rows == 400 > report.teacher.rows
-    assert report.refit.variants == settings.rounds * 400 > report.variants
+    assert report.refit.variants == settings.variants * 400 > report.variants
     assert report.refit.weak_examples > report.weak_examples
     shipped = load_model(str(tmp_path / "nano"))
     balanced = report.profiles["balanced"]

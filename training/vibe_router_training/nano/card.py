@@ -61,7 +61,8 @@ prompts too; the weights here were then fitted to all three parts. p_teacher = s
 
 
 def _recipe(report: TrainingReport) -> str:
-    shape, fit, margin = (report.recipe[key] for key in ("shape", "fit", "margin_share"))
+    shape, fit = (report.recipe[key] for key in ("shape", "fit"))
+    margin, quality = (report.recipe[key] for key in ("margin_share", "quality_share"))
     return f"""### Recipe
 
 ModernBERT from scratch: {report.parameters:,} parameters, {shape["layers"]} layers of width {shape["width"]},
@@ -70,15 +71,17 @@ Seed {report.seed}.
 
 1. A byte-level BPE tokenizer from the training prompts.
 2. A teacher: logistic regression on cased words, first and last words and the outline of the text, and gradient-boosted
-   trees on counts and singular directions of the same; each fitted plainly and with the margin |2p - 1| as weight,
-   mixed {1 - margin:.0%} to {margin:.0%}. It predicts each training prompt out of fold.
+   trees on counts and singular directions of the same. Both are fitted to p_teacher plainly, to p_teacher with the
+   margin |2p - 1| as weight, and to the quality of either side, whose log-odds are subtracted; mixed
+   {(1 - quality) * (1 - margin):.0%}, {(1 - quality) * margin:.0%} and {quality:.0%}. It predicts each training
+   prompt out of fold.
 3. {report.variants:,} variants of training prompts, judged by the teacher's learners that saw neither parent: answer
    options exchanged, reordered or left out, sentences dropped, reordered or recombined, prompts cut.
 4. {report.weak_examples:,} weakly labelled examples from unlabelled prompts: small talk and assistants' intents
    towards the device, prompts of hard suites and their first sentences towards the cloud.
 5. The student's token embeddings start from the factorised mutual information of tokens in the training prompts.
-6. The student learns the teacher's predictions by cross-entropy: each labelled prompt {report.recipe["rounds"]} times,
-   each variant once, batch {fit["batch"]}, prompts cut to {fit["max_tokens"]} tokens while training,
+6. The student learns the teacher's predictions by cross-entropy: each prompt and each variant once,
+   batch {fit["batch"]}, prompts cut to {fit["max_tokens"]} tokens while training,
    {fit["schedule"]} schedule after {fit["warmup"]:.0%} warm-up, weight decay {fit["weight_decay"]:g}, dropout
    {report.recipe["shape"]["dropout"]:g}; the learning rate is the one with the lowest validation loss against
    the measured labels among:

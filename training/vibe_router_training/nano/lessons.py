@@ -29,9 +29,8 @@ from vibe_router_training.tokenizer import train_tokenizer
 class Lessons:
     """Examples for a student and its starting point, made from the rows of some splits and no others.
 
-    `rows` are the labelled rows, `taught` the teacher's out-of-fold p for them, float64 [n]; `examples` are these
-    and the `weak` weakly labelled ones once for each round, and the `variants` of all rounds. `embeddings` is
-    float64 [vocabulary, width].
+    `rows` are the labelled rows, `taught` the teacher's out-of-fold p for them, float64 [n]; `examples` are these,
+    the `weak` weakly labelled ones and the `variants`, each once. `embeddings` is float64 [vocabulary, width].
     """
 
     rows: LabelledPrompts
@@ -67,11 +66,16 @@ def prepare_lessons(
     tokenizer = train_tokenizer(known, vocabulary_size=settings.vocabulary)
     embeddings = cooccurrence_embeddings(tokenizer, known, width=settings.shape().width, seed=settings.seed)
     events.stage("fitting the teacher")
-    teacher = Teacher(rows.prompts, rows.preference, seed=settings.seed)
-    mix = Mix(teacher.out_of_fold, rows.preference, margin_share=settings.margin_share)
+    teacher = Teacher(rows, seed=settings.seed)
+    mix = Mix(
+        teacher.out_of_fold,
+        rows.preference,
+        margin_share=settings.margin_share,
+        quality_share=settings.quality_share,
+    )
     taught = mix.preference(teacher.out_of_fold)
     variants = make_variants(
-        rows.prompts, rows.sources, teacher.folds.tolist(), rounds=settings.rounds, seed=settings.seed
+        rows.prompts, rows.sources, teacher.folds.tolist(), rounds=settings.variants, seed=settings.seed
     )
     folds = np.array([variant.fold for variant in variants], dtype=np.int_)
     varied = [variant.prompt for variant in variants]
@@ -80,7 +84,7 @@ def prepare_lessons(
     return Lessons(
         rows=rows,
         taught=taught,
-        examples=(*(settings.rounds * [*_examples(rows.prompts, taught), *weak]), *_examples(varied, judged)),
+        examples=(*_examples(rows.prompts, taught), *weak, *_examples(varied, judged)),
         variants=len(varied),
         weak=len(weak),
         tokenizer=tokenizer,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from vibe_router_training.distillation import LossSettings, Objective
 from vibe_router_training.fit import FitSettings
 from vibe_router_training.model import SHAPES, Shape, Size
-from vibe_router_training.nano.teacher import MARGIN_SHARE
+from vibe_router_training.nano.teacher import MARGIN_SHARE, QUALITY_SHARE
 from vibe_router_training.progress import FitCallback
 from vibe_router_training.tokenizer import VOCABULARY_SIZE
 
@@ -17,9 +17,9 @@ from vibe_router_training.tokenizer import VOCABULARY_SIZE
 class NanoSettings:
     """Every number of the recipe; docs/nano.md says how they were chosen.
 
-    `rounds` is how often each labelled prompt is taught, each time beside a new variant of it. They make up one
-    epoch, so that no variant comes twice and a schedule runs over all of them. Dropout would blur a function that
-    is to be matched. The loss is plain cross-entropy:
+    `variants` is how many variants of each labelled prompt are taught beside it. Everything comes once, in one epoch:
+    a further variant tells more of the teacher's function than the same prompt again. Dropout would blur a function
+    that is to be matched. The loss is plain cross-entropy:
     the teacher's predictions carry the margin already, and scores must be calibrated on data where most answers
     are equally good.
     """
@@ -29,14 +29,15 @@ class NanoSettings:
     size: Size = Size.NANO
     dropout: float = 0.0
     margin_share: float = MARGIN_SHARE
-    rounds: int = 2
-    learning_rates: tuple[float, ...] = (5e-4, 1e-3, 2e-3)
+    quality_share: float = QUALITY_SHARE
+    variants: int = 3
+    learning_rates: tuple[float, ...] = (7e-4, 1e-3, 1.4e-3)
     fit: FitSettings = field(
         default_factory=lambda: FitSettings(
             epochs=1,
             adam_beta2=0.98,
             batch=64,
-            max_tokens=128,
+            max_tokens=192,
             schedule="cosine",
             loss=LossSettings(objective=Objective.CROSS_ENTROPY),
         )

@@ -1,11 +1,17 @@
 """The nano's teacher: an ensemble whose out-of-fold predictions replace the noisy labels of single prompts.
 
 A label says how two models did on one prompt, once: it is mostly noise around what a prompt tells beforehand.
-Four learners estimate that, a logistic regression and gradient-boosted trees, each on all rows alike and
-each with the margin |2 p - 1| as weight. The first kind estimates E[p], which quality and calibration ask
-for; the second the preference among prompts where the models differ, which AUC asks for. Their logits are
-standardised and mixed, and the mix is brought back to the scale of p by a logistic fit. Each prompt's
-prediction comes from learners that have not seen it (5-fold cross-fitting by prompt hash), so the student
+Three parts estimate that, each a logistic regression and gradient-boosted trees:
+
+* plain, on all rows alike: E[p], which quality and calibration ask for;
+* with the margin |2 p - 1| as weight: the preference among prompts where the models differ, which AUC asks for;
+* from the quality of each side's answer, apart. A tie says nothing of the preference, but whether both were right
+  or both wrong tells how hard a prompt is for either. The parts before throw that away, and most rows are ties.
+  If both were right or wrong independently, the log-odds of the cloud among unequal answers would be exactly the
+  difference of the log-odds of being right.
+
+Their logits are standardised and mixed, and the mix is brought back to the scale of p by a logistic fit. Each
+prompt's prediction comes from learners that have not seen it (5-fold cross-fitting by prompt hash), so the student
 learns what generalises. The learners stay, to judge further texts as a fold sees them.
 """
 
@@ -19,29 +25,32 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingRegressor
 
+from vibe_router.evaluation.dataset import LabelledPrompts
 from vibe_router.evaluation.logistic import FloatArray, logit, sigmoid
 from vibe_router_training.data import bucket
 from vibe_router_training.nano.features import PromptFeatures
 from vibe_router_training.soft_logistic import soft_logistic
 
 FOLDS = 5
-MARGIN_SHARE = 0.4
-"""The margin-weighted half's part of the mix, chosen by cross-validation (docs/nano.md)."""
+MARGIN_SHARE, QUALITY_SHARE = 0.4, 0.5
+"""The margin-weighted part's share of what is fitted to the preference, and the share of the part fitted to the
+qualities in the whole; chosen by cross-validation (docs/nano.md)."""
 
 _CLIP = 0.02
 
 
 @dataclass(frozen=True)
-class HalfLogits:
-    """Logits of both halves of the ensemble, float64 [n]: fitted plainly, and with the margin."""
+class PartLogits:
+    """Logits of the ensemble's parts, float64 [n]: fitted plainly, with the margin, and to both qualities."""
 
     plain: FloatArray
     weighted: FloatArray
+    qualities: FloatArray
 
 
 @dataclass(frozen=True)
-class _Half:
-    """A linear model and trees, fitted with the same weights."""
+class _Pair:
+    """A linear model and trees, fitted to the same target with the same weights."""
 
     linear: Any
     trees: HistGradientBoostingRegressor
@@ -49,6 +58,22 @@ class _Half:
     def logits(self, sparse: Any, dense: FloatArray) -> FloatArray:
         trees = logit(np.clip(self.trees.predict(dense), _CLIP, 1.0 - _CLIP))
         return np.asarray(self.linear.decision_function(sparse) + trees, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """All pairs of one fold."""
+
+    plain: _Pair
+    weighted: _Pair
+    cloud: _Pair
+    device: _Pair
+
+    def logits(self, sparse: Any, dense: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        plain, weighted, cloud, device = (
+            pair.logits(sparse, dense) for pair in (self.plain, self.weighted, self.cloud, self.device)
+        )
+        return plain, weighted, cloud - device
 
 
 def fold_of(prompt: str) -> int:
@@ -59,65 +84,76 @@ def fold_of(prompt: str) -> int:
 class Teacher:
     """The ensemble, fitted once for each fold to the prompts outside it."""
 
-    def __init__(self, prompts: Sequence[str], preference: FloatArray, *, seed: int) -> None:
-        """Fit to prompts with the measured p_teacher, `preference`, float [n]."""
-        self._features = PromptFeatures(prompts, seed=seed)
-        sparse = self._features.sparse(prompts)
-        dense = self._features.dense(prompts, sparse)
-        margin = np.abs(2.0 * preference - 1.0)
-        self.folds = np.array([fold_of(prompt) for prompt in prompts])
+    def __init__(self, rows: LabelledPrompts, *, seed: int) -> None:
+        """Fit to labelled rows."""
+        self._features = PromptFeatures(rows.prompts, seed=seed)
+        sparse = self._features.sparse(rows.prompts)
+        dense = self._features.dense(rows.prompts, sparse)
+        alike, margin = np.ones(len(rows.prompts)), np.abs(2.0 * rows.preference - 1.0)
+        self.folds = np.array([fold_of(prompt) for prompt in rows.prompts])
         """The fold of each prompt, int [n]."""
-        self._halves: list[tuple[_Half, _Half]] = []
+        self._parts: list[_Parts] = []
         for fold in range(FOLDS):
             seen = self.folds != fold
-            plain, weighted = (
-                _fit_half(sparse[seen], dense[seen], preference[seen], weight[seen], seed=seed)
-                for weight in (np.ones_like(margin), margin)
+            plain, weighted, cloud, device = (
+                _fit_pair(sparse[seen], dense[seen], target[seen], weight[seen], seed=seed)
+                for target, weight in (
+                    (rows.preference, alike),
+                    (rows.preference, margin),
+                    (rows.cloud_quality, alike),
+                    (rows.device_quality, alike),
+                )
             )
-            self._halves.append((plain, weighted))
+            self._parts.append(_Parts(plain, weighted, cloud, device))
         self.out_of_fold = self._logits(sparse, dense, self.folds)
         """What learners that have not seen it say of each prompt."""
 
-    def logits(self, prompts: Sequence[str], folds: npt.NDArray[np.int_]) -> HalfLogits:
+    def logits(self, prompts: Sequence[str], folds: npt.NDArray[np.int_]) -> PartLogits:
         """Judge other texts, each by the learners of its fold, int [n] in 0 to `FOLDS` - 1."""
         sparse = self._features.sparse(prompts)
         return self._logits(sparse, self._features.dense(prompts, sparse), folds)
 
-    def _logits(self, sparse: Any, dense: FloatArray, folds: npt.NDArray[np.int_]) -> HalfLogits:
-        plain, weighted = np.zeros(len(folds)), np.zeros(len(folds))
-        for fold, halves in enumerate(self._halves):
+    def _logits(self, sparse: Any, dense: FloatArray, folds: npt.NDArray[np.int_]) -> PartLogits:
+        logits = np.zeros((3, len(folds)))
+        for fold, parts in enumerate(self._parts):
             here = folds == fold
             if np.any(here):
-                plain[here], weighted[here] = (half.logits(sparse[here], dense[here]) for half in halves)
-        return HalfLogits(plain, weighted)
+                logits[:, here] = parts.logits(sparse[here], dense[here])
+        return PartLogits(*logits)
 
 
 class Mix:
-    """Both halves mixed and brought to the scale of the labels.
+    """The parts mixed and brought to the scale of the labels.
 
-    mixed = (1 - s) standardised(plain) + s standardised(weighted), p = sigmoid(a mixed + b): means, standard
-    deviations, a and b come from out-of-fold logits and labels, six numbers from n rows, so in-sample is honest.
+    mixed = (1 - q) ((1 - s) plain + s weighted) + q qualities, each standardised; p = sigmoid(a mixed + b). Means,
+    standard deviations, a and b come from out-of-fold logits and labels, eight numbers from n rows, so in-sample is
+    honest.
     """
 
-    def __init__(self, fitted: HalfLogits, preference: FloatArray, *, margin_share: float) -> None:
-        """Fit to out-of-fold logits and the measured p_teacher, float [n]; `margin_share` is s."""
-        self._share = margin_share
-        self._plain = float(fitted.plain.mean()), float(fitted.plain.std())
-        self._weighted = float(fitted.weighted.mean()), float(fitted.weighted.std())
+    def __init__(
+        self, fitted: PartLogits, preference: FloatArray, *, margin_share: float, quality_share: float
+    ) -> None:
+        """Fit to out-of-fold logits and the measured p_teacher, float [n]; the shares are s and q."""
+        preferred = 1.0 - quality_share
+        self._shares = np.array([preferred * (1.0 - margin_share), preferred * margin_share, quality_share])
+        parts = _stacked(fitted)
+        self._mean, self._deviation = parts.mean(axis=1, keepdims=True), parts.std(axis=1, keepdims=True)
         self._scale = soft_logistic(self._mixed(fitted), preference, np.ones_like(preference), strength=1e4)
 
-    def preference(self, logits: HalfLogits) -> FloatArray:
+    def preference(self, logits: PartLogits) -> FloatArray:
         """Return p, float64 [n] in 0..1, for the logits of any texts."""
         return sigmoid(np.asarray(self._scale.decision_function(self._mixed(logits)), dtype=np.float64))
 
-    def _mixed(self, logits: HalfLogits) -> FloatArray:
-        (plain_mean, plain_deviation), (weighted_mean, weighted_deviation) = self._plain, self._weighted
-        plain = (logits.plain - plain_mean) / plain_deviation
-        weighted = (logits.weighted - weighted_mean) / weighted_deviation
-        return np.asarray((1.0 - self._share) * plain + self._share * weighted)[:, None]
+    def _mixed(self, logits: PartLogits) -> FloatArray:
+        standardised = (_stacked(logits) - self._mean) / self._deviation
+        return np.asarray(self._shares @ standardised)[:, None]
 
 
-def _fit_half(sparse: Any, dense: FloatArray, preference: FloatArray, weight: FloatArray, *, seed: int) -> _Half:
+def _stacked(logits: PartLogits) -> FloatArray:
+    return np.stack([logits.plain, logits.weighted, logits.qualities])
+
+
+def _fit_pair(sparse: Any, dense: FloatArray, target: FloatArray, weight: FloatArray, *, seed: int) -> _Pair:
     trees = HistGradientBoostingRegressor(
         learning_rate=0.03,
         max_iter=200,
@@ -128,4 +164,4 @@ def _fit_half(sparse: Any, dense: FloatArray, preference: FloatArray, weight: Fl
         early_stopping=False,
         random_state=seed,
     )
-    return _Half(soft_logistic(sparse, preference, weight), trees.fit(dense, preference, sample_weight=weight))
+    return _Pair(soft_logistic(sparse, target, weight), trees.fit(dense, target, sample_weight=weight))

@@ -3,7 +3,7 @@
 The labelled prompts are benchmark questions; a router also meets greetings, small talk, one-step requests and
 open design tasks. Assistants' intents and chat openers come from data sets made for small models, the prompts
 of hard evaluation suites were picked because models differ on them. That is a label with low confidence, so
-it is soft and its weight small.
+it is soft and its weight below that of a label.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DEVICE_SOURCES = (
 CLOUD_SOURCES = ("arena-hard v0.1", "arena-hard v2.0", "mt_bench", "vicuna_bench")
 
 DEVICE_LABEL, CLOUD_LABEL, CLOUD_OPENING_LABEL = 0.3, 0.85, 0.8
-DEVICE_WEIGHT, CLOUD_WEIGHT = 0.2, 0.4
+DEVICE_WEIGHT, CLOUD_WEIGHT = 0.3, 0.8
 DEVICE_ROWS = 8000
 
 DEMO_PROMPTS = EXAMPLES
