@@ -104,10 +104,11 @@ def test_each_way_to_attend_equals_transformers(tmp_path: Path, window: int) -> 
 
     alone = np.concatenate([engine.logits(ids[None], np.ones((1, len(ids)), np.int64)) for ids in sequences])
     np.testing.assert_allclose(alone, expected, rtol=0, atol=FP32_TOLERANCE)
-    twice = np.stack([sequences[-1], sequences[-1]])
-    np.testing.assert_allclose(
-        engine.logits(twice, np.ones_like(twice)), expected[[-1, -1]], rtol=0, atol=FP32_TOLERANCE
-    )
+    for place, ids in enumerate(sequences):
+        twice = np.stack([ids, ids])
+        np.testing.assert_allclose(
+            engine.logits(twice, np.ones_like(twice)), expected[[place, place]], rtol=0, atol=FP32_TOLERANCE
+        )
     for longest in range(1, len(sequences) + 1):
         padded, mask = pad(sequences[:longest], pad_token_id=checkpoint.config.pad_token_id)
         np.testing.assert_allclose(engine.logits(padded, mask), expected[:longest], rtol=0, atol=FP32_TOLERANCE)
