@@ -75,8 +75,10 @@ def fit_slope(resident: Sequence[int], *, every: int, seed: int = 0) -> Slope:
     calls = np.arange(len(values), dtype=np.float64) * every
     centred = calls - calls.mean()
     weights = centred / np.square(centred).sum()
-    slope = float(weights @ values)
-    residuals = values - values.mean() - slope * centred
+    # Centred first, so that a size that never changes has a slope of exactly zero.
+    deviations = values - values.mean()
+    slope = float(weights @ deviations)
+    residuals = deviations - slope * centred
     block = min(_BLOCK, len(values))
     random = np.random.default_rng(seed)
     starts = random.integers(0, len(values) - block + 1, (_RESAMPLES, -(-len(values) // block)))

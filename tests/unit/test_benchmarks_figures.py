@@ -163,6 +163,10 @@ def test_slopes_tell_growth_from_noise() -> None:
     settling: list[Any] = [10e6 * step for step in range(20)] + [200e6] * 180
     assert fit_slope(settling, every=100).bytes_a_call == pytest.approx(0, abs=1e-6)
 
+    constant = fit_slope([255_967_232] * 200, every=100)
+    assert constant.bytes_a_call == 0
+    assert constant.zero_inside
+
 
 def test_the_tables_of_hostile_inputs_come_from_their_results(tmp_path: Path) -> None:
     outcomes = {"accepted": 1000, "crash": 0}
