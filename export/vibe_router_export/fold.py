@@ -40,7 +40,7 @@ def centre_residual(weights: ModernBertWeights) -> ModernBertWeights:
 
     What is written is centred here, once; the embeddings are when the model runs, behind the one layer that reads
     them as they are. A layer norm of what has no mean is a root mean square norm (Zhang and Sennrich 2019,
-    arXiv:1910.07467), which ONNX Runtime computes in half of the time.
+    arXiv:1910.07467), which ONNX Runtime computes together with the addition before it.
     """
 
     def centred(norm: LayerNorm) -> LayerNorm:

@@ -130,11 +130,12 @@ class LowPrecisionExporter:
     def _ladder(self, plan: PrecisionPlan, ranking: Sequence[Sensitivity]) -> Iterator[list[KeptMatrix]]:
         """Yield which matrices of `plan` go up and how far, ever more: at most a quarter a whole precision."""
         most = int(_MOST_KEPT * len(ranking))
-        spiking = {matrix.name for matrix in self._spiking}
         if MatrixFormat.INT4 in plan.values():
+            spiking = {matrix.name for matrix in self._spiking}
+            int8 = {name for name, matrix_format in plan.items() if matrix_format is MatrixFormat.INT8}
             for count in _doubling(most):
                 yield [
-                    _up(effect, MatrixFormat.FP32 if effect.name in spiking else MatrixFormat.INT8)
+                    _up(effect, MatrixFormat.FP32 if effect.name in spiking | int8 else MatrixFormat.INT8)
                     for effect in ranking[:count]
                 ]
             return

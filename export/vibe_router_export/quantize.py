@@ -88,7 +88,7 @@ class Int4Blocks:
 
 
 def encoder_linears(weights: ModernBertWeights) -> Iterator[Linear]:
-    """Yield the linear layers of the encoder in the order of the data; the head is small and stays fp32."""
+    """Yield the linear layers of the encoder in the order of the data."""
     for layer in weights.layers:
         yield from (layer.query_key_value, layer.attention_output, layer.mlp_input, layer.mlp_output)
 
@@ -96,7 +96,8 @@ def encoder_linears(weights: ModernBertWeights) -> Iterator[Linear]:
 def lowered(weights: ModernBertWeights, precision: Precision) -> PrecisionPlan:
     """Return the plan in which everything that can be low is: encoder linears in `precision`, embedding rows int8.
 
-    An embedding row is looked up, not multiplied, so below int8 it would lose more than it saves.
+    An embedding row is looked up, not multiplied, so below int8 it would lose more than it saves. The head stays fp32:
+    it multiplies one token, so int8 saves a hundredth of a prompt's time and adds a third to the logit's error.
     """
     if precision is Precision.FP32:
         return ALL_FP32

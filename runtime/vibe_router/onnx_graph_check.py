@@ -45,7 +45,6 @@ OPERATORS: Mapping[str, frozenset[str]] = MappingProxyType(
                 "Mul",
                 "Not",
                 "Or",
-                "RMSNormalization",
                 "Range",
                 "ReduceMean",
                 "ReduceMin",
@@ -68,6 +67,7 @@ OPERATORS: Mapping[str, frozenset[str]] = MappingProxyType(
                 "MatMulNBits",
                 "MultiHeadAttention",
                 "RotaryEmbedding",
+                "SkipSimplifiedLayerNormalization",
             }
         ),
     }

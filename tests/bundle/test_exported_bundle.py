@@ -14,6 +14,8 @@ from vibe_router import Router
 from vibe_router.errors import CheckpointError, UsageError
 from vibe_router.manifest import Manifest
 from vibe_router_export.checkpoint import read_checkpoint
+from vibe_router_export.emit.onnx_graph import build_onnx
+from vibe_router_export.fold import centre_residual
 from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
 from vibe_router_export.router_config import CARD_PROFILES, parse_profiles
 
@@ -127,12 +129,22 @@ def test_bad_profiles_are_refused(text: str) -> None:
 def test_the_graph_is_a_few_fused_nodes_a_layer(bundle: Path) -> None:
     graph = onnx.load(bundle / "onnx" / "model.onnx").graph
     kinds = [node.op_type for node in graph.node]
-    assert kinds.count("If") == 4 + 1, "a way of attention for each layer, and the masks once"
-    assert kinds.count("MultiHeadAttention") == kinds.count("Attention") == 0
-    assert kinds.count("RMSNormalization") == 3 + 4 + 1, "all norms of the residual stream"
+    assert kinds.count("Attention") == 4
+    assert kinds.count("SkipSimplifiedLayerNormalization") == 3 + 4 + 1, "all norms of the residual stream"
     assert kinds.count("RotaryEmbedding") == 8
-    # 15 a layer; what is left is embedding, masks, pooling and head.
-    assert len(kinds) - 15 * 4 <= 30
+    # 13 a layer; what is left is embedding, masks, pooling and head.
+    assert len(kinds) - 13 * 4 <= 30
+
+
+@pytest.mark.parametrize(("max_tokens", "choices"), [(128, 0), (512, 2 + 1), (1024, 4 + 1)])
+def test_the_graph_chooses_only_where_a_sequence_can_be_long_enough(
+    tmp_path: Path, max_tokens: int, choices: int
+) -> None:
+    config = small_config(max_position_embeddings=max_tokens)
+    weights = read_checkpoint(write_checkpoint(tmp_path / "small", config)).weights
+    kinds = [node.op_type for node in build_onnx(centre_residual(weights), max_tokens=max_tokens).nodes]
+    assert kinds.count("If") == choices, "one a layer, and the masks once"
+    assert kinds.count("Attention") == 4 - max(0, choices - 1)
 
 
 def test_optimum_loads_it_and_gives_the_same_logits(bundle: Path) -> None:

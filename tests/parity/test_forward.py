@@ -16,7 +16,7 @@ from vibe_router.engines.onnx import OnnxCpuEngine
 from vibe_router.verify import FP32_TOLERANCE
 from vibe_router_export.checkpoint import Checkpoint, read_checkpoint
 from vibe_router_export.emit.numpy_values import evaluate
-from vibe_router_export.emit.onnx_attention import BLOCK, LONG
+from vibe_router_export.emit.onnx_attention import BLOCK, LONG, VERY_LONG
 from vibe_router_export.emit.onnx_graph import build_onnx
 from vibe_router_export.fold import centre_residual, fold_temperature
 from vibe_router_export.onnx_file import write_onnx
@@ -93,12 +93,12 @@ def test_onnx_and_numpy_equal_transformers(checkpoint: Checkpoint, tmp_path: Pat
 @pytest.mark.parametrize("window", [64, 8, 1])
 def test_each_way_to_attend_equals_transformers(tmp_path: Path, window: int) -> None:
     """Around the lengths where the window begins to cut, and where the graph goes from a mask to blocks and flash."""
-    config = small_config(local_attention=2 * window, max_position_embeddings=512, num_hidden_layers=3)
+    config = small_config(local_attention=2 * window, max_position_embeddings=1280, num_hidden_layers=3)
     checkpoint = read_checkpoint(write_checkpoint(tmp_path / "small", config))
     torch_model = reference.Reference(checkpoint)
-    engine = engine_for(checkpoint, tmp_path, max_tokens=512)
-    around = (window + 1, 2 * window + 1, LONG, LONG + BLOCK)
-    lengths = sorted({max(2, length + step) for length in around for step in (-1, 0, 1)} | {512})
+    engine = engine_for(checkpoint, tmp_path, max_tokens=VERY_LONG + 1)
+    around = (window + 1, 2 * window + 1, LONG, LONG + BLOCK, VERY_LONG)
+    lengths = sorted({max(2, length + step) for length in around for step in (-1, 0, 1)})
     sequences = [random_ids(checkpoint, length) for length in lengths]
     expected = np.array([torch_model.logit(ids) for ids in sequences])
 

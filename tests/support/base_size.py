@@ -54,7 +54,7 @@ def check_base_size(tmp_path: Path, outliers: Outliers | None, *, kept: list[str
     assert numbers.flips == 0
 
     nodes = onnx.load(tmp_path / "bundle" / MODEL_FILE, load_external_data=False).graph.node
-    assert len(nodes) < 400
+    assert len(nodes) < 330
     golden = [json.loads(line) for line in (tmp_path / "bundle" / "golden.jsonl").read_text().splitlines()]
     assert np.isfinite([row["logit"] for row in golden]).all()
     for precision in ("fp32", "int8"):

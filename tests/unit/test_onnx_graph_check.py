@@ -57,9 +57,9 @@ def emitted(precision: Precision, pooling: str, biases: bool) -> bytes:
     )
     weights = arrange(config, random_tensors(config, seed=0))
     if precision is Precision.FP16:
-        graph = build_half_precision_onnx(fold_for_half_precision(weights, HalfPrecisionFolds()), max_tokens=32)
+        graph = build_half_precision_onnx(fold_for_half_precision(weights, HalfPrecisionFolds()), max_tokens=1024)
     else:
-        graph = build_onnx(centre_residual(weights), max_tokens=32, plan=lowered(weights, precision))
+        graph = build_onnx(centre_residual(weights), max_tokens=1024, plan=lowered(weights, precision))
     tensors = [onnx.numpy_helper.from_array(np.ascontiguousarray(value), key) for key, value in graph.constants.items()]
     return onnx_file._model(graph, tensors).SerializeToString()
 

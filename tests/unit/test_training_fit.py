@@ -14,7 +14,7 @@ from vibe_router.errors import UsageError
 from vibe_router_training.fit import FitResult, FitSettings, Precision, fit
 from vibe_router_training.progress import FitProgress
 from vibe_router_training.scoring import score_logits
-from vibe_router_training.sweep import sweep, sweep_json, sweep_markdown
+from vibe_router_training.sweep import SweepRow, sweep, sweep_json, sweep_markdown
 
 # The Trainer doubts clocks by which two snapshots are written within a second.
 pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable:UserWarning")
@@ -120,6 +120,17 @@ def test_progress_tells_steps_losses_and_time_left(tmp_path: Path) -> None:
     assert states[-1].loss is not None
     assert states[-1].validation_loss is not None
     assert states[-1].seconds_left == 0.0
+
+
+def test_the_table_of_a_sweep_tells_learning_rates_apart() -> None:
+    rates = (2e-5, 7e-4, 1e-3, 1.4e-3)
+    rows = [
+        SweepRow(learning_rate=rate, validation_loss=0.5, best_epoch=1, seconds=90.0, best=rate == 1e-3)
+        for rate in rates
+    ]
+    lines = sweep_markdown(rows).splitlines()[2:]
+    assert [float(line.split("|")[1]) for line in lines] == list(rates)
+    assert lines[2] == "| 1.0e-03 | 0.5000 | 1 | 1.5 | best |"
 
 
 @pytest.mark.slow

@@ -105,7 +105,7 @@ def sweep_markdown(rows: Sequence[SweepRow]) -> str:
     for row in rows:
         mark = "best" if row.best else ""
         lines.append(
-            f"| {row.learning_rate:.0e} | {row.validation_loss:.4f} | {row.best_epoch} "
+            f"| {row.learning_rate:.1e} | {row.validation_loss:.4f} | {row.best_epoch} "
             f"| {row.seconds / 60:.1f} | {mark} |"
         )
     return "\n".join(lines) + "\n"

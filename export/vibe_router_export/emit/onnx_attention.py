@@ -3,10 +3,11 @@
 1. *Masked*: padding and what lies outside the window get a score that softmax turns into zero.
 2. *Blocks*: in a long sequence each block of queries is given the keys of its neighbourhood alone, and blocks stand
    beside each other as if they were a batch. With a window of 64 to either side a query then meets 192 keys.
-3. *Flash* (Dao et al. 2022, arXiv:2205.14135): in a long sequence without padding, in layers without a window. Without
-   a mask ONNX Runtime's `MultiHeadAttention` is that on a CPU.
+3. *Flash* (Dao et al. 2022, arXiv:2205.14135): in a very long sequence without padding, in layers without a window. It
+   never holds all scores at once. Without a mask ONNX Runtime's `MultiHeadAttention` is that on a CPU.
 
-The first two are ONNX's `Attention`, which ONNX Runtime computes in half of the time of its `MultiHeadAttention`.
+The first two are ONNX's `Attention`. To choose costs every prompt some microseconds a layer, so a graph has no choice
+between ways that the sequences it accepts are too short for.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from vibe_router_export.emit.onnx_nodes import MICROSOFT, Nodes
 BLOCK = 64
 """Queries of a block."""
 LONG = 5 * BLOCK
-"""Tokens from which on blocks and flash attention are faster than a mask."""
+"""Tokens from which on blocks are faster than a mask."""
+VERY_LONG = 1024
+"""Tokens from which on flash attention saves more than the choice costs, in time and in memory."""
 # Added to attention scores that must not count. Finite, so that a row in which everything is masked (padding seen
 # from padding) gives numbers that nobody reads instead of NaN.
 _MASKED = -1e30
@@ -44,29 +47,42 @@ class _Window:
 
 @dataclass(frozen=True)
 class AttentionNodes:
-    """Appends attention to a graph whose inputs are `input_ids` and `attention_mask`, int64 [batch, sequence]."""
+    """Appends attention to a graph whose inputs are `input_ids` and `attention_mask`, int64 [batch, sequence].
+
+    A sequence has at most `max_tokens`.
+    """
 
     nodes: Nodes
     heads: int
     hidden_size: int
+    max_tokens: int
     windows: dict[int, _Window] = field(default_factory=dict)
 
     def append(self, query: str, key: str, value: str, *, window: int | None, scale: float) -> str:
         """Append one layer's attention; inputs and result float32 [batch, sequence, hidden_size]."""
         inputs = (query, key, value)
-        if window is None:
-            padding = self._padding_bias()
-            (attended,) = self.nodes.choose(
-                self._long_and_unpadded(),
-                lambda: [self._attend_flash(inputs, scale)],
-                lambda: [self._attend(inputs, scale, padding)],
-            )
-            return attended
+        return self._append_global(inputs, scale) if window is None else self._append_local(inputs, window, scale)
+
+    def _append_global(self, inputs: Sequence[str], scale: float) -> str:
+        padding = self._padding_bias()
+        if self.max_tokens < VERY_LONG:
+            return self._attend(inputs, scale, padding)
+        (attended,) = self.nodes.choose(
+            self._very_long_and_unpadded(),
+            lambda: [self._attend_flash(inputs, scale)],
+            lambda: [self._attend(inputs, scale, padding)],
+        )
+        return attended
+
+    def _append_local(self, inputs: Sequence[str], window: int, scale: float) -> str:
+        if self.max_tokens < LONG:
+            mask = self.nodes.once(f"mask {window}", lambda: self._mask(self._padding_bias(), window))
+            return self._attend(inputs, scale, mask)
         if window not in self.windows:
             self.windows[window] = self._share(window)
         shared = self.windows[window]
         (attended,) = self.nodes.choose(
-            self._long(),
+            self._at_least(LONG),
             lambda: [self._attend_in_blocks(inputs, shared, window, scale)],
             lambda: [self._attend(inputs, scale, shared.bias)],
         )
@@ -103,7 +119,9 @@ class AttentionNodes:
         def masked() -> list[str]:
             return [self._mask(padding, window), *(self.nodes.add("Identity", [self._integers(0)]) for _ in range(2))]
 
-        bias, queries, keys = self.nodes.choose(self._long(), lambda: self._blocks(window), masked, kinds=_SHARED)
+        bias, queries, keys = self.nodes.choose(
+            self._at_least(LONG), lambda: self._blocks(window), masked, kinds=_SHARED
+        )
         return _Window(bias, queries, keys)
 
     def _padding_bias(self) -> str:
@@ -158,15 +176,18 @@ class AttentionNodes:
     def _length(self) -> str:
         return self.nodes.once("length", lambda: self.nodes.add("Shape", ["input_ids"], start=1, end=2))
 
-    def _long(self) -> str:
-        return self.nodes.once("long", lambda: self.nodes.add("GreaterOrEqual", [self._length(), self._integers(LONG)]))
+    def _at_least(self, tokens: int) -> str:
+        return self.nodes.once(
+            f"at least {tokens}",
+            lambda: self.nodes.add("GreaterOrEqual", [self._length(), self._integers(tokens)]),
+        )
 
-    def _long_and_unpadded(self) -> str:
+    def _very_long_and_unpadded(self) -> str:
         def both() -> str:
             smallest = self.nodes.add("Cast", [self.nodes.add("ReduceMin", ["attention_mask"])], to=TensorProto.BOOL)
-            return self.nodes.add("And", [smallest, self._long()])
+            return self.nodes.add("And", [smallest, self._at_least(VERY_LONG)])
 
-        return self.nodes.once("long and unpadded", both)
+        return self.nodes.once("very long and unpadded", both)
 
     def _integers(self, *values: int) -> str:
         return self.nodes.constant(f"integers.{'.'.join(map(str, values))}", np.array(values))

@@ -69,7 +69,7 @@ def emit(operations: OnnxOperations, weights: ModernBertWeights) -> OnnxGraph:
 class OnnxOperations:
     """Operations that append nodes; a tensor is the name of a node's output."""
 
-    # The first with Attention and RMSNormalization.
+    # The first with Attention.
     opset: ClassVar[int] = 23
 
     config: ModernBertConfig
@@ -78,7 +78,7 @@ class OnnxOperations:
     nodes: Nodes = field(default_factory=Nodes)
 
     def __post_init__(self) -> None:
-        self._attention = AttentionNodes(self.nodes, self.config.heads, self.config.hidden_size)
+        self._attention = AttentionNodes(self.nodes, self.config.heads, self.config.hidden_size, self.max_tokens)
 
     def embed(self, table: Parameter) -> str:
         if self._format(table) is MatrixFormat.FP32:
@@ -104,7 +104,10 @@ class OnnxOperations:
         gain = norm.weight or Parameter("unit_gain", np.ones(self.config.hidden_size, np.float32))
         inputs = [x, self._constant(gain.name, gain.value)]
         if norm.centred and norm.bias is None:
-            return self._node("RMSNormalization", inputs, axis=-1, epsilon=norm.epsilon)
+            # Only the residual is centred, and an addition to it has always just made `x`.
+            return self.nodes.widen_last(
+                "SkipSimplifiedLayerNormalization", x, inputs[1:], domain=MICROSOFT, epsilon=norm.epsilon
+            )
         if norm.bias is not None:
             inputs.append(self._constant(norm.bias.name, norm.bias.value))
         return self._node("LayerNormalization", inputs, axis=-1, epsilon=norm.epsilon)

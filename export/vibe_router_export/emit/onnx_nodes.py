@@ -42,11 +42,28 @@ class Nodes:
         **attributes: int | float | GraphProto,
     ) -> list[str]:
         """Append a node with several outputs and return them."""
-        name = f"{kind}.{self._made}"
-        self._made += 1
+        name = self._new_name(kind)
         names = [name if outputs == 1 else f"{name}.{index}" for index in range(outputs)]
         self.nodes.append(helper.make_node(kind, inputs, names, name=name, domain=domain, **attributes))
         return names
+
+    def widen_last(
+        self, kind: str, output: str, inputs: Sequence[str], *, domain: str = "", **attributes: int | float
+    ) -> str:
+        """Put a node that computes more in the place of the last one, and return its first output.
+
+        Its inputs are those of the last node, which must be the one that made `output`, and then `inputs`; its fourth
+        output goes on as `output`, as ONNX Runtime's norms that add first have it.
+        """
+        last = self.nodes.pop()
+        if list(last.output) != [output]:
+            raise ValueError(f"{output} is not what the last node made")
+        name = self._new_name(kind)
+        outputs = [name, "", "", output]
+        self.nodes.append(
+            helper.make_node(kind, [*last.input, *inputs], outputs, name=name, domain=domain, **attributes)
+        )
+        return name
 
     def once(self, key: str, make: Callable[[], str]) -> str:
         """Return what `make` returned for this key; inside a branch it may have been made there or outside."""
@@ -74,6 +91,10 @@ class Nodes:
             "else_branch": self._branch(otherwise, kinds),
         }
         return self.add_with_outputs("If", [condition], len(kinds), **branches)
+
+    def _new_name(self, kind: str) -> str:
+        self._made += 1
+        return f"{kind}.{self._made - 1}"
 
     def _branch(self, make: Callable[[], Sequence[str]], kinds: Sequence[TensorProto.DataType]) -> GraphProto:
         outside, self.nodes = self.nodes, []
