@@ -11,7 +11,9 @@ import torch
 
 from tests.support.training import examples, tiny_model, tiny_tokenizer
 from vibe_router.errors import UsageError
-from vibe_router_training.fit import FitResult, FitSettings, Precision, fit
+from vibe_router_training.fit import fit
+from vibe_router_training.fit_settings import FitResult, FitSettings, Precision
+from vibe_router_training.optimizer import MuonBesideAdamW, OptimizerKind
 from vibe_router_training.progress import FitProgress
 from vibe_router_training.scoring import score_logits
 from vibe_router_training.sweep import SweepRow, sweep, sweep_json, sweep_markdown
@@ -56,17 +58,52 @@ def test_the_same_seed_gives_the_same_weights(uninterrupted: tuple[Any, FitResul
 
 
 def test_an_interrupted_run_ends_as_if_it_had_not_been(uninterrupted: tuple[Any, FitResult], tmp_path: Path) -> None:
+    model, result = interrupted_and_resumed(tmp_path, SETTINGS)
+    assert same_weights(model, uninterrupted[0])
+    assert result.validation_losses == uninterrupted[1].validation_losses
+
+
+def test_with_muon_it_learns_other_weights_and_resumes_as_well(
+    uninterrupted: tuple[Any, FitResult], tmp_path: Path
+) -> None:
+    settings = replace(SETTINGS, optimizer=OptimizerKind.MUON, muon_times=5.0)
+    model, result = run(tmp_path / "whole", settings)
+    easy, hard = score_logits(model, tiny_tokenizer(), ["hello there number 7", "Design a system number 7"])
+    assert easy < 0 < hard
+    assert not same_weights(model, uninterrupted[0])
+    resumed, again = interrupted_and_resumed(tmp_path, settings)
+    assert same_weights(resumed, model)
+    assert again.validation_losses == result.validation_losses
+
+
+def test_muon_turns_the_layers_matrices_and_leaves_the_rest_to_adamw() -> None:
+    model = tiny_model(tiny_tokenizer())
+    before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    optimizer = MuonBesideAdamW(model, learning_rate=1e-3, muon_learning_rate=0.1, weight_decay=0.0, betas=(0.9, 0.999))
+    for weight in model.parameters():
+        weight.grad = torch.randn_like(weight)
+    optimizer.step()
+    moved = {name: weight.detach() - before[name] for name, weight in model.named_parameters()}
+    for name in ("model.layers.0.attn.Wqkv.weight", "model.layers.1.mlp.Wo.weight", "head.dense.weight"):
+        rows, columns = moved[name].shape
+        step = moved[name] / (0.1 * max(1.0, rows / columns) ** 0.5)
+        # Every direction moves about as far, whatever the gradient's singular values were.
+        assert torch.linalg.svdvals(step)[:8].sub(1.0).abs().max() < 0.4, name
+    for name in ("model.embeddings.tok_embeddings.weight", "classifier.weight"):
+        assert moved[name].abs().max() == pytest.approx(1e-3, rel=1e-3), "AdamW's first step is as long as its rate"
+
+
+def interrupted_and_resumed(folder: Path, settings: FitSettings) -> tuple[Any, FitResult]:
     def interrupt(state: FitProgress) -> None:
         if state.step == 6:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "work", progress=interrupt)
+        run(folder / "work", settings, progress=interrupt)
     steps: list[int] = []
-    model, result = run(tmp_path / "work", progress=lambda state: steps.append(state.step))
+    model, result = run(folder / "work", settings, progress=lambda state: steps.append(state.step))
     assert steps[0] == 5, "the second run starts behind the first epoch, not at the beginning"
-    assert same_weights(model, uninterrupted[0])
-    assert result.validation_losses == uninterrupted[1].validation_losses
+    return model, result
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from vibe_router.evaluation.reliability import expected_calibration_error
 from vibe_router_export.checkpoint import read_checkpoint
 from vibe_router_training.baselines import bag_of_words
 from vibe_router_training.data import RawPrompt, Split, read_examples, split_of, train_and_validation
-from vibe_router_training.fit import Precision
+from vibe_router_training.fit_settings import Precision
 from vibe_router_training.model import SHAPES, Size, load_model
 from vibe_router_training.nano.choose import choose
 from vibe_router_training.nano.embeddings import cooccurrence_embeddings

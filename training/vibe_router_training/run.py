@@ -17,9 +17,11 @@ from vibe_router.evaluation.labels import TAU
 from vibe_router.staging import staged_folder
 from vibe_router_training.checkpoint import require_new, work_folder, write_checkpoint
 from vibe_router_training.data import examples_of, read_examples, train_and_validation
-from vibe_router_training.fit import FitResult, FitSettings, fit, release
+from vibe_router_training.fit import fit
+from vibe_router_training.fit_settings import FitResult, FitSettings
 from vibe_router_training.model import SHAPES, Size, build_model, load_model
 from vibe_router_training.progress import FitCallback
+from vibe_router_training.resume import release
 from vibe_router_training.sweep import LEARNING_RATES, SweepRow, sweep, sweep_json, sweep_markdown
 from vibe_router_training.tokenizer import load_tokenizer, read_tokenizer, train_tokenizer
 

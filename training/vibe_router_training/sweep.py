@@ -12,7 +12,8 @@ from tokenizers import Tokenizer
 
 from vibe_router.errors import UsageError
 from vibe_router_training.data import Example
-from vibe_router_training.fit import FitResult, FitSettings, fit
+from vibe_router_training.fit import fit
+from vibe_router_training.fit_settings import FitResult, FitSettings
 from vibe_router_training.progress import FitCallback
 
 LEARNING_RATES = (1e-5, 2e-5, 5e-5)

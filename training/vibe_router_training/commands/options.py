@@ -11,7 +11,7 @@ import typer
 from vibe_router_training.commands.setup import require_training
 
 if TYPE_CHECKING:
-    from vibe_router_training.fit import FitSettings
+    from vibe_router_training.fit_settings import FitSettings
 
 
 class SizeName(str, Enum):
@@ -85,7 +85,7 @@ def fit_settings(
     """
     require_training()
     from vibe_router_training.distillation import LossSettings, Objective
-    from vibe_router_training.fit import FitSettings, Precision
+    from vibe_router_training.fit_settings import FitSettings, Precision
 
     return FitSettings(
         learning_rate=learning_rate,

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from vibe_router_training.checkpoint import require_new, work_folder, write_checkpoint
 from vibe_router_training.data import read_examples, read_prompts, train_and_validation
-from vibe_router_training.fit import release
 from vibe_router_training.nano.card import training_card
 from vibe_router_training.nano.choose import choose
 from vibe_router_training.nano.judge import judge
 from vibe_router_training.nano.refit import refit
 from vibe_router_training.nano.report import TrainingReport, dump_report
 from vibe_router_training.nano.settings import SILENT, NanoEvents, NanoSettings
+from vibe_router_training.resume import release
 
 LABELLED_NAME, UNLABELLED_NAME = "routing_labelled.jsonl", "prompts.jsonl"
 REPORT_NAME, CARD_NAME = "training_report.json", "TRAINING.md"

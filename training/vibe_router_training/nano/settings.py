@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from vibe_router_training.distillation import LossSettings, Objective
-from vibe_router_training.fit import FitSettings
+from vibe_router_training.fit_settings import FitSettings
 from vibe_router_training.model import SHAPES, Shape, Size
 from vibe_router_training.nano.teacher import MARGIN_SHARE, QUALITY_SHARE
+from vibe_router_training.optimizer import OptimizerKind
 from vibe_router_training.progress import FitCallback
 from vibe_router_training.tokenizer import VOCABULARY_SIZE
 
@@ -19,9 +20,9 @@ class NanoSettings:
 
     `variants` is how many variants of each labelled prompt are taught beside it. Everything comes once, in one epoch:
     a further variant tells more of the teacher's function than the same prompt again. Dropout would blur a function
-    that is to be matched. The loss is plain cross-entropy:
-    the teacher's predictions carry the margin already, and scores must be calibrated on data where most answers
-    are equally good.
+    that is to be matched, and Muon brings the student nearer to it than AdamW does in as many steps. The loss is plain
+    cross-entropy: the teacher's predictions carry the margin already, and scores must be calibrated on data where
+    most answers are equally good.
     """
 
     seed: int = 0
@@ -30,10 +31,11 @@ class NanoSettings:
     dropout: float = 0.0
     margin_share: float = MARGIN_SHARE
     quality_share: float = QUALITY_SHARE
-    variants: int = 3
+    variants: int = 6
     learning_rates: tuple[float, ...] = (7e-4, 1e-3, 1.4e-3)
     fit: FitSettings = field(
         default_factory=lambda: FitSettings(
+            optimizer=OptimizerKind.MUON,
             epochs=1,
             adam_beta2=0.98,
             batch=64,
