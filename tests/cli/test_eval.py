@@ -15,7 +15,7 @@ from vibe_router import Router
 from vibe_router.evaluation.dataset import read_labelled
 from vibe_router.evaluation.logistic import raw_from_calibrated
 from vibe_router.evaluation.metrics import auc, route, routing_metrics
-from vibe_router.evaluation.reliability import expected_calibration_error
+from vibe_router.evaluation.reliability import chance_calibration_error, expected_calibration_error
 
 QUICK = ("--resamples", "20", "--threads", "1")
 
@@ -43,6 +43,7 @@ def test_json_holds_the_metrics_of_the_librarys_scores(
     assert evaluation["profiles"]["balanced"]["cloud_rate"]["value"] == pytest.approx(np.mean(decisions))
     calibrated = expected_calibration_error(scores, data.preference)
     assert evaluation["calibration"]["ece_calibrated"]["value"] == pytest.approx(calibrated)
+    assert evaluation["ece_by_chance"] == pytest.approx(chance_calibration_error(scores, data.preference))
     raw = expected_calibration_error(raw_from_calibrated(scores, 1.083), data.preference)
     assert evaluation["calibration"]["ece_raw"]["value"] == pytest.approx(raw)
     assert set(evaluation["sources"]) == {"even", "odd <b>"}

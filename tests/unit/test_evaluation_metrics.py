@@ -26,7 +26,12 @@ from vibe_router.evaluation.metrics import (
     route,
     routing_metrics,
 )
-from vibe_router.evaluation.reliability import Binning, expected_calibration_error, reliability_bins
+from vibe_router.evaluation.reliability import (
+    Binning,
+    chance_calibration_error,
+    expected_calibration_error,
+    reliability_bins,
+)
 
 P = np.array([0.9, 0.2, 0.5, 1.0])
 SCORES = np.array([0.8, 0.6, 0.3, 0.1])
@@ -128,6 +133,26 @@ def test_calibration_error_by_hand() -> None:
     # Three widths: {0.1, 0.2}, {0.6}, {0.9}.
     wide = expected_calibration_error(scores, preference, bins=3, binning=Binning.EQUAL_WIDTH)
     assert wide == pytest.approx(0.5 * 0.1 + 0.25 * 0.1 + 0.25 * 0.1)
+
+
+def test_chance_calibration_error_by_hand() -> None:
+    scores, preference = np.array([0.1, 0.2, 0.6, 0.9]), np.array([0.0, 0.5, 0.5, 1.0])
+    # Residuals -0.1, 0.3 and -0.1, 0.1: sample deviations 0.4 / sqrt(2) and 0.2 / sqrt(2), bins of two.
+    expected = math.sqrt(2 / math.pi) * (0.4 + 0.2) / 2 / 2
+    assert chance_calibration_error(scores, preference, bins=2) == pytest.approx(expected)
+    # Bins of one prompt cannot show any scatter.
+    wide = chance_calibration_error(scores, preference, bins=3, binning=Binning.EQUAL_WIDTH)
+    assert wide == pytest.approx(math.sqrt(2 / math.pi) * 0.4 / 2 / 2)
+
+
+@pytest.mark.parametrize("binning", Binning)
+def test_scores_without_error_have_the_calibration_error_of_chance(binning: Binning) -> None:
+    generator = np.random.default_rng(0)
+    scores = generator.uniform(0.2, 0.9, 2000)
+    draws = [(generator.random(len(scores)) < scores).astype(float) for _ in range(60)]
+    seen = np.mean([expected_calibration_error(scores, labels, binning=binning) for labels in draws])
+    foretold = np.mean([chance_calibration_error(scores, labels, binning=binning) for labels in draws])
+    assert foretold == pytest.approx(seen, rel=0.05)
 
 
 def test_equal_count_bins_share_out_ties_and_differ_by_at_most_one() -> None:

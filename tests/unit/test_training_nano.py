@@ -301,6 +301,7 @@ def test_the_whole_recipe_on_little_data(tmp_path: Path, monkeypatch: pytest.Mon
         "fitted to all 400 labelled rows",
         f"T = {report.temperature:.4f}",
         "TF-IDF",
+        "Muon for the\n   matrices of the layers at 10 times the learning rate",
     ):
         assert text in checkpoint.training_card
     assert report.refit.rows == 400 > report.teacher.rows

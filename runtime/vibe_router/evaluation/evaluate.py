@@ -30,7 +30,7 @@ from vibe_router.evaluation.metrics import (
     route,
     routing_metrics,
 )
-from vibe_router.evaluation.reliability import expected_calibration_error
+from vibe_router.evaluation.reliability import chance_calibration_error, expected_calibration_error
 from vibe_router.events import ProgressCallback
 
 
@@ -98,7 +98,10 @@ class SourceFigures:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """All figures of one router on one file."""
+    """All figures of one router on one file.
+
+    `ece_by_chance` is what `calibration.ece_calibrated` would be on average if nothing but the labels' noise were left.
+    """
 
     rows: int
     cloud_better: int
@@ -110,6 +113,7 @@ class Evaluation:
     ranking: Ranking
     length_ranking: Ranking
     calibration: CalibrationFigures
+    ece_by_chance: float
     profiles: Mapping[str, OperatingPoint]
     sweep: tuple[OperatingPoint, ...]
     sources: Mapping[str, SourceFigures]
@@ -181,6 +185,7 @@ def evaluate(
         ranking=ranking,
         length_ranking=length_ranking,
         calibration=calibration,
+        ece_by_chance=chance_calibration_error(calibrated, data.preference, bins=chosen.bins, binning=chosen.binning),
         profiles=dict(zip(profiles, judged, strict=False)),
         sweep=tuple(judged[len(profiles) :]),
         sources=_by_source(data, scores, profiles[default_profile]),

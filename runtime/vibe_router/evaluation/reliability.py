@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 
 from vibe_router.evaluation.defaults import BINS as BINS
 from vibe_router.evaluation.defaults import Binning as Binning
@@ -41,15 +42,10 @@ def reliability_bins(
     if scores.shape != preference.shape or scores.ndim != 1 or not scores.size or bins < 1:
         raise ValueError(f"cannot bin {scores.shape} scores and {preference.shape} labels into {bins} bins")
     order = np.argsort(scores, kind="stable")
-    ordered = scores[order]
+    ordered, labels = scores[order], preference[order]
+    edges = _edges(ordered, bins, binning)
     if binning is Binning.EQUAL_COUNT:
-        labels = spread_over_ties(ordered, preference[order])
-        size, larger = divmod(len(ordered), bins)
-        edges = np.concatenate([[0], np.cumsum([size + 1] * larger + [size] * (bins - larger))])
-    else:
-        labels = preference[order]
-        inner = np.searchsorted(ordered, np.arange(1, bins) / bins, side="left")
-        edges = np.concatenate([[0], inner, [len(ordered)]])
+        labels = spread_over_ties(ordered, labels)
     return tuple(
         ReliabilityBin(
             count=int(end - start),
@@ -78,3 +74,41 @@ def expected_calibration_error(
     """
     rows = reliability_bins(scores, preference, bins=bins, binning=binning)
     return sum(row.count * abs(row.mean_score - row.mean_preference) for row in rows) / len(scores)
+
+
+def chance_calibration_error(
+    scores: FloatArray,
+    preference: FloatArray,
+    *,
+    bins: int = BINS,
+    binning: Binning = Binning.EQUAL_COUNT,
+) -> float:
+    """Return the ECE to expect of scores without any error, from the noise of so many labels alone.
+
+    The mean of count labels that scatter by s about their scores lies sqrt(2 / pi) s / sqrt(count) from its
+    expectation on average (the mean of a half-normal distribution); ECE adds these up as it adds up true errors, and
+    so is never zero on finite data (Roelofs et al., arXiv 2012.08668). s is taken from each bin, about the bin's own
+    mean. Bins of one prompt show no scatter and count as none.
+
+    Raises:
+        ValueError: as reliability_bins.
+    """
+    rows = reliability_bins(scores, preference, bins=bins, binning=binning)
+    order = np.argsort(scores, kind="stable")
+    residual = (preference - scores)[order]
+    ends = np.cumsum([row.count for row in rows])
+    total = 0.0
+    for row, end in zip(rows, ends, strict=True):
+        if row.count > 1:
+            scatter = np.std(residual[end - row.count : end], ddof=1)
+            total += row.count * float(np.sqrt(2 / np.pi) * scatter / np.sqrt(row.count))
+    return total / len(scores)
+
+
+def _edges(ordered: FloatArray, bins: int, binning: Binning) -> npt.NDArray[np.intp]:
+    """Return where each bin of the scores, ascending, begins, and where the last one ends: [bins + 1]."""
+    if binning is Binning.EQUAL_COUNT:
+        size, larger = divmod(len(ordered), bins)
+        return np.cumsum([0, *[size + 1] * larger, *[size] * (bins - larger)])
+    inner = np.searchsorted(ordered, np.arange(1, bins) / bins, side="left")
+    return np.concatenate([[0], inner, [len(ordered)]])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from vibe_router.evaluation.bootstrap import Interval
+from vibe_router_training.optimizer import OptimizerKind
 from vibe_router_training.sweep import sweep_markdown
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ Seed {report.seed}.
    towards the device, prompts of hard suites and their first sentences towards the cloud.
 5. The student's token embeddings start from the factorised mutual information of tokens in the training prompts.
 6. The student learns the teacher's predictions by cross-entropy: each prompt and each variant once,
-   batch {fit["batch"]}, prompts cut to {fit["max_tokens"]} tokens while training,
+   batch {fit["batch"]}, prompts cut to {fit["max_tokens"]} tokens while training, {_optimizer(fit)};
    {fit["schedule"]} schedule after {fit["warmup"]:.0%} warm-up, weight decay {fit["weight_decay"]:g}, dropout
    {report.recipe["shape"]["dropout"]:g}; the learning rate is the one with the lowest validation loss against
    the measured labels among:
@@ -92,6 +93,13 @@ Seed {report.seed}.
 
 The whole run took {report.seconds / 60:.0f} minutes. The student was taught none of the example prompts below; some
 stand in the unlabelled text that tokenizer and embeddings are counted from."""
+
+
+def _optimizer(fit: Mapping[str, Any]) -> str:
+    if fit["optimizer"] == OptimizerKind.ADAMW:
+        return "AdamW"
+    times = f"{fit['muon_times']:g} times"
+    return f"Muon for the\n   matrices of the layers at {times} the learning rate, AdamW for the rest"
 
 
 def _calibration(report: TrainingReport) -> str:
