@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
@@ -36,15 +37,19 @@ def measure_throughput(
     *,
     ways: Sequence[Way],
     threads: int,
+    rounds: int,
     save: Callable[[list[dict[str, Any]], list[Outcome]], None],
     progress: ProgressCallback | None = None,
 ) -> None:
-    """Let each contender decide all prompts in each way; `save` each result."""
+    """Let each contender decide all prompts in each way, all of them in turn `rounds` times; `save` each result.
+
+    Each run has a process of its own.
+    """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "prompts.jsonl"
         file.write_text("".join(json.dumps(prompt) + "\n" for prompt in prompts), encoding="utf-8")
-        total = len(contenders) * len(ways)
-        for done, (contender, way) in enumerate(((one, way) for one in contenders for way in ways), start=1):
+        turns = [(contender, way) for _ in range(rounds) for contender in contenders for way in ways]
+        for done, (contender, way) in enumerate(turns, start=1):
             team = Team()
             worker = team.add(contender, sources, threads=1 if way is Way.THREADS else threads)
             rows = []
@@ -57,8 +62,7 @@ def measure_throughput(
                             "way": way.value,
                             "threads": threads,
                             "prompts": len(prompts),
-                            "seconds": round(answer["seconds"], 3),
-                            "prompts_a_second": round(len(prompts) / answer["seconds"], 2),
+                            "seconds": [round(answer["seconds"], 6)],
                             "cloud": answer["cloud"],
                             "peak_resident": answer["peak"],
                         }
@@ -66,7 +70,7 @@ def measure_throughput(
             team.close()
             save(rows, list(team.outcomes.values()))
             if progress is not None:
-                progress(Progress(done, total))
+                progress(Progress(done, len(turns)))
 
 
 def throughput_content(
@@ -76,10 +80,24 @@ def throughput_content(
     outcomes: Sequence[Outcome],
     old: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
-    """Return the JSON values of a result: what `old` holds and these, the newer where both have the same cell."""
-    merged = {_cell(row): row for row in (*(old["summary"] if old else []), *rows)}
+    """Return the JSON values of a result: what `old` holds and these runs added to it.
+
+    A row has the `seconds` of each run, and the prompts a second of their median.
+    """
+    cells: dict[tuple[str, str, int, int], dict[str, Any]] = {}
+    for row in (*(old["summary"] if old else []), *rows):
+        known = cells.get(_cell(row))
+        seconds = [*(known["seconds"] if known else []), *row["seconds"]]
+        peaks = [each["peak_resident"] for each in (row, known) if each and each["peak_resident"] is not None]
+        speed = round(row["prompts"] / statistics.median(seconds), 2)
+        cells[_cell(row)] = {
+            **row,
+            "seconds": seconds,
+            "prompts_a_second": speed,
+            "peak_resident": max(peaks, default=None),
+        }
     contenders = merge_contenders(old["contenders"] if old else [], [outcome.fields() for outcome in outcomes])
-    return {**head, "settings": dict(settings), "contenders": contenders, "summary": list(merged.values())}
+    return {**head, "settings": dict(settings), "contenders": contenders, "summary": list(cells.values())}
 
 
 def _cell(row: Mapping[str, Any]) -> tuple[str, str, int, int]:

@@ -25,6 +25,7 @@ def throughput(
     count: Annotated[int, typer.Option(min=1, help="How many prompts, taken evenly by length.")] = 1000,
     ways: Annotated[list[Way] | None, typer.Option("--ways", help="Several times; default: all.")] = None,
     threads: Annotated[int, typer.Option(min=1)] = 2,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each decides all prompts, in turn; medians.")] = 3,
     engines: EnginesOption = None,
     prompts: PromptsOption = None,
     seed: int = 0,
@@ -59,7 +60,14 @@ def throughput(
 
     with progress_bar("throughput") as progress:
         measure_throughput(
-            choose(engines), chosen, texts, ways=ways or list(Way), threads=threads, save=save, progress=progress
+            choose(engines),
+            chosen,
+            texts,
+            ways=ways or list(Way),
+            threads=threads,
+            rounds=rounds,
+            save=save,
+            progress=progress,
         )
     if content is not None:
         show(content)
@@ -70,6 +78,6 @@ def show(content: dict[str, Any]) -> None:
     """Print the table, and what was not measured."""
     from benchmarks.tables import not_measured, throughput_table
 
-    print_table("prompts a second, from text", *throughput_table(content))
+    print_table("prompts a second, from text, medians", *throughput_table(content))
     for line in not_measured(content):
         typer.echo(line)

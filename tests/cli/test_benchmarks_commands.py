@@ -65,7 +65,10 @@ def test_memory(measure: Any) -> None:
 
 
 def test_throughput(measure: Any) -> None:
-    content = measure("throughput", "--count", "10", "--ways", "batched", "--ways", "threads")
+    content = measure("throughput", "--count", "10", "--ways", "batched", "--ways", "threads", "--rounds", "2")
     assert {row["way"] for row in content["summary"]} == {"batched", "threads"}
     assert len({row["cloud"] for row in content["summary"]}) == 1
     assert all(row["prompts"] == 10 for row in content["summary"])
+    for row in content["summary"]:
+        first, second = row["seconds"]
+        assert row["prompts_a_second"] == pytest.approx(20 / (first + second), rel=0.01)
