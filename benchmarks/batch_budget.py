@@ -1,6 +1,6 @@
 """How many tokens a padded batch should hold: prompts a second of one router under several budgets, in turns.
 
-    python benchmarks/batch_budget.py BUNDLE PROMPTS.jsonl [COUNT]
+    python -m benchmarks.batch_budget BUNDLE PROMPTS.jsonl [COUNT]
 
 Prints a Markdown table of medians over seven rounds: COUNT prompts (125 unless given), taken evenly from the file,
 one by one and in batches of similar length. Tokenizing is left out.

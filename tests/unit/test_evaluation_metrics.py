@@ -143,6 +143,7 @@ def test_chance_calibration_error_by_hand() -> None:
     # Bins of one prompt cannot show any scatter.
     wide = chance_calibration_error(scores, preference, bins=3, binning=Binning.EQUAL_WIDTH)
     assert wide == pytest.approx(math.sqrt(2 / math.pi) * 0.4 / 2 / 2)
+    assert math.isnan(chance_calibration_error(scores, preference, bins=4))
 
 
 @pytest.mark.parametrize("binning", Binning)

@@ -304,6 +304,11 @@ def test_the_whole_recipe_on_little_data(tmp_path: Path, monkeypatch: pytest.Mon
         "Muon for the\n   matrices of the layers at 10 times the learning rate",
     ):
         assert text in checkpoint.training_card
+    nano, words, length = report.test
+    assert nano.ece_by_chance is not None
+    assert 0.0 < nano.ece_by_chance < 0.5
+    assert (words.ece_by_chance is None, length.ece_by_chance) == (False, None)
+    assert f"| {nano.ece_by_chance:.3f} |" in checkpoint.training_card
     assert report.refit.rows == 400 > report.teacher.rows
     assert report.refit.variants == settings.variants * 400 > report.variants
     assert report.refit.weak_examples > report.weak_examples

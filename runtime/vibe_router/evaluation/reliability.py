@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -88,7 +89,7 @@ def chance_calibration_error(
     The mean of count labels that scatter by s about their scores lies sqrt(2 / pi) s / sqrt(count) from its
     expectation on average (the mean of a half-normal distribution); ECE adds these up as it adds up true errors, and
     so is never zero on finite data (Roelofs et al., arXiv 2012.08668). s is taken from each bin, about the bin's own
-    mean. Bins of one prompt show no scatter and count as none.
+    mean. A bin of one prompt shows no scatter and counts as none; NaN where all bins hold one.
 
     Raises:
         ValueError: as reliability_bins.
@@ -97,7 +98,7 @@ def chance_calibration_error(
     order = np.argsort(scores, kind="stable")
     residual = (preference - scores)[order]
     ends = np.cumsum([row.count for row in rows])
-    total = 0.0
+    total = math.nan if all(row.count == 1 for row in rows) else 0.0
     for row, end in zip(rows, ends, strict=True):
         if row.count > 1:
             scatter = np.std(residual[end - row.count : end], ddof=1)

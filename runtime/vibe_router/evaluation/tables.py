@@ -99,7 +99,7 @@ def _calibration_table(evaluation: Evaluation) -> Table:
         (
             ("raw", _cell(figures.ece_raw), "", ""),
             ("calibrated", _cell(figures.ece_calibrated), _cell(figures.brier), _cell(figures.nll)),
-            ("of the labels' noise alone", f"{evaluation.ece_by_chance:.3f}", "", ""),
+            ("of the labels' noise alone", _number(evaluation.ece_by_chance), "", ""),
         ),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -117,14 +118,15 @@ weights reach the cloud rates on the validation prompts; on other prompts, small
 
 
 def _figures(report: TrainingReport) -> str:
-    header = ["", "rows", "unequal", "AUC", "APGR", "ECE"]
+    header = ["", "rows", "unequal", "AUC", "APGR", "ECE", "ECE by chance"]
     return f"""### Figures
 
 Of the model fitted to the training split, not of the refitted weights.
 
 AUC: the cloud's answer better against the device's better, equal ones left out. APGR: mean share of the quality gap
 recovered over all cloud shares, 0.5 for chance. ECE: 15 equal-count bins against p_teacher. 95 % bootstrap intervals;
-resampling adds noise to the bins, so those of ECE lie too high.
+resampling adds noise to the bins, so those of ECE lie too high. ECE by chance: what a scorer without any error would
+show on average, from the noise of as many labels.
 
 Test split:
 
@@ -159,7 +161,9 @@ def _demo(report: TrainingReport) -> str:
 
 def _row(row: Figures, name: str | None = None) -> list[str]:
     ece = "" if row.ece is None else _interval(row.ece)
-    return [name or row.scorer, f"{row.rows:,}", f"{row.unequal_rows:,}", _interval(row.auc), _interval(row.apgr), ece]
+    chance = "" if row.ece_by_chance is None or math.isnan(row.ece_by_chance) else f"{row.ece_by_chance:.3f}"
+    names = [name or row.scorer, f"{row.rows:,}", f"{row.unequal_rows:,}"]
+    return [*names, _interval(row.auc), _interval(row.apgr), ece, chance]
 
 
 def _share(row: Figures) -> str:
@@ -167,7 +171,7 @@ def _share(row: Figures) -> str:
 
 
 def _interval(interval: Interval) -> str:
-    if interval.value != interval.value:
+    if math.isnan(interval.value):
         return ""
     return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
 

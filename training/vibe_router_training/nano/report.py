@@ -17,7 +17,7 @@ from vibe_router.evaluation.curve import average_gap_recovered, quality_curve
 from vibe_router.evaluation.dataset import LabelledPrompts
 from vibe_router.evaluation.logistic import FloatArray
 from vibe_router.evaluation.metrics import auc
-from vibe_router.evaluation.reliability import expected_calibration_error
+from vibe_router.evaluation.reliability import chance_calibration_error, expected_calibration_error
 from vibe_router_training.data import RawPrompt, Split, split_of, take
 from vibe_router_training.nano.sources import LABELLED, UNKNOWN, UNLABELLED
 from vibe_router_training.sweep import SweepRow
@@ -42,7 +42,8 @@ class Figures:
     """One scorer on one set of rows, each figure with its 95 % bootstrap interval.
 
     `auc` over rows whose answers differ in quality, `apgr` over all rows, `ece` in 15 equal-count bins against
-    p_teacher, None for scores that are no probabilities.
+    p_teacher, `ece_by_chance` what the labels' noise alone would make of it on average; both are None for scores that
+    are no probabilities.
     """
 
     scorer: str
@@ -51,6 +52,7 @@ class Figures:
     auc: Interval
     apgr: Interval
     ece: Interval | None
+    ece_by_chance: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +132,7 @@ def figures(scorer: str, data: LabelledPrompts, scores: FloatArray, *, probabili
         auc=auc_interval,
         apgr=apgr_interval,
         ece=ece_interval if probabilities else None,
+        ece_by_chance=chance_calibration_error(scores, data.preference) if probabilities else None,
     )
 
 
