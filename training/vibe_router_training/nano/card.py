@@ -161,7 +161,7 @@ def _demo(report: TrainingReport) -> str:
 
 def _row(row: Figures, name: str | None = None) -> list[str]:
     ece = "" if row.ece is None else _interval(row.ece)
-    chance = "" if row.ece_by_chance is None or math.isnan(row.ece_by_chance) else f"{row.ece_by_chance:.3f}"
+    chance = "" if row.ece_by_chance is None else f"{row.ece_by_chance:.3f}"
     names = [name or row.scorer, f"{row.rows:,}", f"{row.unequal_rows:,}"]
     return [*names, _interval(row.auc), _interval(row.apgr), ece, chance]
 

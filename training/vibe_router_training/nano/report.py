@@ -42,8 +42,8 @@ class Figures:
     """One scorer on one set of rows, each figure with its 95 % bootstrap interval.
 
     `auc` over rows whose answers differ in quality, `apgr` over all rows, `ece` in 15 equal-count bins against
-    p_teacher, `ece_by_chance` what the labels' noise alone would make of it on average; both are None for scores that
-    are no probabilities.
+    p_teacher, `ece_by_chance` what the labels' noise alone would make of it on average. Both are None for scores that
+    are no probabilities, the latter also where no bin has two rows to tell the noise from.
     """
 
     scorer: str
@@ -124,6 +124,7 @@ def figures(scorer: str, data: LabelledPrompts, scores: FloatArray, *, probabili
         ece = expected_calibration_error(chosen, p) if probabilities else math.nan
         return np.array([auc(chosen, p), average_gap_recovered(curve), ece])
 
+    chance = chance_calibration_error(scores, data.preference) if probabilities else math.nan
     auc_interval, apgr_interval, ece_interval = bootstrap(statistics, len(scores))
     return Figures(
         scorer=scorer,
@@ -132,7 +133,7 @@ def figures(scorer: str, data: LabelledPrompts, scores: FloatArray, *, probabili
         auc=auc_interval,
         apgr=apgr_interval,
         ece=ece_interval if probabilities else None,
-        ece_by_chance=chance_calibration_error(scores, data.preference) if probabilities else None,
+        ece_by_chance=None if math.isnan(chance) else chance,
     )
 
 
