@@ -1,10 +1,10 @@
 """How near students of the nano's recipe come to their teacher, by optimiser and number of variants, as JSON.
 
-    python benchmarks/nano_student.py ../shared/data
+    OMP_NUM_THREADS=1 python benchmarks/nano_student.py ../shared/data [--case muon-6]
 
 Every student has the recipe's shape, seed and learning rate, and learns from the training split in one epoch. Compared
 are the logits of the validation prompts, the teacher's being the mean over its folds, for it has seen none of these.
-Half an hour on two cores. `--case muon-6` runs one student alone.
+A student takes five to ten minutes on one core. With more threads sums round otherwise, and a fit goes another way.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from vibe_router.evaluation.logistic import FloatArray, logit, sigmoid
 from vibe_router.evaluation.metrics import negative_log_likelihood
 from vibe_router_training.data import Split, read_examples, read_prompts, train_and_validation
 from vibe_router_training.fit import fit
-from vibe_router_training.nano.lessons import Lessons, prepare_lessons
+from vibe_router_training.nano.lessons import Lessons, fit_teacher, prepare_lessons
 from vibe_router_training.nano.recipe import LABELLED_NAME, UNLABELLED_NAME
 from vibe_router_training.nano.report import Figures, figures
 from vibe_router_training.nano.settings import SILENT, NanoSettings
-from vibe_router_training.nano.teacher import FOLDS, Mix, Teacher
+from vibe_router_training.nano.teacher import FOLDS
 from vibe_router_training.optimizer import OptimizerKind
 from vibe_router_training.scoring import score_logits
 
@@ -87,14 +87,7 @@ def _parse() -> argparse.Namespace:
 
 def _teacher_logits(lessons: Lessons, validation: LabelledPrompts) -> FloatArray:
     """Return the teacher's logits of the validation prompts, float64 [n]."""
-    settings = lessons.settings
-    teacher = Teacher(lessons.rows, seed=settings.seed)
-    mix = Mix(
-        teacher.out_of_fold,
-        lessons.rows.preference,
-        margin_share=settings.margin_share,
-        quality_share=settings.quality_share,
-    )
+    teacher, mix = fit_teacher(lessons.rows, lessons.settings)
     folds = [np.full(len(validation.prompts), fold) for fold in range(FOLDS)]
     judged = [logit(mix.preference(teacher.logits(validation.prompts, fold))) for fold in folds]
     return np.asarray(np.mean(judged, axis=0), dtype=np.float64)

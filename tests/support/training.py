@@ -10,7 +10,7 @@ import torch
 from tokenizers import Tokenizer
 
 from tests.support.tokenizers import train_tokenizer
-from vibe_router_training.data import Example
+from vibe_router_training.data import Example, RawPrompt, Split, split_of
 from vibe_router_training.model import Shape, build_model
 
 TINY = Shape(width=16, layers=2, heads=2, intermediate=16, pooling="mean", dropout=0.1, max_tokens=64)
@@ -35,6 +35,12 @@ def write_rows(path: Path, count: int) -> Path:
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
+
+
+def training_prompts(source: str, count: int, text: str) -> list[RawPrompt]:
+    """Return `count` prompts of the training split that begin with `text`."""
+    rows = (RawPrompt(prompt=f"{text} {number}", source=source) for number in range(10 * count))
+    return [row for row in rows if split_of(row.prompt) is Split.TRAIN][:count]
 
 
 def tiny_model(tokenizer: Tokenizer, *, seed: int = 0) -> Any:

@@ -66,13 +66,7 @@ def prepare_lessons(
     tokenizer = train_tokenizer(known, vocabulary_size=settings.vocabulary)
     embeddings = cooccurrence_embeddings(tokenizer, known, width=settings.shape().width, seed=settings.seed)
     events.stage("fitting the teacher")
-    teacher = Teacher(rows, seed=settings.seed)
-    mix = Mix(
-        teacher.out_of_fold,
-        rows.preference,
-        margin_share=settings.margin_share,
-        quality_share=settings.quality_share,
-    )
+    teacher, mix = fit_teacher(rows, settings)
     taught = mix.preference(teacher.out_of_fold)
     variants = make_variants(
         rows.prompts, rows.sources, teacher.folds.tolist(), rounds=settings.variants, seed=settings.seed
@@ -91,6 +85,18 @@ def prepare_lessons(
         embeddings=embeddings,
         settings=settings,
     )
+
+
+def fit_teacher(rows: LabelledPrompts, settings: NanoSettings) -> tuple[Teacher, Mix]:
+    """Fit the teacher to labelled rows, and mix its parts as the recipe does."""
+    teacher = Teacher(rows, seed=settings.seed)
+    mix = Mix(
+        teacher.out_of_fold,
+        rows.preference,
+        margin_share=settings.margin_share,
+        quality_share=settings.quality_share,
+    )
+    return teacher, mix
 
 
 def _examples(prompts: Sequence[str], p: FloatArray) -> list[Example]:
