@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vibe_router.errors import BundleCorruptError
+from vibe_router.records import AGAIN
 
-AGAIN = "download or export the bundle again"
 _WINDOW = 2**26
 # Nothing is ever waited for, a named pipe without a writer for instance.
 _FILE_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)

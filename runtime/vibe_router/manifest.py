@@ -7,21 +7,17 @@ wrong type or a path that leaves the folder is refused, because a manifest may c
 from __future__ import annotations
 
 import json
-import math
 import re
-from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
-from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from vibe_router.errors import BundleCorruptError, SchemaError
+from vibe_router.records import AGAIN, parse_json, read_record
 
 SCHEMA = "vibe-router-bundle/1"
 MANIFEST_NAME = "router.json"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,79 +133,21 @@ def parse_manifest(text: str) -> Manifest:
         SchemaError: another schema than this version reads.
         BundleCorruptError: not JSON, or any key, type, number, name or path that the schema does not allow.
     """
-    try:
-        data = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_duplicates)
-    except (ValueError, RecursionError) as error:
-        raise BundleCorruptError(f"{MANIFEST_NAME} is not valid JSON: {error}", hint=_HINT) from error
+    data = parse_json(text, MANIFEST_NAME)
     if not isinstance(data, dict) or "schema" not in data:
-        raise BundleCorruptError(f"{MANIFEST_NAME} names no schema", hint=_HINT)
+        raise BundleCorruptError(f"{MANIFEST_NAME} names no schema", hint=AGAIN)
     if data["schema"] != SCHEMA:
         raise SchemaError(
             f"{MANIFEST_NAME} has schema {data['schema']!r}; this version reads {SCHEMA!r}",
             hint="upgrade vibe-router, or export the bundle again with this version",
         )
-    manifest: Manifest = _read(Manifest, data, MANIFEST_NAME)
+    manifest: Manifest = read_record(Manifest, data, MANIFEST_NAME)
     _check(manifest)
     return manifest
 
 
-_HINT = "download or export the bundle again"
-
-
 def _corrupt(message: str) -> BundleCorruptError:
-    return BundleCorruptError(f"{MANIFEST_NAME}: {message}", hint=_HINT)
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return result
-
-
-def _read(expected: Any, value: Any, where: str) -> Any:
-    """Check `value` (parsed JSON) against the type `expected` and build it; `where` names it in errors."""
-    origin, arguments = get_origin(expected), get_args(expected)
-    if origin in (UnionType, Union):
-        if value is None and NoneType in arguments:
-            return None
-        (inner,) = (argument for argument in arguments if argument is not NoneType)
-        return _read(inner, value, where)
-    if is_dataclass(expected) and isinstance(expected, type):
-        return _read_dataclass(expected, value, where)
-    if origin is tuple:
-        if not isinstance(value, list):
-            raise _corrupt(f"{where} must be a list")
-        return tuple(_read(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(value))
-    if origin is dict:
-        if not isinstance(value, dict):
-            raise _corrupt(f"{where} must be an object")
-        return {key: _read(arguments[1], item, f"{where}[{key!r}]") for key, item in value.items()}
-    if expected is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53:
-        return float(value)
-    if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
-        raise _corrupt(f"{where} must be of type {expected.__name__}")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise _corrupt(f"{where} must be finite")
-    return value
-
-
-def _read_dataclass(expected: type[T], value: Any, where: str) -> T:
-    if not isinstance(value, dict):
-        raise _corrupt(f"{where} must be an object")
-    known = {field.name: field for field in fields(expected)}  # type: ignore[arg-type]
-    for key in value:
-        if key not in known:
-            raise _corrupt(f"{where} has an unknown key {key!r}")
-    for name, field in known.items():
-        if name not in value and field.default is MISSING:
-            raise _corrupt(f"{where} lacks the key {name!r}")
-    types = get_type_hints(expected)
-    return expected(**{key: _read(types[key], item, f"{where}.{key}") for key, item in value.items()})
+    return BundleCorruptError(f"{MANIFEST_NAME}: {message}", hint=AGAIN)
 
 
 def _check(manifest: Manifest) -> None:

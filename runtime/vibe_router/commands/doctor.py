@@ -31,7 +31,7 @@ _LIBRARIES = (
 def doctor(bundle: BundleArgument = None, as_json: JsonOption = False) -> None:
     """Show versions, execution providers, threads, the bundle and the cache folder of this machine."""
     from vibe_router.engines.cuda_session import cuda_problem
-    from vibe_router.engines.onnx import available_cpus
+    from vibe_router.engines.cpus import available_cpus
     from vibe_router.engines.onnx_library import onnxruntime, telemetry_disabled
 
     problem: VibeRouterError | None = None

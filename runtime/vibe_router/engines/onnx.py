@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vibe_router.engines.cpus import available_cpus
 from vibe_router.engines.external_weights import ExternalWeights
 from vibe_router.engines.onnx_library import onnxruntime
 from vibe_router.engines.stop import CURRENT_STOP, Stop
@@ -96,13 +96,6 @@ class OnnxCpuEngine:
         if self._session is not None:
             self._session = None
             return_free_memory()
-
-
-def available_cpus() -> int:
-    """Return how many CPUs this process may use: its affinity where the system has one, else all of them."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
 
 
 def _session_options(threads: int, precision: str, usage: Usage) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from vibe_router.batching import score_alone
-from vibe_router.engines.onnx import available_cpus
+from vibe_router.engines.cpus import available_cpus
 from vibe_router.errors import UsageError
 from vibe_router.events import Progress, ProgressCallback
 from vibe_router.measurement.cold import ColdRequest, ColdSummary, cold_start, summarize_cold

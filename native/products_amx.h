@@ -1,0 +1,116 @@
+/* Products in Intel's tile registers (AMX): 16 tokens by 16 outputs by 64 inputs at a time. */
+#ifndef VIBE_ROUTER_PRODUCTS_AMX_H
+#define VIBE_ROUTER_PRODUCTS_AMX_H
+
+#include <immintrin.h>
+
+#define TILE 16
+#define BLOCK_ROWS (2 * TILE)
+/* Below this, most of a tile would be empty. */
+#define FEWEST_TILE_ROWS 7
+
+/* The palette of AMX: 8 tiles of 16 rows of 64 bytes. */
+static void configure_tiles(void) {
+    struct {
+        uint8_t palette, start_row, reserved[14];
+        uint16_t row_bytes[16];
+        uint8_t rows[16];
+    } configuration = {.palette = 1};
+    for (int tile = 0; tile < 8; tile++) {
+        configuration.row_bytes[tile] = 64;
+        configuration.rows[tile] = TILE;
+    }
+    _tile_loadconfig(&configuration);
+}
+
+#define BEGIN_PRODUCTS configure_tiles()
+#define END_PRODUCTS _tile_release()
+
+/* Ask memory for a part of the next strip. */
+INLINE void ask(Ahead *ahead) {
+    for (int line = 0; line < ahead->step; line += CACHE_LINE) __builtin_prefetch(ahead->from + line, 0, 2);
+    ahead->from += ahead->step;
+}
+
+/* sums[rows][64] of 16 tokens. Rows behind the last token are computed as well, from whatever stands there, and never
+ * read; the same holds below. */
+INLINE void product_of_16(const uint8_t *activations, int64_t stride, const int8_t *weights, const int32_t *offsets,
+                          int inputs, Ahead ahead, int32_t *sums) {
+    const int group = 4 * VR_STRIP; /* bytes from 4 inputs of a strip to the next 4 */
+    _tile_loadd(0, offsets, 0);
+    _tile_loadd(1, offsets + TILE, 0);
+    _tile_loadd(2, offsets + 2 * TILE, 0);
+    _tile_loadd(3, offsets + 3 * TILE, 0);
+    for (int input = 0; input < inputs; input += 64, activations += 64, weights += 16 * group) {
+        ask(&ahead);
+        _tile_loadd(4, activations, stride);
+        _tile_loadd(5, weights, group);
+        _tile_dpbusd(0, 4, 5);
+        _tile_loadd(6, weights + 4 * TILE, group);
+        _tile_dpbusd(1, 4, 6);
+        _tile_loadd(7, weights + 8 * TILE, group);
+        _tile_dpbusd(2, 4, 7);
+        _tile_loadd(5, weights + 12 * TILE, group);
+        _tile_dpbusd(3, 4, 5);
+    }
+    _tile_stored(0, sums, VR_STRIP * 4);
+    _tile_stored(1, sums + TILE, VR_STRIP * 4);
+    _tile_stored(2, sums + 2 * TILE, VR_STRIP * 4);
+    _tile_stored(3, sums + 3 * TILE, VR_STRIP * 4);
+}
+
+/* The same of 32 tokens and one half of the strip. */
+INLINE void product_of_32(const uint8_t *activations, int64_t stride, const int8_t *weights, const int32_t *offsets,
+                          int inputs, Ahead ahead, int32_t *sums) {
+    const int group = 4 * VR_STRIP;
+    _tile_loadd(0, offsets, 0);
+    _tile_loadd(1, offsets + TILE, 0);
+    _tile_loadd(2, offsets, 0);
+    _tile_loadd(3, offsets + TILE, 0);
+    for (int input = 0; input < inputs; input += 64, activations += 64, weights += 16 * group) {
+        ask(&ahead);
+        _tile_loadd(6, weights, group);
+        _tile_loadd(7, weights + 4 * TILE, group);
+        _tile_loadd(4, activations, stride);
+        _tile_dpbusd(0, 4, 6);
+        _tile_dpbusd(1, 4, 7);
+        _tile_loadd(5, activations + TILE * stride, stride);
+        _tile_dpbusd(2, 5, 6);
+        _tile_dpbusd(3, 5, 7);
+    }
+    _tile_stored(0, sums, VR_STRIP * 4);
+    _tile_stored(1, sums + TILE, VR_STRIP * 4);
+    _tile_stored(2, sums + TILE * VR_STRIP, VR_STRIP * 4);
+    _tile_stored(3, sums + TILE * VR_STRIP + TILE, VR_STRIP * 4);
+}
+
+/* As `multiply`, for int8. */
+INLINE void multiply_in_tiles(const VrMatrix *matrix, int strip, int next, Operand x, int first, int last,
+                              float product[][VR_STRIP], Result result) {
+    int64_t bytes = (int64_t)matrix->inputs * VR_STRIP;
+    const int8_t *weights = (const int8_t *)matrix->values + strip * bytes;
+    const int32_t *offsets = matrix->offsets + (int64_t)strip * VR_STRIP;
+    const float *scales = matrix->scales + (int64_t)strip * VR_STRIP;
+    int64_t passes = (last - first + TILE - 1) / TILE; /* over the strip or, two together, over a half of it */
+    Ahead ahead = {(const char *)weights + next * bytes, (int)(64 * VR_STRIP / passes)};
+    int32_t sums[BLOCK_ROWS * VR_STRIP] __attribute__((aligned(64)));
+    for (; first < last; first += BLOCK_ROWS) {
+        int rows = last - first < BLOCK_ROWS ? last - first : BLOCK_ROWS;
+        const uint8_t *activations = x.quantised + first * x.stride;
+        if (rows <= TILE) {
+            product_of_16(activations, x.stride, weights, offsets, matrix->inputs, ahead, sums);
+        } else {
+            for (int half = 0; half < 2; half++, ahead.from += bytes / passes)
+                product_of_32(activations, x.stride, weights + 4 * 2 * TILE * half, offsets + 2 * TILE * half,
+                              matrix->inputs, ahead, sums + 2 * TILE * half);
+        }
+        for (int row = 0; row < rows; row++)
+            for (int place = 0; place < VR_STRIP; place += LANES) {
+                F32 sum = __builtin_convertvector(load_integers(sums + row * VR_STRIP + place), F32);
+                store(product[row] + place, sum * (load(scales + place) * x.scales[first + row]));
+            }
+        end_product(rows, matrix, strip, first, product, result);
+    }
+}
+
+#endif

@@ -1,0 +1,118 @@
+/* The two inner loops that all time goes into: a few rows times a strip of 64 outputs, in int8 and in float.
+ *
+ * TILE_VECTORS is how many vectors of 16 outputs are summed at a time beside each other: as many as leave all sums of a
+ * tile in registers.
+ */
+#ifndef VIBE_ROUTER_TILES_H
+#define VIBE_ROUTER_TILES_H
+
+#include "forward.h"
+#include "vectors.h"
+
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+#include <immintrin.h>
+#elif defined(__ARM_FEATURE_DOTPROD)
+#include <arm_neon.h>
+#endif
+
+#if defined(__AVX512VNNI__)
+#define TILE_VECTORS 4
+#else
+#define TILE_VECTORS 1
+#endif
+
+/* What is added to int8 activations: x86 multiplies unsigned by signed bytes, ARM signed by signed. */
+#if defined(__ARM_FEATURE_DOTPROD)
+#define ACTIVATION_OFFSET 0
+#else
+#define ACTIVATION_OFFSET 128
+#endif
+
+/* sums[i] += the product of 4 activations and the 4 weights of output i, exactly. */
+INLINE I32 dot(I32 sums, int32_t activations, const int8_t *weights) {
+#if defined(__AVX512VNNI__)
+    __m512i b = _mm512_loadu_si512(weights);
+    return (I32)_mm512_dpbusd_epi32((__m512i)sums, _mm512_set1_epi32(activations), b);
+#elif defined(__AVXVNNI__)
+    __m256i a = _mm256_set1_epi32(activations);
+    __m256i low = _mm256_loadu_si256((const __m256i *)weights);
+    __m256i high = _mm256_loadu_si256((const __m256i *)(weights + 32));
+    I32 result;
+    result.lo = _mm256_dpbusd_avx_epi32((__m256i)sums.lo, a, low);
+    result.hi = _mm256_dpbusd_avx_epi32((__m256i)sums.hi, a, high);
+    return result;
+#elif defined(__ARM_FEATURE_DOTPROD)
+    int8x16_t a = vreinterpretq_s8_s32(vdupq_n_s32(activations));
+    int32x4_t parts[4];
+    memcpy(parts, &sums, sizeof parts);
+    for (int part = 0; part < 4; part++) parts[part] = vdotq_s32(parts[part], vld1q_s8(weights + 16 * part), a);
+    memcpy(&sums, parts, sizeof parts);
+    return sums;
+#else
+#error "an instruction set with a dot product of bytes is needed"
+#endif
+}
+
+#define CACHE_LINE 64
+/* Bytes of a strip that are asked for before they are needed. */
+#define NEAR 1536
+
+/* What is asked of memory beside the work of a tile: weights that are needed soon, `step` bytes every 4 inputs. More at
+ * a time would keep the tile's own loads waiting. */
+typedef struct {
+    const char *from;
+    int step;
+} Ahead;
+
+INLINE int32_t four_bytes(const uint8_t *from) {
+    int32_t word;
+    memcpy(&word, from, sizeof word);
+    return word;
+}
+
+/* sums[row][vector] = offsets + activations x weights; `activations` has a row every `stride` bytes. */
+INLINE void integer_tile(const int rows, const uint8_t *activations, int64_t stride, const int8_t *weights,
+                         const int32_t *offsets, int inputs, Ahead ahead, I32 sums[VR_TILE_ROWS][TILE_VECTORS]) {
+    for (int row = 0; row < rows; row++)
+        for (int vector = 0; vector < TILE_VECTORS; vector++)
+            sums[row][vector] = ACTIVATION_OFFSET ? load_integers(offsets + LANES * vector) : (I32)(0);
+    for (int input = 0; input < inputs; input += 4, weights += 4 * VR_STRIP) {
+        for (int line = 0; line < TILE_VECTORS; line++)
+            __builtin_prefetch(weights + NEAR + CACHE_LINE * line, 0, 3);
+        for (int line = 0; line < ahead.step; line += CACHE_LINE) __builtin_prefetch(ahead.from + line, 0, 2);
+        ahead.from += ahead.step;
+#pragma clang loop unroll(full)
+        for (int row = 0; row < rows; row++) {
+            int32_t four = four_bytes(activations + row * stride + input);
+            for (int vector = 0; vector < TILE_VECTORS; vector++)
+                sums[row][vector] = dot(sums[row][vector], four, weights + 4 * LANES * vector);
+        }
+    }
+}
+
+/* sums[row][vector] = a x b over `depth`; `a` has a row every `stride` floats, `b` a row of VR_STRIP floats. */
+INLINE void float_tile(const int rows, const float *a, int64_t stride, const float *b, int depth,
+                       F32 sums[VR_TILE_ROWS][TILE_VECTORS]) {
+    for (int row = 0; row < rows; row++)
+        for (int vector = 0; vector < TILE_VECTORS; vector++) sums[row][vector] = (F32)(0.0f);
+    for (int place = 0; place < depth; place++, b += VR_STRIP)
+#pragma clang loop unroll(full)
+        for (int row = 0; row < rows; row++) {
+            F32 factor = (F32)(a[row * stride + place]);
+            for (int vector = 0; vector < TILE_VECTORS; vector++)
+                sums[row][vector] = fma16(factor, load(b + LANES * vector), sums[row][vector]);
+        }
+}
+
+/* Run STATEMENT with the compile-time constant ROWS equal to the number of rows, 1 to VR_TILE_ROWS. */
+#define WITH_ROWS(count, STATEMENT)                                                                                    \
+    switch (count) {                                                                                                   \
+    case 1: { enum { ROWS = 1 }; STATEMENT; break; }                                                                   \
+    case 2: { enum { ROWS = 2 }; STATEMENT; break; }                                                                   \
+    case 3: { enum { ROWS = 3 }; STATEMENT; break; }                                                                   \
+    case 4: { enum { ROWS = 4 }; STATEMENT; break; }                                                                   \
+    case 5: { enum { ROWS = 5 }; STATEMENT; break; }                                                                   \
+    default: { enum { ROWS = 6 }; STATEMENT; break; }                                                                  \
+    }
+
+#endif

@@ -1,0 +1,105 @@
+/* Vectors of 16 numbers and what is computed with them.
+ *
+ * A compiler splits them into what a processor has. Every operation here rounds as IEEE 754 says and sums are taken in
+ * one order, so that a score is the same, bit by bit, whatever instructions computed it.
+ */
+#ifndef VIBE_ROUTER_VECTORS_H
+#define VIBE_ROUTER_VECTORS_H
+
+#include <stdint.h>
+#include <string.h>
+
+#define LANES 16
+
+typedef float F32 __attribute__((ext_vector_type(LANES)));
+typedef float F32x8 __attribute__((ext_vector_type(8)));
+typedef float F32x4 __attribute__((ext_vector_type(4)));
+typedef float F32x2 __attribute__((ext_vector_type(2)));
+typedef int32_t I32 __attribute__((ext_vector_type(LANES)));
+typedef int8_t I8 __attribute__((ext_vector_type(LANES)));
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE F32 load(const float *from) {
+    F32 values;
+    memcpy(&values, from, sizeof values);
+    return values;
+}
+
+INLINE void store(float *to, F32 values) { memcpy(to, &values, sizeof values); }
+
+INLINE I32 load_integers(const int32_t *from) {
+    I32 values;
+    memcpy(&values, from, sizeof values);
+    return values;
+}
+
+INLINE F32 fma16(F32 a, F32 b, F32 c) { return __builtin_elementwise_fma(a, b, c); }
+
+INLINE F32 select16(I32 condition, F32 yes, F32 no) { return (F32)((condition & (I32)yes) | (~condition & (I32)no)); }
+
+INLINE F32 max16(F32 a, F32 b) { return select16(a > b, a, b); }
+
+INLINE F32 min16(F32 a, F32 b) { return select16(a < b, a, b); }
+
+INLINE F32 absolute(F32 x) { return (F32)((I32)x & 0x7fffffff); }
+
+INLINE float sum(F32 x) {
+    F32x8 eight = x.lo + x.hi;
+    F32x4 four = eight.lo + eight.hi;
+    F32x2 two = four.lo + four.hi;
+    return two.x + two.y;
+}
+
+INLINE float largest(F32 x) {
+    float most = x[0];
+    for (int lane = 1; lane < LANES; lane++) most = x[lane] > most ? x[lane] : most;
+    return most;
+}
+
+/* 1.5 * 2^23: a float of less than 2^22 that is added to it keeps its integer part, rounded to even, in its low bits. */
+#define ROUNDING 12582912.0f
+
+INLINE F32 round16(F32 x) { return (x + ROUNDING) - ROUNDING; }
+
+/* exp(x) for x <= 0, relative error below 2e-7; 0 below -87. Range reduction and polynomial as in Cephes' expf. */
+INLINE F32 exponential(F32 x) {
+    I32 tiny = x < -87.0f;
+    x = max16(x, (F32)(-87.0f));
+    F32 n = round16(x * 1.44269504088896341f);
+    F32 r = fma16(n, (F32)(-0.693359375f), x);
+    r = fma16(n, (F32)(2.12194440e-4f), r);
+    F32 p = (F32)(1.9875691500e-4f);
+    p = fma16(p, r, (F32)(1.3981999507e-3f));
+    p = fma16(p, r, (F32)(8.3334519073e-3f));
+    p = fma16(p, r, (F32)(4.1665795894e-2f));
+    p = fma16(p, r, (F32)(1.6666665459e-1f));
+    p = fma16(p, r, (F32)(5.0000001201e-1f));
+    F32 y = fma16(p * r, r, r) + 1.0f;
+    I32 power = __builtin_convertvector(n, I32);
+    return select16(tiny, (F32)(0.0f), (F32)((I32)y + (power << 23)));
+}
+
+/* erf(x), absolute error below 2e-7: the rational approximation on -4..4 of Eigen's `erf` for float. */
+INLINE F32 error_function(F32 x) {
+    x = min16(max16(x, (F32)(-4.0f)), (F32)(4.0f));
+    F32 s = x * x;
+    F32 p = (F32)(-2.72614225801306e-10f);
+    p = fma16(p, s, (F32)(2.77068142495902e-08f));
+    p = fma16(p, s, (F32)(-2.10102402082508e-06f));
+    p = fma16(p, s, (F32)(-5.69250639462346e-05f));
+    p = fma16(p, s, (F32)(-7.34990630326855e-04f));
+    p = fma16(p, s, (F32)(-2.95459980854025e-03f));
+    p = fma16(p, s, (F32)(-1.60960333262415e-02f));
+    F32 q = (F32)(-1.45660718464996e-05f);
+    q = fma16(q, s, (F32)(-2.13374055278905e-04f));
+    q = fma16(q, s, (F32)(-1.68282697438203e-03f));
+    q = fma16(q, s, (F32)(-7.37332916720468e-03f));
+    q = fma16(q, s, (F32)(-1.42647390514189e-02f));
+    return x * p / q;
+}
+
+/* x Φ(x) with the exact normal distribution function Φ. */
+INLINE F32 gelu(F32 x) { return 0.5f * x * (1.0f + error_function(x * 0.70710678118654752f)); }
+
+#endif

@@ -1,0 +1,168 @@
+"""The file of the native engine: what its tensors are called, and which shapes a model's must have.
+
+It is a safetensors file (https://huggingface.co/docs/safetensors). Its metadata say what the model is; its tensors lie
+as the engine reads them, so that the file is mapped and nothing is copied or converted. Matrices are cut into strips of
+64 outputs, filled up with zeros where they do not divide:
+
+    int8    [strips, inputs / 4, 64, 4], the inputs filled up to a multiple of 64; `.scales` float32 [64 strips], one an
+            output; `.offsets` int32 [64 strips], -128 times the sum of an output's weights
+    float   [strips, inputs, 64], float32, for the matrices named in `exact` and for the head
+
+In `mlp.Wi` a strip is 32 outputs that GELU activates, then the 32 that gate them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+FORMAT = "vibe-router-native/1"
+STRIP = 64
+"""Outputs of a strip."""
+GROUP = 4
+"""Inputs of one output that lie beside each other."""
+
+
+class TensorType(Enum):
+    """The types of safetensors that there are; a value is its name there."""
+
+    INT8 = "I8"
+    INT32 = "I32"
+    FLOAT32 = "F32"
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of a number."""
+        return 1 if self is TensorType.INT8 else 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class NativeLayer:
+    """What a layer attends to: |i - j| <= `window` (None: every token), positions rotated with `rope_theta`."""
+
+    window: int | None
+    rope_theta: float
+    attention_scale: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class NativeArchitecture:
+    """What the engine must know beside the tensors. `exact` names the encoder's matrices that are float."""
+
+    vocabulary_size: int
+    hidden_size: int
+    intermediate_size: int
+    heads: int
+    max_tokens: int
+    norm_epsilon: float
+    mean_pooling: bool
+    norm_bias: bool
+    attention_bias: bool
+    mlp_bias: bool
+    classifier_bias: bool
+    layers: tuple[NativeLayer, ...]
+    exact: tuple[str, ...]
+
+    @property
+    def head_size(self) -> int:
+        """Width of one attention head."""
+        return self.hidden_size // self.heads
+
+
+@dataclass(frozen=True)
+class TensorShape:
+    """Type and shape of one tensor."""
+
+    type: TensorType
+    shape: tuple[int, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the tensor."""
+        count = self.type.bytes
+        for size in self.shape:
+            count *= size
+        return count
+
+
+def problem(architecture: NativeArchitecture) -> str | None:
+    """Return why the engine cannot run such a model, or None."""
+    one = architecture
+    if min(one.vocabulary_size, one.hidden_size, one.intermediate_size, one.heads, one.max_tokens) < 1 or not one.layers:
+        return "a size is not positive"
+    if max(one.vocabulary_size, one.hidden_size, one.intermediate_size, one.max_tokens, len(one.layers)) > 2**20:
+        return "a size is out of range"
+    if one.hidden_size % STRIP:
+        return f"hidden_size {one.hidden_size} is not a multiple of {STRIP}"
+    if one.intermediate_size % (STRIP // 2):
+        return f"intermediate_size {one.intermediate_size} is not a multiple of {STRIP // 2}"
+    if one.hidden_size % one.heads or one.head_size > STRIP or one.head_size % 16:
+        return f"{one.heads} heads of hidden_size {one.hidden_size} are not of a width of 16, 32, 48 or 64"
+    if any(layer.window is not None and not 0 <= layer.window <= 2**20 for layer in one.layers):
+        return "a window is out of range"
+    return None
+
+
+def padded(number: int, multiple: int) -> int:
+    """Return the next multiple."""
+    return -(-number // multiple) * multiple
+
+
+def rope_name(theta: float, part: str) -> str:
+    """Return the name of a table of rotary position embeddings; `part` is "cosine" or "sine"."""
+    return f"rope.{part}.{theta:g}"
+
+
+def expected_tensors(architecture: NativeArchitecture) -> dict[str, TensorShape]:
+    """Return name, type and shape of every tensor of a file, in the order of the file.
+
+    int8 tensors come first: each of them, and of the rest all but the last, has a multiple of 64 bytes, so that with a
+    header of such a length every tensor begins at one.
+    """
+    one = architecture
+    low: dict[str, TensorShape] = {}
+    rest: dict[str, TensorShape] = {}
+
+    def vector(name: str, size: int) -> None:
+        rest[name] = TensorShape(TensorType.FLOAT32, (size,))
+
+    def matrix(name: str, outputs: int, inputs: int, *, bias: bool, exact: bool = False) -> None:
+        strips = padded(outputs, STRIP) // STRIP
+        if exact or f"{name}.weight" in one.exact:
+            rest[f"{name}.weight"] = TensorShape(TensorType.FLOAT32, (strips, inputs, STRIP))
+        else:
+            groups = padded(inputs, STRIP) // GROUP
+            low[f"{name}.weight"] = TensorShape(TensorType.INT8, (strips, groups, STRIP, GROUP))
+            vector(f"{name}.weight.scales", strips * STRIP)
+            rest[f"{name}.weight.offsets"] = TensorShape(TensorType.INT32, (strips * STRIP,))
+        if bias:
+            vector(f"{name}.bias", strips * STRIP)
+
+    def norm(name: str) -> None:
+        vector(f"{name}.weight", one.hidden_size)
+        if one.norm_bias:
+            vector(f"{name}.bias", one.hidden_size)
+
+    table = "model.embeddings.tok_embeddings.weight"
+    low[table] = TensorShape(TensorType.INT8, (padded(one.vocabulary_size, STRIP), one.hidden_size))
+    vector(f"{table}.scales", padded(one.vocabulary_size, STRIP))
+    norm("model.embeddings.norm")
+    for index in range(len(one.layers)):
+        prefix = f"model.layers.{index}"
+        if index > 0:
+            norm(f"{prefix}.attn_norm")
+        matrix(f"{prefix}.attn.Wqkv", 3 * one.hidden_size, one.hidden_size, bias=one.attention_bias)
+        matrix(f"{prefix}.attn.Wo", one.hidden_size, one.hidden_size, bias=one.attention_bias)
+        norm(f"{prefix}.mlp_norm")
+        matrix(f"{prefix}.mlp.Wi", 2 * one.intermediate_size, one.hidden_size, bias=one.mlp_bias)
+        matrix(f"{prefix}.mlp.Wo", one.hidden_size, one.intermediate_size, bias=one.mlp_bias)
+    norm("model.final_norm")
+    matrix("head.dense", one.hidden_size, one.hidden_size, bias=one.classifier_bias, exact=True)
+    norm("head.norm")
+    positions = padded(one.max_tokens, STRIP)
+    for theta in sorted({layer.rope_theta for layer in one.layers}):
+        for part in ("cosine", "sine"):
+            rest[rope_name(theta, part)] = TensorShape(TensorType.FLOAT32, (positions, one.head_size // 2))
+    vector("classifier.weight", one.hidden_size)
+    vector("classifier.bias", 1)
+    return {**low, **rest}
