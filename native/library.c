@@ -45,7 +45,9 @@ static Forward *forward_for(int32_t instructions) {
 #if defined(__x86_64__)
     case VR_AVX_VNNI: return forward_avx_vnni;
     case VR_AVX512_VNNI: return forward_avx512_vnni;
+#if defined(__linux__)
     case VR_AMX: return forward_amx;
+#endif
 #elif defined(__aarch64__)
     case VR_NEON: return forward_neon;
 #endif
