@@ -28,7 +28,7 @@ SOURCES = Path(__file__).resolve().parent
 LIBRARIES = SOURCES.parent / "runtime" / "vibe_router" / "_native"
 
 _FORWARD = "forward.c"
-_FLAGS = (
+FLAGS = (
     *("-std=c11", "-O3", "-g0", "-fPIC", "-fvisibility=hidden"),
     *("-Wall", "-Wextra", "-Werror", "-Wno-psabi"),
     # A product and a sum that a compiler joins are rounded once instead of twice: other bits on other processors.
@@ -36,8 +36,9 @@ _FLAGS = (
     # A square root is one instruction, not a call.
     "-fno-math-errno",
 )
-# Nothing of the compiler's own libraries is needed, and it would compile them first.
-_LINKING = ("-dynamic", "-lc", "-fno-compiler-rt", "-fno-ubsan-rt", "-fstrip", "-O", "ReleaseFast")
+# Nothing of the compiler's own libraries is needed, and it would compile them first. A symbol that nobody defines stops
+# the build, not the process that loads the library.
+_LINKING = ("-dynamic", "-lc", "-fno-compiler-rt", "-fno-ubsan-rt", "-z", "defs", "-fstrip", "-O", "ReleaseFast")
 _WIDE = ("-mcpu=x86_64_v4", "-mavx512vnni", "-mprefer-vector-width=512")
 
 
@@ -50,6 +51,15 @@ class Forward:
     """The forward pass for one instruction set: what its function is called, and how it is compiled."""
 
     function: str
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A source that is compiled, and the flags that it has beside those of all."""
+
+    name: str
+    source: str
     flags: tuple[str, ...]
 
 
@@ -71,10 +81,10 @@ class Platform:
 
 PLATFORMS = (
     # glibc 2.17, that of manylinux2014, is older than what numpy and onnxruntime ask for.
-    Platform("vibe-router-linux-x86_64.so", "x86_64-linux-gnu.2.17", (AVX_VNNI, AVX512_VNNI, AMX)),
-    Platform("vibe-router-linux-arm64.so", "aarch64-linux-gnu.2.17", (NEON,)),
-    Platform("vibe-router-macos-x86_64.dylib", "x86_64-macos.11.0", (AVX_VNNI, AVX512_VNNI)),
-    Platform("vibe-router-macos-arm64.dylib", "aarch64-macos.11.0", (APPLE_NEON,)),
+    Platform("vibe_router-linux-x86_64.so", "x86_64-linux-gnu.2.17", (AVX_VNNI, AVX512_VNNI, AMX)),
+    Platform("vibe_router-linux-arm64.so", "aarch64-linux-gnu.2.17", (NEON,)),
+    Platform("vibe_router-macos-x86_64.dylib", "x86_64-macos.11.0", (AVX_VNNI, AVX512_VNNI)),
+    Platform("vibe_router-macos-arm64.dylib", "aarch64-macos.11.0", (APPLE_NEON,)),
 )
 
 
@@ -109,6 +119,15 @@ def compile_stale(folder: Path) -> Iterator[Platform]:
             yield platform
 
 
+def units(platform: Platform) -> Iterator[Unit]:
+    """Yield what the library of a platform is linked from."""
+    for path in sorted(SOURCES.glob("*.c")):
+        if path.name != _FORWARD:
+            yield Unit(path.stem, path.name, ())
+    for forward in platform.forwards:
+        yield Unit(forward.function, _FORWARD, (f"-DFORWARD={forward.function}", *forward.flags))
+
+
 def compiler_version() -> str:
     """Return the compiler's version.
 
@@ -132,16 +151,13 @@ def compile_library(platform: Platform, library: Path, workspace: Path) -> None:
     """
     folder = workspace / platform.target
     folder.mkdir(parents=True)
-    # The name of an object, its source, and the flags that are its own.
-    units: list[tuple[str, str, tuple[str, ...]]] = [
-        *((path.stem, path.name, ()) for path in sorted(SOURCES.glob("*.c")) if path.name != _FORWARD),
-        *((one.function, _FORWARD, (f"-DFORWARD={one.function}", *one.flags)) for one in platform.forwards),
-    ]
-    for name, source, flags in units:
-        compiled = ("-c", source, "-o", str(folder / f"{name}.o"))
-        _run_compiler(SOURCES, workspace, "cc", "-target", platform.target, *_FLAGS, *flags, *compiled)
+    objects = []
+    for unit in units(platform):
+        objects.append(f"{unit.name}.o")
+        compiled = ("-c", unit.source, "-o", str(folder / objects[-1]))
+        _run_compiler(SOURCES, workspace, "cc", "-target", platform.target, *FLAGS, *unit.flags, *compiled)
     # By names alone, for the linker writes them into libraries.
-    names = [f"-femit-bin={platform.file}", f"-fsoname={platform.file}", *(f"{name}.o" for name, _, _ in units)]
+    names = [f"-femit-bin={platform.file}", f"-fsoname={platform.file}", *objects]
     _run_compiler(folder, workspace, "build-lib", "-target", platform.target, *_LINKING, *names)
     # In one step, for somebody else may load the library, or compile it, at this moment.
     written = library.with_name(f".{library.name}.{os.getpid()}")
