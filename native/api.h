@@ -36,7 +36,7 @@ typedef struct {
     VrMatrix query_key_value;
     VrMatrix attention_output;
     VrNorm mlp_norm;
-    VrMatrix mlp_input; /* a strip is 32 outputs that GELU activates and the 32 that gate them */
+    VrMatrix mlp_input; /* 16 outputs that GELU activates, the 16 that gate them, the next 16... */
     VrMatrix mlp_output;
     const float *rope_cosine; /* [max_tokens][head_size / 2] */
     const float *rope_sine;

@@ -8,7 +8,7 @@
 typedef enum {
     STORE,          /* to = product */
     ADD,            /* to += product */
-    GATE,           /* to = gelu(first half of the strip) * second half */
+    GATE,           /* to = gelu(16 outputs) * the next 16, which gate them */
     STORE_ACTIVATED /* to = gelu(product) */
 } Ending;
 
@@ -33,12 +33,13 @@ INLINE void multiply_strip(const int rows, const VrMatrix *matrix, int strip, Op
     for (int part = 0; part < VR_STRIP; part += LANES * TILE_VECTORS) {
         int64_t output = (int64_t)strip * VR_STRIP + part;
         if (!matrix->scales) {
-            F32 sums[VR_TILE_ROWS][TILE_VECTORS];
+            F32 sums[VR_TILE_ROWS * TILE_VECTORS];
             const float *weights = (const float *)matrix->values + (int64_t)strip * matrix->inputs * VR_STRIP + part;
-            float_tile(rows, x.exact + first * x.stride, x.stride, weights, matrix->inputs, sums);
+            Columns columns = {weights, LANES, VR_STRIP};
+            float_tile(rows, TILE_VECTORS, x.exact + first * x.stride, x.stride, columns, matrix->inputs, sums);
             for (int row = 0; row < rows; row++)
                 for (int vector = 0; vector < TILE_VECTORS; vector++)
-                    store(product[row] + part + LANES * vector, sums[row][vector]);
+                    store(product[row] + part + LANES * vector, sums[row * TILE_VECTORS + vector]);
             continue;
         }
         I32 sums[VR_TILE_ROWS][TILE_VECTORS];
@@ -54,22 +55,22 @@ INLINE void multiply_strip(const int rows, const VrMatrix *matrix, int strip, Op
     }
 }
 
-static void end_product(int rows, const VrMatrix *matrix, int strip, int first, float product[][VR_STRIP],
-                        Result result) {
+/* Write products of `rows` tokens, `first` and those behind it, with `outputs` outputs, `output` and those behind it. */
+INLINE void end_product(int rows, const int outputs, const VrMatrix *matrix, int output, int first,
+                        float product[][VR_STRIP], Result result) {
     for (int row = 0; row < rows; row++) {
-        float *from = product[row];
+        float *from = product[row], *to = result.to + (first + row) * result.stride;
         if (matrix->bias)
-            for (int place = 0; place < VR_STRIP; place += LANES)
-                store(from + place, load(from + place) + load(matrix->bias + (int64_t)strip * VR_STRIP + place));
-        float *to = result.to + (first + row) * result.stride;
+            for (int place = 0; place < outputs; place += LANES)
+                store(from + place, load(from + place) + load(matrix->bias + output + place));
         if (result.ending == GATE) {
-            to += (int64_t)strip * (VR_STRIP / 2);
-            for (int place = 0; place < VR_STRIP / 2; place += LANES)
-                store(to + place, gelu(load(from + place)) * load(from + VR_STRIP / 2 + place));
+            to += output / 2;
+            for (int place = 0; place < outputs; place += 2 * LANES, to += LANES)
+                store(to, gelu(load(from + place)) * load(from + place + LANES));
             continue;
         }
-        to += (int64_t)strip * VR_STRIP;
-        for (int place = 0; place < VR_STRIP; place += LANES) {
+        to += output;
+        for (int place = 0; place < outputs; place += LANES) {
             F32 value = load(from + place);
             if (result.ending == ADD) value += load(to + place);
             store(to + place, result.ending == STORE_ACTIVATED ? gelu(value) : value);
@@ -101,7 +102,7 @@ static void multiply(const VrMatrix *matrix, int strip, int next, Operand x, int
     for (; first < last; first += VR_TILE_ROWS, ahead.from += bytes / tiles) {
         int rows = last - first < VR_TILE_ROWS ? last - first : VR_TILE_ROWS;
         WITH_ROWS(rows, multiply_strip(ROWS, matrix, strip, x, first, ahead, product))
-        end_product(rows, matrix, strip, first, product, result);
+        end_product(rows, VR_STRIP, matrix, strip * VR_STRIP, first, product, result);
     }
 }
 

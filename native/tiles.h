@@ -90,17 +90,25 @@ INLINE void integer_tile(const int rows, const uint8_t *activations, int64_t str
     }
 }
 
-/* sums[row][vector] = a x b over `depth`; `a` has a row every `stride` floats, `b` a row of VR_STRIP floats. */
-INLINE void float_tile(const int rows, const float *a, int64_t stride, const float *b, int depth,
-                       F32 sums[VR_TILE_ROWS][TILE_VECTORS]) {
-    for (int row = 0; row < rows; row++)
-        for (int vector = 0; vector < TILE_VECTORS; vector++) sums[row][vector] = (F32)(0.0f);
-    for (int place = 0; place < depth; place++, b += VR_STRIP)
+/* Where the vectors of a tile's right side stand: the next vector, and the next row, so many floats behind. */
+typedef struct {
+    const float *from;
+    int64_t vector;
+    int64_t row;
+} Columns;
+
+/* sums[row * vectors + vector] = a x b over `depth`; `a` has a row every `stride` floats. */
+INLINE void float_tile(const int rows, const int vectors, const float *a, int64_t stride, Columns b, int depth,
+                       F32 *sums) {
+    for (int sum = 0; sum < rows * vectors; sum++) sums[sum] = (F32)(0.0f);
+    for (int place = 0; place < depth; place++, b.from += b.row)
 #pragma clang loop unroll(full)
         for (int row = 0; row < rows; row++) {
             F32 factor = (F32)(a[row * stride + place]);
-            for (int vector = 0; vector < TILE_VECTORS; vector++)
-                sums[row][vector] = fma16(factor, load(b + LANES * vector), sums[row][vector]);
+#pragma clang loop unroll(full)
+            for (int vector = 0; vector < vectors; vector++)
+                sums[row * vectors + vector] =
+                    fma16(factor, load(b.from + vector * b.vector), sums[row * vectors + vector]);
         }
 }
 

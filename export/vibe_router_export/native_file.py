@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vibe_router.errors import CheckpointError
 from vibe_router.native_format import (
     FORMAT,
+    GATED,
     GROUP,
     STRIP,
     NativeArchitecture,
@@ -108,9 +109,7 @@ def _offsets(expected: dict[str, TensorShape]) -> dict[str, tuple[int, int]]:
     return offsets
 
 
-def _tensors(
-    weights: ModernBertWeights, architecture: NativeArchitecture
-) -> Iterator[tuple[str, NDArray[np.generic]]]:
+def _tensors(weights: ModernBertWeights, architecture: NativeArchitecture) -> Iterator[tuple[str, NDArray[np.generic]]]:
     """Yield every tensor of the file."""
     exact = set(architecture.exact)
     table = weights.token_embedding
@@ -145,7 +144,9 @@ def _norm(norm: LayerNorm | None) -> Iterator[tuple[str, Array]]:
                 yield parameter.name, parameter.value
 
 
-def _matrix(linear: Linear, exact: Collection[str], *, gated: bool = False) -> Iterator[tuple[str, NDArray[np.generic]]]:
+def _matrix(
+    linear: Linear, exact: Collection[str], *, gated: bool = False
+) -> Iterator[tuple[str, NDArray[np.generic]]]:
     name = linear.weight.name
     weight = _beside_gates(linear.weight.value) if gated else linear.weight.value
     if name in exact:
@@ -163,11 +164,9 @@ def _matrix(linear: Linear, exact: Collection[str], *, gated: bool = False) -> I
 
 
 def _beside_gates(rows: Array) -> Array:
-    """Bring 32 rows of the first half and the 32 of the second that gate them together."""
-    half = STRIP // 2
-    return np.ascontiguousarray(
-        rows.reshape(2, len(rows) // STRIP, half, *rows.shape[1:]).swapaxes(0, 1).reshape(rows.shape)
-    )
+    """Bring 16 rows of the first half and the 16 of the second that gate them together."""
+    groups = len(rows) // (2 * GATED)
+    return np.ascontiguousarray(rows.reshape(2, groups, GATED, *rows.shape[1:]).swapaxes(0, 1).reshape(rows.shape))
 
 
 def int8_strips(values: NDArray[np.int8]) -> NDArray[np.int8]:

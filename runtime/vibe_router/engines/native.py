@@ -14,7 +14,7 @@ from vibe_router.engines.native_library import (
     Instructions,
     Status,
     native_library,
-    native_problem,
+    require_native,
     supported_instructions,
 )
 from vibe_router.engines.native_model import NativeModel
@@ -52,9 +52,7 @@ class NativeEngine:
             BundleCorruptError: the file is not one of the native engine.
             EngineError: there is not enough memory, or not so many threads.
         """
-        unavailable = native_problem()
-        if unavailable is not None:
-            raise unavailable
+        require_native()
         self.instructions = instructions or supported_instructions()[0]
         if self.instructions not in supported_instructions():
             raise EngineUnavailableError(f"this processor does not have {self.instructions.name}")
