@@ -91,7 +91,7 @@ VR_EXPORT VrEngine *vr_open(const VrModel *model, int32_t instructions, int32_t 
 /* Write one logit a sequence. `ids` are those of all sequences, one after the other, `lengths` how many each has.
  * Calls from several threads are allowed: one has the engine's threads, the others compute by themselves.
  * `stop` ends the call between two steps once it is not 0. */
-VR_EXPORT int32_t vr_logits(VrEngine *engine, const int32_t *ids, const int32_t *lengths, int32_t sequences,
+VR_EXPORT int32_t vr_logits(VrEngine *engine, const int64_t *ids, const int32_t *lengths, int32_t sequences,
                             const volatile int32_t *stop, float *logits);
 
 /* No call may be running. */

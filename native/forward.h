@@ -13,7 +13,7 @@
 
 /* The sequences of a call, one after the other without padding. `starts` has one entry more than there are sequences. */
 typedef struct {
-    const int32_t *ids;
+    const int64_t *ids;
     const int32_t *starts;
     int32_t sequences;
     int32_t tokens;

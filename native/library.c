@@ -212,7 +212,7 @@ static VrStatus read_request(const VrModel *model, const int32_t *lengths, int32
     return VR_OK;
 }
 
-int32_t vr_logits(VrEngine *engine, const int32_t *ids, const int32_t *lengths, int32_t sequences,
+int32_t vr_logits(VrEngine *engine, const int64_t *ids, const int32_t *lengths, int32_t sequences,
                   const volatile int32_t *stop, float *logits) {
     if (sequences < 1 || sequences > (1 << 20)) return VR_BAD_INPUT;
     int32_t *starts = malloc(((size_t)sequences + 1) * sizeof *starts);

@@ -70,12 +70,13 @@ INLINE int32_t four_bytes(const uint8_t *from) {
     return word;
 }
 
-/* sums[row][vector] = offsets + activations x weights; `activations` has a row every `stride` bytes. */
+/* sums[row * TILE_VECTORS + vector] = offsets + activations x weights; `activations` has a row every `stride` bytes. */
 INLINE void integer_tile(const int rows, const uint8_t *activations, int64_t stride, const int8_t *weights,
-                         const int32_t *offsets, int inputs, Ahead ahead, I32 sums[VR_TILE_ROWS][TILE_VECTORS]) {
+                         const int32_t *offsets, int inputs, Ahead ahead, I32 *sums) {
     for (int row = 0; row < rows; row++)
         for (int vector = 0; vector < TILE_VECTORS; vector++)
-            sums[row][vector] = ACTIVATION_OFFSET ? load_integers(offsets + LANES * vector) : (I32)(0);
+            sums[row * TILE_VECTORS + vector] =
+                ACTIVATION_OFFSET ? load_integers(offsets + LANES * vector) : (I32)(0);
     for (int input = 0; input < inputs; input += 4, weights += 4 * VR_STRIP) {
         for (int line = 0; line < TILE_VECTORS; line++)
             __builtin_prefetch(weights + NEAR + CACHE_LINE * line, 0, 3);
@@ -85,7 +86,8 @@ INLINE void integer_tile(const int rows, const uint8_t *activations, int64_t str
         for (int row = 0; row < rows; row++) {
             int32_t four = four_bytes(activations + row * stride + input);
             for (int vector = 0; vector < TILE_VECTORS; vector++)
-                sums[row][vector] = dot(sums[row][vector], four, weights + 4 * LANES * vector);
+                sums[row * TILE_VECTORS + vector] =
+                    dot(sums[row * TILE_VECTORS + vector], four, weights + 4 * LANES * vector);
         }
     }
 }

@@ -90,12 +90,8 @@ class TensorShape:
 def problem(architecture: NativeArchitecture) -> str | None:
     """Return why the engine cannot run such a model, or None."""
     one = architecture
-    if (
-        min(one.vocabulary_size, one.hidden_size, one.intermediate_size, one.heads, one.max_tokens) < 1
-        or not one.layers
-    ):
-        return "a size is not positive"
-    if max(one.vocabulary_size, one.hidden_size, one.intermediate_size, one.max_tokens, len(one.layers)) > 2**20:
+    sizes = (one.vocabulary_size, one.hidden_size, one.intermediate_size, one.heads, one.max_tokens, len(one.layers))
+    if min(sizes) < 1 or max(sizes) > 2**20:
         return "a size is out of range"
     if one.hidden_size % STRIP:
         return f"hidden_size {one.hidden_size} is not a multiple of {STRIP}"

@@ -69,7 +69,7 @@ class NativeEngine:
         if opened is None:
             raise EngineError.closed()
         lengths = attention_mask.sum(axis=1, dtype=np.int32)
-        ids = input_ids[attention_mask.astype(bool)].astype(np.int32)
+        ids = np.ascontiguousarray(input_ids[attention_mask.astype(bool)], np.int64)
         logits = np.empty(len(lengths), np.float32)
         status = opened.logits(ids, lengths, logits)
         if status is not Status.OK:
@@ -99,7 +99,7 @@ class _Opened:
         if not self._engine:
             raise EngineError(f"the native engine has not enough memory for {threads} threads")
 
-    def logits(self, ids: NDArray[np.int32], lengths: NDArray[np.int32], logits: NDArray[np.float32]) -> Status:
+    def logits(self, ids: NDArray[np.int64], lengths: NDArray[np.int32], logits: NDArray[np.float32]) -> Status:
         """Write one logit a sequence; `ids` are those of all, one after the other."""
         stop = ctypes.c_int32(0)
         requested = CURRENT_STOP.get()
