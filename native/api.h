@@ -70,6 +70,7 @@ typedef enum {
     VR_AVX512_VNNI = 2,
     VR_AMX = 3,
     VR_NEON = 4,
+    VR_AVX2 = 5,
 } VrInstructions;
 
 typedef enum {

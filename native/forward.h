@@ -57,6 +57,6 @@ static inline int64_t attention_floats(int64_t longest) {
 typedef VrStatus Forward(const VrModel *model, const Request *request, const Activations *activations, float *scratch,
                          Team *team);
 
-Forward forward_avx_vnni, forward_avx512_vnni, forward_amx, forward_neon;
+Forward forward_avx2, forward_avx_vnni, forward_avx512_vnni, forward_amx, forward_neon;
 
 #endif

@@ -43,6 +43,7 @@ typedef struct {
 static Forward *forward_for(int32_t instructions) {
     switch (instructions) {
 #if defined(__x86_64__)
+    case VR_AVX2: return forward_avx2;
     case VR_AVX_VNNI: return forward_avx_vnni;
     case VR_AVX512_VNNI: return forward_avx512_vnni;
     case VR_AMX: return forward_amx;

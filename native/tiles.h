@@ -9,7 +9,7 @@
 #include "forward.h"
 #include "vectors.h"
 
-#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+#if defined(__AVX2__)
 #include <immintrin.h>
 #elif defined(__ARM_FEATURE_DOTPROD)
 #include <arm_neon.h>
@@ -21,11 +21,11 @@
 #define TILE_VECTORS 1
 #endif
 
-/* What is added to int8 activations: x86 multiplies unsigned by signed bytes, ARM signed by signed. */
-#if defined(__ARM_FEATURE_DOTPROD)
-#define ACTIVATION_OFFSET 0
-#else
+/* What is added to int8 activations: VNNI multiplies unsigned by signed bytes, ARM signed by signed. */
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
 #define ACTIVATION_OFFSET 128
+#else
+#define ACTIVATION_OFFSET 0
 #endif
 
 /* sums[i] += the product of 4 activations and the 4 weights of output i, exactly. */
@@ -41,6 +41,15 @@ INLINE I32 dot(I32 sums, int32_t activations, const int8_t *weights) {
     result.lo = _mm256_dpbusd_avx_epi32((__m256i)sums.lo, a, low);
     result.hi = _mm256_dpbusd_avx_epi32((__m256i)sums.hi, a, high);
     return result;
+#elif defined(__AVX2__)
+    /* |a| times b with the sign of a. Neither is ever -128, so that two products fit into 16 bits. */
+    __m256i a = _mm256_set1_epi32(activations), size = _mm256_abs_epi8(a), ones = _mm256_set1_epi16(1);
+    __m256i low = _mm256_sign_epi8(_mm256_loadu_si256((const __m256i *)weights), a);
+    __m256i high = _mm256_sign_epi8(_mm256_loadu_si256((const __m256i *)(weights + 32)), a);
+    I32 result;
+    result.lo = sums.lo + (I32x8)_mm256_madd_epi16(_mm256_maddubs_epi16(size, low), ones);
+    result.hi = sums.hi + (I32x8)_mm256_madd_epi16(_mm256_maddubs_epi16(size, high), ones);
+    return result;
 #elif defined(__ARM_FEATURE_DOTPROD)
     int8x16_t a = vreinterpretq_s8_s32(vdupq_n_s32(activations));
     int32x4_t parts[4];
@@ -49,7 +58,7 @@ INLINE I32 dot(I32 sums, int32_t activations, const int8_t *weights) {
     memcpy(&sums, parts, sizeof parts);
     return sums;
 #else
-#error "an instruction set with a dot product of bytes is needed"
+#error "no instructions for a dot product of bytes"
 #endif
 }
 

@@ -16,6 +16,7 @@ typedef float F32x8 __attribute__((ext_vector_type(8)));
 typedef float F32x4 __attribute__((ext_vector_type(4)));
 typedef float F32x2 __attribute__((ext_vector_type(2)));
 typedef int32_t I32 __attribute__((ext_vector_type(LANES)));
+typedef int32_t I32x8 __attribute__((ext_vector_type(8)));
 typedef int8_t I8 __attribute__((ext_vector_type(LANES)));
 
 #define INLINE static inline __attribute__((always_inline))

@@ -21,16 +21,23 @@ _INSTEAD = "engine='onnx-cpu' runs the bundle's ONNX graphs everywhere"
 
 
 class Instructions(IntEnum):
-    """Instruction sets with a dot product of bytes, as the library numbers them."""
+    """Instruction sets that the library has an engine for, as it numbers them."""
 
     AVX_VNNI = 1
     AVX512_VNNI = 2
     AMX = 3
     NEON = 4
+    AVX2 = 5
 
 
 # The fastest first.
-_PREFERENCE = (Instructions.AMX, Instructions.AVX512_VNNI, Instructions.AVX_VNNI, Instructions.NEON)
+_PREFERENCE = (
+    Instructions.AMX,
+    Instructions.AVX512_VNNI,
+    Instructions.AVX_VNNI,
+    Instructions.AVX2,
+    Instructions.NEON,
+)
 
 
 class Status(IntEnum):
@@ -164,8 +171,8 @@ def require_native() -> None:
     """
     if not supported_instructions():
         raise EngineUnavailableError(
-            "this processor has none of the instructions that the native engine is made of (AVX-VNNI, AVX-512 VNNI, "
-            "NEON with dot products)",
+            "this processor has none of the instructions that the native engine is made of (AVX2 with FMA, or NEON "
+            "with dot products)",
             hint=_INSTEAD,
         )
 
