@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibe_router.engines.native import NativeEngine
+from vibe_router.engines.native_library import Instructions
 from vibe_router.errors import CheckpointError
 from vibe_router.native_format import (
     FORMAT,
@@ -91,17 +92,21 @@ def write_native(weights: ModernBertWeights, architecture: NativeArchitecture, p
             file.write(np.ascontiguousarray(value).data)
 
 
-def open_native(path: Path, *, file: str, threads: int | None = None) -> NativeEngine:
-    """Return the engine of a file at `path`; `file` is its name in the bundle, `threads` None all CPUs.
+def open_native(
+    path: Path, *, file: str, threads: int | None = None, instructions: Instructions | None = None
+) -> NativeEngine:
+    """Return the engine of a file at `path`; `file` is its name in the bundle.
+
+    `threads` None means all CPUs, `instructions` None the fastest that there are here.
 
     Raises:
-        EngineUnavailableError: the native engine cannot run here.
+        EngineUnavailableError: the native engine cannot run here, or not with these instructions.
         BundleCorruptError: not one of its files.
         EngineError: not enough memory, or not so many threads.
     """
     with path.open("rb") as opened:
         mapping = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
-    return NativeEngine(mapping, file=file, precision=Precision.INT8.value, threads=threads)
+    return NativeEngine(mapping, file=file, precision=Precision.INT8.value, threads=threads, instructions=instructions)
 
 
 def _header(architecture: NativeArchitecture, expected: dict[str, TensorShape]) -> bytes:
