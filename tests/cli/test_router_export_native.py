@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.command_line import CommandLine
 from tests.support.native import PROFILES, native_checkpoint, needs_native_engine, with_a_loud_neuron
 from tests.support.router_export import run
 
@@ -37,6 +38,20 @@ def test_it_makes_a_bundle_and_prints_json(checkpoint: Path, tmp_path: Path) -> 
     assert replaced.returncode == 0, replaced.stderr
     assert "unproven" in replaced.stdout
     assert "outside the band of 0.05: 0" in replaced.stdout
+
+
+def test_the_runtime_lists_it_and_the_graph_beside_it_still_verifies(
+    checkpoint: Path, tmp_path: Path, vibe_router: CommandLine
+) -> None:
+    bundle = tmp_path / "bundle"
+    done = run("native", checkpoint, "-o", bundle, "--reference", "none")
+    assert done.returncode == 0, done.stderr
+    inspected = vibe_router("inspect", bundle, "--json")
+    assert inspected.code == 0
+    engines = {engine["kind"]: engine for engine in json.loads(inspected.out)["engines"]}
+    assert (engines["native"]["file"], engines["native"]["proven"]) == (FILE, False)
+    assert "native" in vibe_router("inspect", bundle).out
+    assert vibe_router("verify", bundle, "--engine", "onnx-cpu").code == 0
 
 
 def test_what_is_kept_is_said_with_its_reason(tmp_path: Path) -> None:

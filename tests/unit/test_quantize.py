@@ -130,5 +130,5 @@ def test_a_plan_lowers_the_encoder_and_the_embedding_and_nothing_else() -> None:
         assert list(plan) == [linear.weight.name for linear in encoder_linears(weights)]
         assert len(plan) == 4 * len(config.layers)
         assert set(plan.values()) == {matrix_format}
-    by_token = {name: MatrixFormat.INT8_TOKENS for name in plan}
+    by_token = dict.fromkeys(plan, MatrixFormat.INT8_TOKENS)
     assert lowered_by_token(weights) == {"model.embeddings.tok_embeddings.weight": MatrixFormat.INT8, **by_token}
