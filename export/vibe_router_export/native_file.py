@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vibe_router.engines.native import NativeEngine
+from vibe_router.engines.native_library import Instructions
 from vibe_router.errors import CheckpointError
 from vibe_router.native_format import (
     FORMAT,
@@ -26,12 +29,14 @@ from vibe_router.native_format import (
 )
 from vibe_router_export.config import Pooling
 from vibe_router_export.emit.rope import rope_tables
-from vibe_router_export.quantize import int8_rows
+from vibe_router_export.quantize import Precision, int8_rows
 from vibe_router_export.weights import Array, LayerNorm, Linear, ModernBertWeights
 
 # What x86 adds to int8 activations to make them unsigned, times the weights, is taken off again.
 _ACTIVATION_OFFSET = 128
 _ALIGNMENT = 64
+NATIVE_FILE = "native/model_int8.safetensors"
+"""Where a bundle keeps it."""
 
 
 def native_architecture(
@@ -86,6 +91,23 @@ def write_native(weights: ModernBertWeights, architecture: NativeArchitecture, p
                 raise ValueError(f"{name} has {value.nbytes} bytes instead of {shape.bytes}")
             file.seek(start + offsets[name][0])
             file.write(np.ascontiguousarray(value).data)
+
+
+def open_native(
+    path: Path, *, file: str, threads: int | None = None, instructions: Instructions | None = None
+) -> NativeEngine:
+    """Return the engine of a file at `path`; `file` is its name in the bundle.
+
+    `threads` None means all CPUs, `instructions` None the fastest that there are here.
+
+    Raises:
+        EngineUnavailableError: the native engine cannot run here, or not with these instructions.
+        BundleCorruptError: not one of its files.
+        EngineError: not enough memory, or not so many threads.
+    """
+    with path.open("rb") as opened:
+        mapping = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+    return NativeEngine(mapping, file=file, precision=Precision.INT8.value, threads=threads, instructions=instructions)
 
 
 def _header(architecture: NativeArchitecture, expected: dict[str, TensorShape]) -> bytes:

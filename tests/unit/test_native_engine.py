@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from tests.support.bundles import PARITY
-from tests.support.native import FILE, mapped, native_bundle, native_checkpoint, needs_native, write_file
+from tests.support.native import mapped, native_bundle, native_checkpoint, needs_native_engine
 from tests.support.prompts import mixed_prompts
 from tests.support.sequences import padded_sequences
 from vibe_router import Router
@@ -30,6 +30,7 @@ from vibe_router.engines.native_model import NativeModel
 from vibe_router.engines.stop import CURRENT_STOP, Stop
 from vibe_router.errors import BundleCorruptError, EngineError, EngineUnavailableError
 from vibe_router_export.checkpoint import Checkpoint
+from vibe_router_export.native_file import NATIVE_FILE, native_architecture, write_native
 
 PROMPTS = mixed_prompts(60, seed=3)
 
@@ -41,7 +42,9 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
 
 @pytest.fixture(scope="module")
 def file(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_file(checkpoint, tmp_path_factory.mktemp("file") / "model.safetensors")
+    path = tmp_path_factory.mktemp("file") / "model.safetensors"
+    write_native(checkpoint.weights, native_architecture(checkpoint.weights, max_tokens=128), path)
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -57,18 +60,18 @@ def engine(file: Path) -> Iterator[NativeEngine]:
 
 
 def load(file: Path, *, threads: int = 2, instructions: Instructions | None = None) -> NativeEngine:
-    return NativeEngine(mapped(file), file=FILE, precision="int8", threads=threads, instructions=instructions)
+    return NativeEngine(mapped(file), file=NATIVE_FILE, precision="int8", threads=threads, instructions=instructions)
 
 
-@needs_native
+@needs_native_engine
 def test_a_proven_file_is_what_auto_takes(bundle: Path) -> None:
     with Router.load(bundle) as router, Router.load(bundle, engine="onnx-cpu") as exact:
-        assert (router.engine.name, router.engine.file, router.engine.precision) == ("native-cpu", FILE, "int8")
+        assert (router.engine.name, router.engine.file, router.engine.precision) == ("native-cpu", NATIVE_FILE, "int8")
         assert router.route("hi").engine == "native-cpu"
         assert router.route("hi").p_cloud == pytest.approx(exact.route("hi").p_cloud, abs=0.05)
 
 
-@needs_native
+@needs_native_engine
 @pytest.mark.parametrize("parity", [None, replace(PARITY, flips_outside_band=1)])
 def test_an_unproven_file_is_taken_only_by_name(tmp_path: Path, checkpoint: Checkpoint, parity: Any) -> None:
     folder = native_bundle(tmp_path / "b", checkpoint, parity=parity)
@@ -95,7 +98,7 @@ def test_without_a_library_auto_takes_onnx_and_the_name_is_refused(
         native_library.native_library.cache_clear()
 
 
-@needs_native
+@needs_native_engine
 def test_a_processor_without_the_instructions_is_told_apart(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     foreign = next(one for one in Instructions if one not in supported_instructions())
     with pytest.raises(EngineUnavailableError, match=foreign.name):
@@ -107,9 +110,9 @@ def test_a_processor_without_the_instructions_is_told_apart(file: Path, monkeypa
 
 def test_altered_bytes_are_never_mapped_into_an_engine(tmp_path: Path, checkpoint: Checkpoint) -> None:
     folder = native_bundle(tmp_path / "b", checkpoint)
-    content = bytearray((folder / FILE).read_bytes())
+    content = bytearray((folder / NATIVE_FILE).read_bytes())
     content[-5] ^= 1
-    (folder / FILE).write_bytes(content)
+    (folder / NATIVE_FILE).write_bytes(content)
     with pytest.raises(BundleCorruptError, match="altered"):
         Router.load(folder, engine="native-cpu")
 
@@ -147,7 +150,10 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
         architecture(layers=[{"window": -1, "rope_theta": 1e4, "attention_scale": 1.0}] * 4),
         "window",
     ),
-    "fewer layers": (architecture(layers=[{"window": None, "rope_theta": 1e4, "attention_scale": 1.0}]), "tok_embeddings"),
+    "fewer layers": (
+        architecture(layers=[{"window": None, "rope_theta": 1e4, "attention_scale": 1.0}]),
+        "tok_embeddings",
+    ),
     "another number format": (lambda header: header["head.dense.weight"].update(dtype="F16"), "head.dense"),
     "another shape of as many bytes": (reshaped, "head.dense"),
     "tensors that changed places": (moved, "final_norm|head.norm"),
@@ -169,7 +175,7 @@ def test_a_header_that_does_not_fit_is_refused(
     altered = tmp_path / "altered.safetensors"
     altered.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + length :])
     with pytest.raises(BundleCorruptError, match=message):
-        NativeModel(mapped(altered), file=FILE)
+        NativeModel(mapped(altered), file=NATIVE_FILE)
 
 
 @pytest.mark.parametrize(
@@ -187,11 +193,11 @@ def test_a_header_that_does_not_fit_is_refused(
 def test_a_damaged_file_is_refused(file: Path, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(damage(file.read_bytes()))
-    with pytest.raises(BundleCorruptError, match=FILE):
-        NativeModel(mapped(damaged), file=FILE)
+    with pytest.raises(BundleCorruptError, match=NATIVE_FILE):
+        NativeModel(mapped(damaged), file=NATIVE_FILE)
 
 
-@needs_native
+@needs_native_engine
 def test_ids_and_lengths_outside_the_model_are_refused(engine: NativeEngine, checkpoint: Checkpoint) -> None:
     one = np.ones((1, 1), np.int64)
     for wrong in (-1, checkpoint.config.vocabulary_size, 2**32, -(2**63)):
@@ -204,7 +210,7 @@ def test_ids_and_lengths_outside_the_model_are_refused(engine: NativeEngine, che
     assert np.isfinite(engine.logits(one * (checkpoint.config.vocabulary_size - 1), one)).all()
 
 
-@needs_native
+@needs_native_engine
 def test_many_callers_of_one_engine_get_the_bits_of_one(engine: NativeEngine, checkpoint: Checkpoint) -> None:
     ids, mask = padded_sequences(checkpoint.config, lengths=[3, 17, 64, 128, 5, 33, 90, 1])
     alone = [engine.logits(ids[row : row + 1], mask[row : row + 1])[0] for row in range(len(ids))]
@@ -219,7 +225,7 @@ def test_many_callers_of_one_engine_get_the_bits_of_one(engine: NativeEngine, ch
         assert not any(map(any, pool.map(score, range(16))))
 
 
-@needs_native
+@needs_native_engine
 @pytest.mark.parametrize("threads", [1, 2, 3, 8])
 def test_the_number_of_threads_changes_no_bit(file: Path, checkpoint: Checkpoint, threads: int) -> None:
     ids, mask = padded_sequences(checkpoint.config, lengths=[1, 7, 40, 128])
@@ -229,7 +235,7 @@ def test_the_number_of_threads_changes_no_bit(file: Path, checkpoint: Checkpoint
         assert many.logits(ids, mask).tobytes() == expected.tobytes()
 
 
-@needs_native
+@needs_native_engine
 def test_a_call_ends_where_it_is_asked_to_and_the_next_one_is_whole(
     engine: NativeEngine, checkpoint: Checkpoint
 ) -> None:
@@ -246,7 +252,7 @@ def test_a_call_ends_where_it_is_asked_to_and_the_next_one_is_whole(
     assert engine.logits(ids, mask).tobytes() == expected.tobytes()
 
 
-@needs_native
+@needs_native_engine
 def test_a_stop_at_any_time_leaves_no_thread_waiting(engine: NativeEngine, checkpoint: Checkpoint) -> None:
     ids, mask = padded_sequences(checkpoint.config, lengths=[128] * 8)
     expected = engine.logits(ids, mask).tobytes()
@@ -266,7 +272,7 @@ def test_a_stop_at_any_time_leaves_no_thread_waiting(engine: NativeEngine, check
     assert stopped
 
 
-@needs_native
+@needs_native_engine
 def test_closing_waits_for_no_call_and_breaks_none(file: Path, checkpoint: Checkpoint) -> None:
     ids, mask = padded_sequences(checkpoint.config, lengths=[128] * 16)
     engine = load(file)
@@ -290,7 +296,7 @@ def test_closing_waits_for_no_call_and_breaks_none(file: Path, checkpoint: Check
             engine = load(file)
 
 
-@needs_native
+@needs_native_engine
 def test_a_closed_engine_lets_go_of_file_and_threads(file: Path, checkpoint: Checkpoint) -> None:
     engine = load(file)
     opened = weakref.ref(engine._opened)
@@ -301,7 +307,7 @@ def test_a_closed_engine_lets_go_of_file_and_threads(file: Path, checkpoint: Che
         engine.logits(*padded_sequences(checkpoint.config, lengths=[3]))
 
 
-@needs_native
+@needs_native_engine
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_child_makes_its_own_engine_and_ends_cleanly(bundle: Path) -> None:
@@ -324,7 +330,7 @@ def test_a_forked_child_makes_its_own_engine_and_ends_cleanly(bundle: Path) -> N
         assert parents.route("hi") == expected
 
 
-@needs_native
+@needs_native_engine
 def test_batches_need_no_second_look(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Router.load(bundle) as router:
         alone = [router.route(prompt) for prompt in PROMPTS]
