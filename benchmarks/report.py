@@ -13,7 +13,8 @@ from benchmarks.results_file import read_result
 from vibe_router.errors import DataError
 
 _MARKED = re.compile(r"(<!-- begin (?P<name>[a-z-]+) -->\n).*?(<!-- end (?P=name) -->)", re.DOTALL)
-_OURS = "ours-int8"
+# Whom others are compared with: the first of these that was measured.
+_OURS = ("ours-native", "ours-int8")
 _SPEED_TOKENS = (4, 16, 48, 128, 512)
 _NOTHING = "Not measured yet.\n"
 
@@ -35,7 +36,7 @@ def sections(results: Mapping[str, list[dict[str, Any]]]) -> dict[str, str]:
     """Return the generated text of each marker."""
     latency = results.get("latency", [])
     return {
-        "speed": "\n".join(_speed(result) for result in latency),
+        "speed": "\n".join(_speed(result) for result in _of_the_fastest_engine(latency)),
         "machines": _machines(result for group in results.values() for result in group),
         "ratios": "\n".join(_ratios(result) for result in latency),
         "undisturbed": "\n".join(_ratios(result, field="p10_ms") for result in latency),
@@ -88,7 +89,11 @@ def _machines(results: Iterable[Mapping[str, Any]]) -> str:
 
 def _ratios(result: dict[str, Any], *, field: str = "median_ms") -> str:
     return "\n".join(
-        _titled(result, f"threads {threads}", _against_ours(result, threads=int(threads), field=field))
+        _titled(
+            result,
+            f"threads {threads}, times {_own_label(result)}",
+            _against_ours(result, threads=int(threads), field=field),
+        )
         for threads in result["rounds"]
     )
 
@@ -97,22 +102,39 @@ def _speed(result: dict[str, Any]) -> str:
     """Return the ratios of the largest number of threads at a few lengths, and our own milliseconds."""
     threads = max(int(count) for count in result["rounds"])
     few = [row for row in result["summary"] if row["threads"] == threads and row["tokens"] in _SPEED_TOKENS]
-    own = ", ".join(f"{row['median_ms']:.1f} ms at {row['tokens']}" for row in few if row["key"] == _OURS)
+    key = _own_key(result)
+    own = ", ".join(f"{row['median_ms']:.1f} ms at {row['tokens']}" for row in few if row["key"] == key)
     return (
-        f"How many times as long as `vibe-router int8` each takes, by tokens ({result['name']} size, {threads} threads "
-        f"of {result['machine']['cpu']}, medians of one run in turns); itself it takes {own} tokens:\n\n"
+        f"How many times as long as {_own_label(result)} each takes, by tokens ({result['name']} size, {threads} "
+        f"threads of {result['machine']['cpu']}, medians of one run in turns); itself it takes {own} tokens:\n\n"
         + tables.markdown(_against_ours(result | {"summary": few}, threads=threads))
     )
 
 
+def _own_key(result: Mapping[str, Any]) -> str:
+    measured = {row["key"] for row in result["summary"]}
+    return next((key for key in _OURS if key in measured), _OURS[-1])
+
+
+def _own_label(result: Mapping[str, Any]) -> str:
+    return next(f"`{one['label']}`" for one in result["contenders"] if one["key"] == _own_key(result))
+
+
+def _of_the_fastest_engine(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the results with the fastest of our engines that any of them has."""
+    best = min((_OURS.index(_own_key(result)) for result in results), default=0)
+    return [result for result in results if _OURS.index(_own_key(result)) == best]
+
+
 def _against_ours(result: dict[str, Any], *, threads: int, field: str = "median_ms") -> tables.Table:
-    """Return how many times as long as our int8 each other contender takes, by tokens."""
+    """Return how many times as long as our fastest engine each other contender takes, by tokens."""
     rows = [row for row in result["summary"] if row["threads"] == threads]
-    ours = {row["tokens"]: row[field] for row in rows if row["key"] == _OURS}
+    key = _own_key(result)
+    ours = {row["tokens"]: row[field] for row in rows if row["key"] == key}
     summary = [
         row | {"ratio": row[field] / ours[row["tokens"]], "logit_difference": None}
         for row in rows
-        if row["tokens"] in ours and row["key"] != _OURS
+        if row["tokens"] in ours and row["key"] != key
     ]
     columns, cells = tables.latency_table(result | {"summary": summary}, threads=threads, field="ratio")
     return columns[:-1], [row[:-1] for row in cells]

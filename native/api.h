@@ -36,7 +36,7 @@ typedef struct {
     VrMatrix query_key_value;
     VrMatrix attention_output;
     VrNorm mlp_norm;
-    VrMatrix mlp_input; /* a strip is 32 outputs that GELU activates and the 32 that gate them */
+    VrMatrix mlp_input; /* 16 outputs that GELU activates, the 16 that gate them, the next 16... */
     VrMatrix mlp_output;
     const float *rope_cosine; /* [max_tokens][head_size / 2] */
     const float *rope_sine;
@@ -70,6 +70,7 @@ typedef enum {
     VR_AVX512_VNNI = 2,
     VR_AMX = 3,
     VR_NEON = 4,
+    VR_AVX2 = 5,
 } VrInstructions;
 
 typedef enum {
@@ -91,7 +92,7 @@ VR_EXPORT VrEngine *vr_open(const VrModel *model, int32_t instructions, int32_t 
 /* Write one logit a sequence. `ids` are those of all sequences, one after the other, `lengths` how many each has.
  * Calls from several threads are allowed: one has the engine's threads, the others compute by themselves.
  * `stop` ends the call between two steps once it is not 0. */
-VR_EXPORT int32_t vr_logits(VrEngine *engine, const int32_t *ids, const int32_t *lengths, int32_t sequences,
+VR_EXPORT int32_t vr_logits(VrEngine *engine, const int64_t *ids, const int32_t *lengths, int32_t sequences,
                             const volatile int32_t *stop, float *logits);
 
 /* No call may be running. */

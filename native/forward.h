@@ -13,7 +13,7 @@
 
 /* The sequences of a call, one after the other without padding. `starts` has one entry more than there are sequences. */
 typedef struct {
-    const int32_t *ids;
+    const int64_t *ids;
     const int32_t *starts;
     int32_t sequences;
     int32_t tokens;
@@ -36,11 +36,17 @@ static inline int64_t rounded_up(int64_t number, int64_t multiple) {
     return (number + multiple - 1) / multiple * multiple;
 }
 
+/* Queries and, times 16, keys that attention takes at a time, at most. */
+#define VR_ATTENTION_ROWS 12
+#define VR_ATTENTION_VECTORS 2
+
+/* How many tokens there is room for where there are `longest`: the inner loops run over the end. */
+static inline int64_t attention_room(int64_t longest) { return rounded_up(longest, 16 * VR_ATTENTION_VECTORS); }
+
 /* How many floats of its own a thread needs for attention over `longest` tokens: a head's keys and values, and the
  * queries and scores of a tile. */
 static inline int64_t attention_floats(int64_t longest) {
-    int64_t tokens = rounded_up(longest, VR_STRIP);
-    return 2 * tokens * VR_STRIP + VR_TILE_ROWS * VR_STRIP + VR_TILE_ROWS * tokens;
+    return 2 * attention_room(longest) * VR_STRIP + VR_ATTENTION_ROWS * (VR_STRIP + attention_room(longest));
 }
 
 /* Steps of a layer, and those before and behind all layers. */
@@ -51,6 +57,6 @@ static inline int64_t attention_floats(int64_t longest) {
 typedef VrStatus Forward(const VrModel *model, const Request *request, const Activations *activations, float *scratch,
                          Team *team);
 
-Forward forward_avx_vnni, forward_avx512_vnni, forward_amx, forward_neon;
+Forward forward_avx2, forward_avx_vnni, forward_avx512_vnni, forward_amx, forward_neon;
 
 #endif

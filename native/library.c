@@ -43,6 +43,7 @@ typedef struct {
 static Forward *forward_for(int32_t instructions) {
     switch (instructions) {
 #if defined(__x86_64__)
+    case VR_AVX2: return forward_avx2;
     case VR_AVX_VNNI: return forward_avx_vnni;
     case VR_AVX512_VNNI: return forward_avx512_vnni;
 #if defined(__linux__)
@@ -214,7 +215,7 @@ static VrStatus read_request(const VrModel *model, const int32_t *lengths, int32
     return VR_OK;
 }
 
-int32_t vr_logits(VrEngine *engine, const int32_t *ids, const int32_t *lengths, int32_t sequences,
+int32_t vr_logits(VrEngine *engine, const int64_t *ids, const int32_t *lengths, int32_t sequences,
                   const volatile int32_t *stop, float *logits) {
     if (sequences < 1 || sequences > (1 << 20)) return VR_BAD_INPUT;
     int32_t *starts = malloc(((size_t)sequences + 1) * sizeof *starts);

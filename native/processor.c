@@ -36,10 +36,14 @@ int32_t vr_supports(int32_t instructions) {
     if (!__get_cpuid_count(7, 1, &a1, &b1, &c1, &d1)) a1 = 0;
     uint64_t saved = saved_registers();
     int avx = (saved & 0x6) == 0x6, avx512 = avx && (saved & 0xe0) == 0xe0, tiles = (saved & 0x60000) == 0x60000;
-    int avx2 = avx && BIT(b, 5);
+    uint32_t a0, b0, c0, d0;
+    __get_cpuid(1, &a0, &b0, &c0, &d0);
+    /* With FMA, which everything here is compiled with. */
+    int avx2 = avx && BIT(b, 5) && BIT(c0, 12);
     /* F, DQ, BW, VL and VNNI. */
     int wide = avx512 && BIT(b, 16) && BIT(b, 17) && BIT(b, 30) && BIT(b, 31) && BIT(c, 11);
     switch (instructions) {
+    case VR_AVX2: return avx2;
     case VR_AVX_VNNI: return avx2 && BIT(a1, 4);
     case VR_AVX512_VNNI: return wide;
     /* AMX-TILE and AMX-INT8. */

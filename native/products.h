@@ -8,7 +8,7 @@
 typedef enum {
     STORE,          /* to = product */
     ADD,            /* to += product */
-    GATE,           /* to = gelu(first half of the strip) * second half */
+    GATE,           /* to = gelu(16 outputs) * the next 16, which gate them */
     STORE_ACTIVATED /* to = gelu(product) */
 } Ending;
 
@@ -30,46 +30,49 @@ typedef struct {
 /* product[row][...] = x Wᵀ for `rows` tokens from `first` on and all outputs of a strip. */
 INLINE void multiply_strip(const int rows, const VrMatrix *matrix, int strip, Operand x, int first, Ahead ahead,
                            float product[][VR_STRIP]) {
-    for (int part = 0; part < VR_STRIP; part += LANES * TILE_VECTORS) {
-        int64_t output = (int64_t)strip * VR_STRIP + part;
+    const int outputs = LANES * TILE_VECTORS; /* of a tile */
+    int64_t numbers = (int64_t)matrix->inputs * VR_STRIP;
+    ahead.step /= VR_STRIP / outputs;
+    for (int part = 0; part < VR_STRIP; part += outputs, ahead.from += ahead.step * matrix->inputs / 4) {
         if (!matrix->scales) {
-            F32 sums[VR_TILE_ROWS][TILE_VECTORS];
-            const float *weights = (const float *)matrix->values + (int64_t)strip * matrix->inputs * VR_STRIP + part;
-            float_tile(rows, x.exact + first * x.stride, x.stride, weights, matrix->inputs, sums);
+            F32 sums[VR_TILE_ROWS * TILE_VECTORS];
+            Columns weights = {(const float *)matrix->values + strip * numbers + part, LANES, VR_STRIP};
+            float_tile(rows, TILE_VECTORS, x.exact + first * x.stride, x.stride, weights, matrix->inputs, sums);
             for (int row = 0; row < rows; row++)
                 for (int vector = 0; vector < TILE_VECTORS; vector++)
-                    store(product[row] + part + LANES * vector, sums[row][vector]);
+                    store(product[row] + part + LANES * vector, sums[row * TILE_VECTORS + vector]);
             continue;
         }
-        I32 sums[VR_TILE_ROWS][TILE_VECTORS];
-        const int8_t *weights =
-            (const int8_t *)matrix->values + (int64_t)strip * matrix->inputs * VR_STRIP + part * 4;
+        I32 sums[VR_TILE_ROWS * TILE_VECTORS];
+        const int8_t *weights = (const int8_t *)matrix->values + strip * numbers + part * 4;
+        int output = strip * VR_STRIP + part;
         integer_tile(rows, x.quantised + first * x.stride, x.stride, weights, matrix->offsets + output, matrix->inputs,
                      ahead, sums);
         for (int row = 0; row < rows; row++)
             for (int vector = 0; vector < TILE_VECTORS; vector++) {
+                F32 sum = __builtin_convertvector(sums[row * TILE_VECTORS + vector], F32);
                 F32 scale = load(matrix->scales + output + LANES * vector) * x.scales[first + row];
-                store(product[row] + part + LANES * vector, __builtin_convertvector(sums[row][vector], F32) * scale);
+                store(product[row] + part + LANES * vector, sum * scale);
             }
     }
 }
 
-static void end_product(int rows, const VrMatrix *matrix, int strip, int first, float product[][VR_STRIP],
-                        Result result) {
+/* Write products of `rows` tokens, `first` and those behind it, with `outputs` outputs, `output` and those behind it. */
+INLINE void end_product(int rows, const int outputs, const VrMatrix *matrix, int output, int first,
+                        float product[][VR_STRIP], Result result) {
     for (int row = 0; row < rows; row++) {
-        float *from = product[row];
+        float *from = product[row], *to = result.to + (first + row) * result.stride;
         if (matrix->bias)
-            for (int place = 0; place < VR_STRIP; place += LANES)
-                store(from + place, load(from + place) + load(matrix->bias + (int64_t)strip * VR_STRIP + place));
-        float *to = result.to + (first + row) * result.stride;
+            for (int place = 0; place < outputs; place += LANES)
+                store(from + place, load(from + place) + load(matrix->bias + output + place));
         if (result.ending == GATE) {
-            to += (int64_t)strip * (VR_STRIP / 2);
-            for (int place = 0; place < VR_STRIP / 2; place += LANES)
-                store(to + place, gelu(load(from + place)) * load(from + VR_STRIP / 2 + place));
+            to += output / 2;
+            for (int place = 0; place < outputs; place += 2 * LANES, to += LANES)
+                store(to, gelu(load(from + place)) * load(from + place + LANES));
             continue;
         }
-        to += (int64_t)strip * VR_STRIP;
-        for (int place = 0; place < VR_STRIP; place += LANES) {
+        to += output;
+        for (int place = 0; place < outputs; place += LANES) {
             F32 value = load(from + place);
             if (result.ending == ADD) value += load(to + place);
             store(to + place, result.ending == STORE_ACTIVATED ? gelu(value) : value);
@@ -85,8 +88,8 @@ static void end_product(int rows, const VrMatrix *matrix, int strip, int first, 
 #define END_PRODUCTS
 #endif
 
-/* One strip for the tokens from `first` to `last`. Meanwhile the strip `next` places behind it, of this matrix or of the
- * one that lies behind it and is used next, comes from memory: a quarter with each of the first tiles. */
+/* One strip for the tokens from `first` to `last`. Meanwhile the strip `next` places behind it comes from memory, a part
+ * with each tile; behind a matrix's last strip lies the matrix that is used next. */
 static void multiply(const VrMatrix *matrix, int strip, int next, Operand x, int first, int last, Result result) {
     float product[BLOCK_ROWS][VR_STRIP];
     int64_t bytes = (int64_t)matrix->inputs * VR_STRIP;
@@ -101,7 +104,7 @@ static void multiply(const VrMatrix *matrix, int strip, int next, Operand x, int
     for (; first < last; first += VR_TILE_ROWS, ahead.from += bytes / tiles) {
         int rows = last - first < VR_TILE_ROWS ? last - first : VR_TILE_ROWS;
         WITH_ROWS(rows, multiply_strip(ROWS, matrix, strip, x, first, ahead, product))
-        end_product(rows, matrix, strip, first, product, result);
+        end_product(rows, VR_STRIP, matrix, strip * VR_STRIP, first, product, result);
     }
 }
 

@@ -9,7 +9,7 @@
 #include "forward.h"
 #include "vectors.h"
 
-#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+#if defined(__AVX2__)
 #include <immintrin.h>
 #elif defined(__ARM_FEATURE_DOTPROD)
 #include <arm_neon.h>
@@ -21,11 +21,11 @@
 #define TILE_VECTORS 1
 #endif
 
-/* What is added to int8 activations: x86 multiplies unsigned by signed bytes, ARM signed by signed. */
-#if defined(__ARM_FEATURE_DOTPROD)
-#define ACTIVATION_OFFSET 0
-#else
+/* What is added to int8 activations: VNNI multiplies unsigned by signed bytes, ARM signed by signed. */
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
 #define ACTIVATION_OFFSET 128
+#else
+#define ACTIVATION_OFFSET 0
 #endif
 
 /* sums[i] += the product of 4 activations and the 4 weights of output i, exactly. */
@@ -41,6 +41,15 @@ INLINE I32 dot(I32 sums, int32_t activations, const int8_t *weights) {
     result.lo = _mm256_dpbusd_avx_epi32((__m256i)sums.lo, a, low);
     result.hi = _mm256_dpbusd_avx_epi32((__m256i)sums.hi, a, high);
     return result;
+#elif defined(__AVX2__)
+    /* |a| times b with the sign of a. Neither is ever -128, so that two products fit into 16 bits. */
+    __m256i a = _mm256_set1_epi32(activations), size = _mm256_abs_epi8(a), ones = _mm256_set1_epi16(1);
+    __m256i low = _mm256_sign_epi8(_mm256_loadu_si256((const __m256i *)weights), a);
+    __m256i high = _mm256_sign_epi8(_mm256_loadu_si256((const __m256i *)(weights + 32)), a);
+    I32 result;
+    result.lo = sums.lo + (I32x8)_mm256_madd_epi16(_mm256_maddubs_epi16(size, low), ones);
+    result.hi = sums.hi + (I32x8)_mm256_madd_epi16(_mm256_maddubs_epi16(size, high), ones);
+    return result;
 #elif defined(__ARM_FEATURE_DOTPROD)
     int8x16_t a = vreinterpretq_s8_s32(vdupq_n_s32(activations));
     int32x4_t parts[4];
@@ -49,7 +58,7 @@ INLINE I32 dot(I32 sums, int32_t activations, const int8_t *weights) {
     memcpy(&sums, parts, sizeof parts);
     return sums;
 #else
-#error "an instruction set with a dot product of bytes is needed"
+#error "no instructions for a dot product of bytes"
 #endif
 }
 
@@ -70,12 +79,13 @@ INLINE int32_t four_bytes(const uint8_t *from) {
     return word;
 }
 
-/* sums[row][vector] = offsets + activations x weights; `activations` has a row every `stride` bytes. */
+/* sums[row * TILE_VECTORS + vector] = offsets + activations x weights; `activations` has a row every `stride` bytes. */
 INLINE void integer_tile(const int rows, const uint8_t *activations, int64_t stride, const int8_t *weights,
-                         const int32_t *offsets, int inputs, Ahead ahead, I32 sums[VR_TILE_ROWS][TILE_VECTORS]) {
+                         const int32_t *offsets, int inputs, Ahead ahead, I32 *sums) {
     for (int row = 0; row < rows; row++)
         for (int vector = 0; vector < TILE_VECTORS; vector++)
-            sums[row][vector] = ACTIVATION_OFFSET ? load_integers(offsets + LANES * vector) : (I32)(0);
+            sums[row * TILE_VECTORS + vector] =
+                ACTIVATION_OFFSET ? load_integers(offsets + LANES * vector) : (I32)(0);
     for (int input = 0; input < inputs; input += 4, weights += 4 * VR_STRIP) {
         for (int line = 0; line < TILE_VECTORS; line++)
             __builtin_prefetch(weights + NEAR + CACHE_LINE * line, 0, 3);
@@ -85,22 +95,31 @@ INLINE void integer_tile(const int rows, const uint8_t *activations, int64_t str
         for (int row = 0; row < rows; row++) {
             int32_t four = four_bytes(activations + row * stride + input);
             for (int vector = 0; vector < TILE_VECTORS; vector++)
-                sums[row][vector] = dot(sums[row][vector], four, weights + 4 * LANES * vector);
+                sums[row * TILE_VECTORS + vector] =
+                    dot(sums[row * TILE_VECTORS + vector], four, weights + 4 * LANES * vector);
         }
     }
 }
 
-/* sums[row][vector] = a x b over `depth`; `a` has a row every `stride` floats, `b` a row of VR_STRIP floats. */
-INLINE void float_tile(const int rows, const float *a, int64_t stride, const float *b, int depth,
-                       F32 sums[VR_TILE_ROWS][TILE_VECTORS]) {
-    for (int row = 0; row < rows; row++)
-        for (int vector = 0; vector < TILE_VECTORS; vector++) sums[row][vector] = (F32)(0.0f);
-    for (int place = 0; place < depth; place++, b += VR_STRIP)
+/* Where the vectors of a tile's right side stand: the next vector, and the next row, so many floats behind. */
+typedef struct {
+    const float *from;
+    int64_t vector;
+    int64_t row;
+} Columns;
+
+/* sums[row * vectors + vector] = a x b over `depth`; `a` has a row every `stride` floats. */
+INLINE void float_tile(const int rows, const int vectors, const float *a, int64_t stride, Columns b, int depth,
+                       F32 *sums) {
+    for (int sum = 0; sum < rows * vectors; sum++) sums[sum] = (F32)(0.0f);
+    for (int place = 0; place < depth; place++, b.from += b.row)
 #pragma clang loop unroll(full)
         for (int row = 0; row < rows; row++) {
             F32 factor = (F32)(a[row * stride + place]);
-            for (int vector = 0; vector < TILE_VECTORS; vector++)
-                sums[row][vector] = fma16(factor, load(b + LANES * vector), sums[row][vector]);
+#pragma clang loop unroll(full)
+            for (int vector = 0; vector < vectors; vector++)
+                sums[row * vectors + vector] =
+                    fma16(factor, load(b.from + vector * b.vector), sums[row * vectors + vector]);
         }
 }
 

@@ -16,6 +16,7 @@ typedef float F32x8 __attribute__((ext_vector_type(8)));
 typedef float F32x4 __attribute__((ext_vector_type(4)));
 typedef float F32x2 __attribute__((ext_vector_type(2)));
 typedef int32_t I32 __attribute__((ext_vector_type(LANES)));
+typedef int32_t I32x8 __attribute__((ext_vector_type(8)));
 typedef int8_t I8 __attribute__((ext_vector_type(LANES)));
 
 #define INLINE static inline __attribute__((always_inline))
@@ -55,6 +56,27 @@ INLINE float largest(F32 x) {
     float most = x[0];
     for (int lane = 1; lane < LANES; lane++) most = x[lane] > most ? x[lane] : most;
     return most;
+}
+
+/* a0 b0 a1 b1..., of the first halves and of the second. */
+INLINE F32 first_interleaved(F32 a, F32 b) {
+    return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+
+INLINE F32 second_interleaved(F32 a, F32 b) {
+    return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+}
+
+/* Exchange rows and columns: four times, each row is dealt out to two. */
+INLINE void transpose(F32 rows[LANES]) {
+    for (int time = 0; time < 4; time++) {
+        F32 dealt[LANES];
+        for (int row = 0; row < LANES / 2; row++) {
+            dealt[2 * row] = first_interleaved(rows[row], rows[row + LANES / 2]);
+            dealt[2 * row + 1] = second_interleaved(rows[row], rows[row + LANES / 2]);
+        }
+        memcpy(rows, dealt, sizeof dealt);
+    }
 }
 
 /* 1.5 * 2^23: a float of less than 2^22 that is added to it keeps its integer part, rounded to even, in its low bits. */

@@ -10,7 +10,10 @@ from pathlib import Path
 from benchmarks.contenders.definition import Contender
 from benchmarks.contenders.scorer import Ids, Load, Mark, Scorer
 from vibe_router.engines.choice import ENGINE_KINDS
+from vibe_router.engines.native_library import native_problem
 from vibe_router.measurement.cold import ColdRequest
+
+_NATIVE = "native-cpu"
 
 
 class RouterScorer:
@@ -60,6 +63,8 @@ def cold_request(contender: Contender, load: Load, *, prompt: str) -> ColdReques
     """Return what a fresh process of one of these contenders loads."""
     name = contender.key.removeprefix("ours-")
     engine, precision = ("onnx-cpu", name) if contender.artifact else (name, "auto")
+    if contender.key == _native().key:
+        engine, precision = _NATIVE, "int8"
     source = str(load.bundle or load.artifact)
     return ColdRequest(source=source, engine=engine, precision=precision, threads=load.threads, prompt=prompt)
 
@@ -78,6 +83,17 @@ def _without_gpu() -> str | None:
     return cuda_problem()
 
 
+def _prepare_native(checkpoint: Path, target: Path) -> None:
+    """Export `checkpoint` for the native engine into the folder `target`; without proof, as above."""
+    from vibe_router_export.native_export import NativeOptions, export_native
+
+    from vibe_router_export.checkpoint import read_checkpoint
+    from vibe_router_export.onnx_export import ReferenceChoice
+
+    options = NativeOptions(reference=ReferenceChoice.NONE, max_flips=sys.maxsize)
+    export_native(read_checkpoint(checkpoint), target, options=options)
+
+
 def _on_cpu(precision: str, weight_bytes: float, products: str) -> Contender:
     return Contender(
         key=f"ours-{precision}",
@@ -93,6 +109,25 @@ def _on_cpu(precision: str, weight_bytes: float, products: str) -> Contender:
         prepare=partial(_prepare, precision=precision),
         prepare_modules=("onnx", "safetensors"),
         reads=lambda file: (file.kind, file.precision) == ("onnx", precision),
+    )
+
+
+def _native() -> Contender:
+    return Contender(
+        key="ours-native",
+        label="vibe-router native int8",
+        family="ours",
+        settings="Router.load as it is, engine native-cpu",
+        modules=("vibe_router",),
+        libraries=("numpy", "tokenizers"),
+        load=partial(_load, engine=_NATIVE, precision="int8"),
+        weight_bytes=1,
+        products="int8",
+        artifact="bundle-native",
+        prepare=_prepare_native,
+        prepare_modules=("onnx", "safetensors"),
+        reads=lambda file: file.kind == ENGINE_KINDS[_NATIVE],
+        obstacle=native_problem,
     )
 
 
@@ -126,6 +161,7 @@ def _accelerated(
 
 
 CONTENDERS = (
+    _native(),
     _on_cpu("fp32", 4, "fp32"),
     _on_cpu("int8", 1, "int8"),
     # Four bits, and a float32 scale for each 64 of them.

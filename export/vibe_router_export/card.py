@@ -68,14 +68,25 @@ A score is a hint about quality. It is not a privacy or a safety boundary.
 
 ## Parity with PyTorch
 
-{_parity_table(engines)}
-{_kept_matrices(kept)}
+{parity_table(engines)}
+{kept_matrices(kept)}
 `golden.jsonl` holds edge prompts with their ids and the reference's logits; `vibe-router verify` replays them on any
 machine without torch.
 {_training(training_card)}"""
 
 
-def _parity_table(engines: Sequence[EngineFile]) -> str:
+def with_section(card: str, section: str) -> str:
+    """Return the card with the section at its end, in place of one of the same heading."""
+    heading = section.splitlines()[0]
+    start = card.find(f"{heading}\n")
+    if start >= 0:
+        following = card.find("\n## ", start)
+        card = card[:start] + (card[following + 1 :] if following >= 0 else "")
+    return f"{card.rstrip()}\n\n{section}"
+
+
+def parity_table(engines: Sequence[EngineFile]) -> str:
+    """Return a table of what was measured for each of the files, and against what."""
     rows = []
     for engine in engines:
         if engine.parity is None:
@@ -97,7 +108,8 @@ def _parity_table(engines: Sequence[EngineFile]) -> str:
     return header + "\n".join(rows) + against
 
 
-def _kept_matrices(kept: Iterable[tuple[str, KeptMatrix]]) -> str:
+def kept_matrices(kept: Iterable[tuple[str, KeptMatrix]]) -> str:
+    """Return a list of (file, matrix that it holds in a higher precision), or nothing."""
     lines = [f"- `{file}` keeps `{one.name}` in {one.precision.value}: {one.reason}.\n" for file, one in kept]
     return "\n" + "".join(lines) if lines else ""
 

@@ -13,12 +13,13 @@ def build_app() -> typer.Typer:
     from vibe_router_export.commands.coreml import coreml
     from vibe_router_export.commands.inspect import inspect
     from vibe_router_export.commands.lint import lint
+    from vibe_router_export.commands.native import native
     from vibe_router_export.commands.onnx import onnx
     from vibe_router_export.commands.verify import verify
 
     app = typer.Typer(name="router-export", no_args_is_help=True, pretty_exceptions_enable=False)
     app.callback()(_describe)
-    for command in (onnx, coreml, lint, verify, inspect, checkpoint):
+    for command in (onnx, native, coreml, lint, verify, inspect, checkpoint):
         app.command()(command)
     return app
 

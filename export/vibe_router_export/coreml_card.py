@@ -37,13 +37,3 @@ Checked without a Mac, by interpreting the saved packages with every tensor roun
 
 Speed and placement on Apple hardware have not been measured.
 """
-
-
-def with_section(card: str, section: str) -> str:
-    """Return the card with the section at its end, in place of one of the same heading."""
-    heading = section.splitlines()[0]
-    start = card.find(f"{heading}\n")
-    if start >= 0:
-        following = card.find("\n## ", start)
-        card = card[:start] + (card[following + 1 :] if following >= 0 else "")
-    return f"{card.rstrip()}\n\n{section}"

@@ -9,19 +9,15 @@ from __future__ import annotations
 import importlib.metadata
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from vibe_router.bundle import Bundle, open_bundle
-from vibe_router.calibration.copy import copy_files
 from vibe_router.errors import UsageError, VibeRouterError
 from vibe_router.events import ProgressCallback
-from vibe_router.manifest import MANIFEST_NAME, EngineFile, Manifest, dump_manifest, parse_manifest
-from vibe_router.staging import staged_folder
-from vibe_router.tokenizer import PromptTokenizer
-from vibe_router_export.assemble import hash_files
+from vibe_router.manifest import EngineFile, Manifest
+from vibe_router_export.bundle_addition import Addition, addition, open_existing
 from vibe_router_export.checkpoint import Checkpoint
-from vibe_router_export.coreml_card import coreml_section, with_section
+from vibe_router_export.coreml_card import coreml_section
 from vibe_router_export.coreml_gate import CoreMLParity, gate_packages
 from vibe_router_export.coreml_lint import LintReport, lint
 from vibe_router_export.coreml_options import Layout, Target, WeightFormat
@@ -29,9 +25,7 @@ from vibe_router_export.coreml_package import write_packages
 from vibe_router_export.fold import fold_temperature
 from vibe_router_export.half_precision import HalfPrecisionFolds, choose_residual_scale, fold_for_half_precision
 from vibe_router_export.mil_interpreter.package import read_package
-from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
-from vibe_router_export.proof import ProofCases, collect_cases
-from vibe_router_export.reference import Reference, reference_available
+from vibe_router_export.onnx_export import ReferenceChoice
 from vibe_router_export.residual_scale import measured_norm_inputs
 
 
@@ -81,24 +75,23 @@ def export_coreml(
             hint="for example --lengths 64,128,256,512",
         )
     file = _bundle_file(options.target, options.weight_format)
-    existing = (
-        _open_existing(bundle, checkpoint, file, longest=lengths[-1], overwrite=options.overwrite)
-        if bundle.exists()
-        else None
-    )
-    with staged_folder(bundle, replace=MANIFEST_NAME if existing else None) as staged:
-        if existing:
-            copy_files(existing, staged)
-            proof = _collect(checkpoint, staged, options, max_tokens=lengths[-1], progress=progress)
-        else:
-            settings = ExportOptions(
-                max_tokens=lengths[-1], reference=options.reference, prompts=options.prompts, overwrite=True
-            )
-            proof = export_onnx(checkpoint, staged, options=settings, progress=progress).proof
-        exported = _add(checkpoint, staged, file, lengths, proof=proof, options=options)
-        if existing and open_bundle(bundle).manifest != existing.manifest:
-            raise UsageError(f"{bundle} was changed meanwhile", hint="nothing was written; run the command again")
-    return exported
+    existing = open_existing(bundle, checkpoint, file, overwrite=options.overwrite)
+    if existing is not None and existing.manifest.max_tokens != lengths[-1]:
+        max_tokens = existing.manifest.max_tokens
+        raise UsageError(
+            f"the longest length is {lengths[-1]}, the bundle's prompts have up to {max_tokens} tokens",
+            hint=f"let the lengths end with {max_tokens}",
+        )
+    with addition(
+        checkpoint,
+        bundle,
+        existing,
+        max_tokens=lengths[-1],
+        reference=options.reference,
+        prompts=options.prompts,
+        progress=progress,
+    ) as added:
+        return _add(checkpoint, added, file, lengths, options=options)
 
 
 def _bundle_file(target: Target, weight_format: WeightFormat) -> str:
@@ -107,40 +100,16 @@ def _bundle_file(target: Target, weight_format: WeightFormat) -> str:
     return f"coreml/VibeRouter{suffix}.mlpackage" if target is Target.MACOS15 else f"coreml/macos14{suffix}"
 
 
-def _open_existing(bundle: Path, checkpoint: Checkpoint, file: str, *, longest: int, overwrite: bool) -> Bundle:
-    opened = open_bundle(bundle)
-    max_tokens = opened.manifest.max_tokens
-    if opened.manifest.provenance.checkpoint_sha256 != checkpoint.sha256:
-        raise UsageError(
-            f"{bundle} was exported from another checkpoint ({opened.manifest.provenance.checkpoint})",
-            hint="choose another place",
-        )
-    if any(engine.file == file for engine in opened.manifest.engines) and not overwrite:
-        raise UsageError(f"{bundle} has {file} already", hint="choose another place, or replace it with --force")
-    if longest != max_tokens:
-        raise UsageError(
-            f"the longest length is {longest}, the bundle's prompts have up to {max_tokens} tokens",
-            hint=f"let the lengths end with {max_tokens}",
-        )
-    return opened
-
-
 def _add(
-    checkpoint: Checkpoint,
-    staged: Path,
-    file: str,
-    lengths: list[int],
-    *,
-    proof: ProofCases,
-    options: CoreMLOptions,
+    checkpoint: Checkpoint, added: Addition, file: str, lengths: list[int], *, options: CoreMLOptions
 ) -> CoreMLExported:
-    manifest = open_bundle(staged).manifest
+    manifest, proof = added.manifest, added.proof
     weights = fold_temperature(checkpoint.weights, manifest.calibration.temperature)
     prompts = [case.ids for case in proof.cases]
     scale = choose_residual_scale(measured_norm_inputs(weights, prompts).sum_of_squares)
     weights = fold_for_half_precision(weights, HalfPrecisionFolds(residual_scale=scale))
 
-    place = staged / file
+    place = added.folder / file
     shutil.rmtree(place, ignore_errors=True)
     folder = place.parent if options.target is Target.MACOS15 else place
     folder.mkdir(parents=True, exist_ok=True)
@@ -167,42 +136,9 @@ def _add(
 
     proven = parity.half.numbers if proof.reference is not None else None
     entry = EngineFile(kind="coreml", file=file, precision=options.weight_format.value, parity=proven)
-    kept = [engine for engine in manifest.engines if engine.file != file]
-    card = staged / "README.md"
     section = coreml_section(file, lengths, parity, target=options.target)
-    card.write_text(with_section(card.read_text("utf-8"), section), encoding="utf-8")
-    versions = dict(manifest.provenance.versions) | {"coremltools": importlib.metadata.version("coremltools")}
-    changed = replace(
-        manifest,
-        engines=(*kept, entry),
-        files=hash_files(staged),
-        provenance=replace(manifest.provenance, versions=versions),
-    )
-    text = dump_manifest(changed)
-    checked = parse_manifest(text)
-    (staged / MANIFEST_NAME).write_text(text, encoding="utf-8")
-    return CoreMLExported(checked, file, parity, scale, placement)
-
-
-def _collect(
-    checkpoint: Checkpoint,
-    staged: Path,
-    options: CoreMLOptions,
-    *,
-    max_tokens: int,
-    progress: ProgressCallback | None,
-) -> ProofCases:
-    wanted = options.reference
-    without = wanted is ReferenceChoice.NONE or (wanted is ReferenceChoice.AUTO and not reference_available())
-    return collect_cases(
-        checkpoint,
-        PromptTokenizer((staged / "tokenizer.json").read_bytes(), max_tokens=max_tokens),
-        # Not kept in a variable: its memory is free again when the packages are written.
-        reference=None if without else Reference(checkpoint),
-        prompts=options.prompts,
-        max_tokens=max_tokens,
-        progress=progress,
-    )
+    versions = {"coremltools": importlib.metadata.version("coremltools")}
+    return CoreMLExported(added.enter(entry, section=section, versions=versions), file, parity, scale, placement)
 
 
 def _check_placement(placement: Sequence[LintReport]) -> None:

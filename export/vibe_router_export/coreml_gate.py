@@ -16,8 +16,8 @@ from vibe_router.policy import LOW_PRECISION_BAND
 from vibe_router_export.coreml_options import WeightFormat
 from vibe_router_export.mil_interpreter.arithmetic import Rounding
 from vibe_router_export.mil_interpreter.program import InterpretedProgram
-from vibe_router_export.parity import HALF_PRECISION_P_DIFFERENCE, Case, Limits, ParityReport, gate, measure
-from vibe_router_export.proof import ProofCases
+from vibe_router_export.parity import HALF_PRECISION_P_DIFFERENCE, Case, Limits, ParityReport, gate
+from vibe_router_export.proof import ProofCases, compare
 
 _LIMITS = Limits(logit_difference=math.inf, band=LOW_PRECISION_BAND)
 _LARGEST_P_DIFFERENCE = HALF_PRECISION_P_DIFFERENCE
@@ -56,9 +56,9 @@ def gate_packages(
         ParityError: they do not, or a score is not finite.
     """
     chosen = list(proof.cases) if every_prompt else _some(proof)
-    half = _judge(packages, Rounding.HALF, chosen, file, manifest, proof.reference)
+    half = _judge(packages, Rounding.HALF, chosen, file, manifest, proof.name())
     gate(half, _LIMITS, temperature=manifest.calibration.temperature)
-    pessimistic = _judge(packages, Rounding.PESSIMISTIC, _few(proof.cases), file, manifest, proof.reference)
+    pessimistic = _judge(packages, Rounding.PESSIMISTIC, _few(proof.cases), file, manifest, proof.name())
     if weight_format is WeightFormat.FP16:
         numbers, rough = half.numbers, pessimistic.numbers
         _check_difference(numbers.max_abs_probability_difference, _LARGEST_P_DIFFERENCE, "fp16")
@@ -83,7 +83,7 @@ def _judge(
     cases: Sequence[Case],
     file: str,
     manifest: Manifest,
-    reference: str | None,
+    reference: str,
 ) -> ParityReport:
     try:
         engine = CoreMLEngine(
@@ -93,15 +93,7 @@ def _judge(
             precision=WeightFormat.FP16.value,
             pad_token_id=manifest.pad_token_id,
         )
-        return measure(
-            engine,
-            cases,
-            temperature=manifest.calibration.temperature,
-            thresholds=manifest.thresholds,
-            pad_token_id=manifest.pad_token_id,
-            reference=reference or "numpy",
-            band=_LIMITS.band,
-        )
+        return compare(manifest, engine, cases, reference=reference, band=_LIMITS.band)
     except EngineError as error:
         raise ParityError(f"in {rounding.value} fp16, {error.message}", hint=_HINT) from error
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from vibe_router_export.coreml_export import CoreMLExported
 from vibe_router_export.coreml_lint import ASSUMED_FLOPS_PER_SECOND, LintReport
+from vibe_router_export.report import has_parity, verdict
 
 
 def coreml_summary(bundle: Path, exported: CoreMLExported) -> dict[str, Any]:
@@ -19,7 +20,7 @@ def coreml_summary(bundle: Path, exported: CoreMLExported) -> dict[str, Any]:
         "bytes": _bytes(exported),
         "temperature": exported.manifest.calibration.temperature,
         "residual_scale": exported.residual_scale,
-        "proven": _proven(exported),
+        "proven": has_parity(exported.manifest, exported.file),
         "parity": asdict(exported.parity.half.numbers),
         "pessimistic_parity": asdict(exported.parity.pessimistic.numbers),
         "worst_prompt": exported.parity.half.worst.prompt,
@@ -30,11 +31,11 @@ def coreml_summary(bundle: Path, exported: CoreMLExported) -> dict[str, Any]:
 def coreml_text(bundle: Path, exported: CoreMLExported) -> str:
     """Return an export's result for people."""
     numbers, rough = exported.parity.half.numbers, exported.parity.pessimistic.numbers
-    verdict = "proven" if _proven(exported) else "unproven: install vibe-router[reference] and export again"
+    proven = verdict(proven=has_parity(exported.manifest, exported.file))
     return (
         f"{bundle}: {exported.file}, {_bytes(exported) / 1e6:.1f} MB\n"
         f"residual     scaled by {exported.residual_scale:g}\n"
-        f"parity       {verdict}\n"
+        f"parity       {proven}\n"
         f"             {numbers.prompts} prompts, interpreted in fp16, against {numbers.reference}\n"
         f"             max |dlogit| {numbers.max_abs_logit_difference:.2e}   "
         f"max |dp| {numbers.max_abs_probability_difference:.2e}   decision flips {numbers.flips} "
@@ -81,7 +82,3 @@ def lint_text(report: LintReport) -> str:
 def _bytes(exported: CoreMLExported) -> int:
     files = exported.manifest.files.items()
     return sum(entry.bytes for name, entry in files if name.startswith(f"{exported.file}/"))
-
-
-def _proven(exported: CoreMLExported) -> bool:
-    return any(engine.file == exported.file and engine.parity is not None for engine in exported.manifest.engines)

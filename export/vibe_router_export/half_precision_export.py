@@ -17,7 +17,7 @@ from vibe_router.policy import sigmoid
 from vibe_router_export.emit.numpy_half import evaluate_half
 from vibe_router_export.emit.onnx_half import build_half_precision_onnx
 from vibe_router_export.half_precision import HalfPrecisionFolds, choose_peak_scale, fold_for_half_precision
-from vibe_router_export.low_precision import LowPrecisionExporter, LowPrecisionGraph
+from vibe_router_export.low_precision import LowPrecisionExporter, LowPrecisionFile
 from vibe_router_export.onnx_file import write_onnx
 from vibe_router_export.parity import HALF_PRECISION_P_DIFFERENCE, Case, gate
 from vibe_router_export.quantize import Precision
@@ -29,7 +29,7 @@ _ROUNDED_PROMPTS = 8
 _HINT = "nothing was written; this checkpoint does not survive fp16 as it is"
 
 
-def export_half_precision(exporter: LowPrecisionExporter, path: Path, *, file: str) -> LowPrecisionGraph:
+def export_half_precision(exporter: LowPrecisionExporter, path: Path, *, file: str) -> LowPrecisionFile:
     """Write a graph in fp16 to `path`; `file` is its name in the bundle.
 
     Raises:
@@ -49,7 +49,7 @@ def export_half_precision(exporter: LowPrecisionExporter, path: Path, *, file: s
     finally:
         engine.close()
     gate(report, exporter.limits, temperature=exporter.temperature)
-    return LowPrecisionGraph(Precision.FP16, file, report, ())
+    return LowPrecisionFile(Precision.FP16, file, report, ())
 
 
 def _check_roundings(weights: ModernBertWeights, cases: Sequence[Case], *, temperature: float) -> None:

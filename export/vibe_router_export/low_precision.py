@@ -1,48 +1,40 @@
-"""A graph in low precision that decides as the fp32 graph does: plan, emit, measure, and keep exact what must be.
+"""A file in low precision that decides as the fp32 graph does: plan, write, measure, and keep exact what must be.
 
-First the matrices whose input spikes are kept out of plain int8. If decisions still flip, the matrices that move the
-logit most go up, twice as many each time, until none flips or it would no longer be low precision: from int4 to int8,
-from int8 to int8 in blocks, and the first of those to fp32.
+If decisions flip, the matrices that move the logit most go up in precision, twice as many each time, until none flips
+or it would no longer be low precision. What goes up how far, and what a file is, say recipes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vibe_router.batching import pad
-from vibe_router.engines.onnx import OnnxCpuEngine
 from vibe_router.engines.protocol import Engine
 from vibe_router.errors import ParityError
 from vibe_router.events import ProgressCallback
-from vibe_router_export.emit.onnx_graph import build_onnx
-from vibe_router_export.onnx_file import remove_onnx, write_onnx
 from vibe_router_export.parity import Case, Limits, ParityReport, failure
-from vibe_router_export.quantize import MatrixFormat, Precision, PrecisionPlan, lowered
+from vibe_router_export.quantize import MatrixFormat, Precision, PrecisionPlan
 from vibe_router_export.sensitivity import Sensitivity, rank_by_effect
-from vibe_router_export.spikes import input_ranges
 from vibe_router_export.weights import ModernBertWeights
 
 Judge = Callable[[Engine, Sequence[Case]], ParityReport]
-"""Compare a graph with the reference."""
+"""Compare an engine with the reference."""
 
-# Prompts to look for spikes with, and to rank matrices with: the model runs once on the former and once a matrix on
-# the latter, in numpy.
-_CALIBRATION_PROMPTS, _CALIBRATION_TOKENS = 64, 128
+# Prompts to rank matrices with: the model runs on them once a matrix, in numpy.
 _RANKING_PROMPTS, _RANKING_TOKENS = 8, 48
-# With more than this share of the matrices one precision up, files and times are nearer to those of that one. int8 in
-# blocks is no precision of its own: a matrix is a thirtieth larger and takes half as long again.
-_MOST_KEPT = 0.25
+MOST_KEPT = 0.25
+"""With more than this share of the matrices one precision up, files and times are nearer to those of that one."""
 
 
 @dataclass(frozen=True)
 class KeptMatrix:
-    """A matrix in a higher precision than its graph's, and why."""
+    """A matrix in a higher precision than its file's, and why."""
 
     name: str
     precision: MatrixFormat
@@ -50,7 +42,7 @@ class KeptMatrix:
 
 
 @dataclass(frozen=True)
-class LowPrecisionGraph:
+class LowPrecisionFile:
     """What was written to `file`, and the comparison that allowed it."""
 
     precision: Precision
@@ -59,9 +51,38 @@ class LowPrecisionGraph:
     kept: tuple[KeptMatrix, ...]
 
 
+class Recipe(Protocol):
+    """One kind of file in low precision."""
+
+    @property
+    def name(self) -> str:
+        """What an error calls it."""
+
+    @property
+    def precision(self) -> Precision:
+        """What the manifest calls its precision."""
+
+    def plan(self, weights: ModernBertWeights) -> PrecisionPlan:
+        """Return the plan in which everything that can be low is."""
+
+    def kept_at_first(self, plan: PrecisionPlan) -> list[KeptMatrix]:
+        """Return what goes up before anything is measured."""
+
+    def ladder(
+        self, weights: ModernBertWeights, plan: PrecisionPlan, ranking: Sequence[Sensitivity]
+    ) -> Iterator[list[KeptMatrix]]:
+        """Yield which matrices of `plan` go up and how far, ever more, if decisions flip."""
+
+    def write(self, weights: ModernBertWeights, plan: PrecisionPlan, path: Path, *, max_tokens: int) -> None:
+        """Write the file, in place of an earlier attempt's."""
+
+    def open(self, path: Path, *, file: str) -> Engine:
+        """Return the engine that runs the file in an application."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LowPrecisionExporter:
-    """Everything that graphs of one bundle have in common.
+    """Everything that files of one bundle have in common.
 
     `weights` have the temperature folded in; `cases` are what `judge` compares on.
     """
@@ -74,27 +95,25 @@ class LowPrecisionExporter:
     temperature: float
     progress: ProgressCallback | None = None
 
-    def export(self, precision: Precision, path: Path, *, file: str) -> LowPrecisionGraph:
-        """Write a graph to `path`; `file` is its name in the bundle.
+    def export(self, recipe: Recipe, path: Path, *, file: str) -> LowPrecisionFile:
+        """Write a file to `path`; `file` is its name in the bundle.
 
         Raises:
-            ParityError: no graph of this precision decides as the reference does.
+            ParityError: no file of this kind decides as the reference does.
         """
-        attempt = _Attempt(self, precision, path, file)
-        plan = lowered(self.weights, precision)
-        kept = [matrix for matrix in self._spiking if plan[matrix.name] is MatrixFormat.INT8]
+        attempt = _Attempt(self, recipe, path, file)
+        plan = recipe.plan(self.weights)
+        kept = recipe.kept_at_first(plan)
         report = attempt(plan, kept, self.cases)
         error = failure(report, self.limits, temperature=self.temperature)
         if error is not None:
             report, kept = self._remedied(attempt, plan, kept, report, error)
-        return LowPrecisionGraph(precision, file, report, tuple(kept))
+        return LowPrecisionFile(recipe.precision, file, report, tuple(kept))
 
-    @cached_property
-    def _spiking(self) -> list[KeptMatrix]:
-        """The matrices whose input spikes."""
-        sequences = self._some_sequences(_CALIBRATION_PROMPTS, _CALIBRATION_TOKENS)
-        ranges = input_ranges(self.weights, sequences, pad_token_id=self.weights.config.pad_token_id)
-        return [KeptMatrix(item.name, MatrixFormat.FP32, str(item)) for item in ranges if item.spiking]
+    def some_sequences(self, count: int, tokens: int) -> list[NDArray[np.int64]]:
+        """Return the ids, int64 [tokens] each, of `count` cases, taken evenly from those of at most `tokens` ids."""
+        short = [case.ids for case in self.cases if len(case.ids) <= tokens]
+        return short[:: max(1, len(short) // count)][:count]
 
     def _remedied(
         self,
@@ -106,12 +125,12 @@ class LowPrecisionExporter:
     ) -> tuple[ParityReport, list[KeptMatrix]]:
         """Put 1, 2, 4... matrices up, largest effect first, until the gate passes."""
         left = {name: precision for name, precision in plan.items() if name not in {one.name for one in kept}}
-        sequences = self._some_sequences(_RANKING_PROMPTS, _RANKING_TOKENS)
+        sequences = self.some_sequences(_RANKING_PROMPTS, _RANKING_TOKENS)
         ids, mask = pad(sequences, pad_token_id=self.weights.config.pad_token_id)
         ranking = rank_by_effect(self.weights, left, ids, mask, progress=self.progress)
         flipped = {flip.prompt for flip in report.flips}
         more: list[KeptMatrix] = []
-        for more in self._ladder(left, ranking):
+        for more in attempt.recipe.ladder(self.weights, left, ranking):
             # The prompts that flipped last time are the likeliest to flip again, and are quickly asked.
             for cases in ([case for case in self.cases if case.prompt in flipped], self.cases):
                 report = attempt(plan, [*kept, *more], cases)
@@ -122,66 +141,39 @@ class LowPrecisionExporter:
             else:
                 return report, [*kept, *more]
         raise ParityError(
-            f"no {attempt.precision.value} graph passes: with {len(kept) + len(more)} of {len(plan)} matrices in a "
+            f"no {attempt.recipe.name} passes: with {len(kept) + len(more)} of {len(plan)} matrices in a "
             f"higher precision, {error.message}",
             hint=error.hint,
         )
 
-    def _ladder(self, plan: PrecisionPlan, ranking: Sequence[Sensitivity]) -> Iterator[list[KeptMatrix]]:
-        """Yield which matrices of `plan` go up and how far, ever more: at most a quarter a whole precision."""
-        most = int(_MOST_KEPT * len(ranking))
-        if MatrixFormat.INT4 in plan.values():
-            spiking = {matrix.name for matrix in self._spiking}
-            int8 = {name for name, matrix_format in plan.items() if matrix_format is MatrixFormat.INT8}
-            for count in _doubling(most):
-                yield [
-                    _up(effect, MatrixFormat.FP32 if effect.name in spiking | int8 else MatrixFormat.INT8)
-                    for effect in ranking[:count]
-                ]
-            return
-        # Rows of the embedding table are looked up, not multiplied: there is nothing between int8 and fp32 for them.
-        products = [effect for effect in ranking if effect.name != self.weights.token_embedding.name]
-        for count in _doubling(len(products)):
-            for exact in (0, max(1, min(count // 4, most))):
-                yield [
-                    _up(effect, MatrixFormat.FP32 if place < exact else MatrixFormat.INT8_BLOCKS)
-                    for place, effect in enumerate(products[:count])
-                ]
 
-    def _some_sequences(self, count: int, tokens: int) -> list[NDArray[np.int64]]:
-        """Return the ids of `count` cases, taken evenly from those of at most `tokens` ids."""
-        short = [case.ids for case in self.cases if len(case.ids) <= tokens]
-        return short[:: max(1, len(short) // count)][:count]
-
-
-def _up(effect: Sensitivity, precision: MatrixFormat) -> KeptMatrix:
+def raised(effect: Sensitivity, precision: MatrixFormat) -> KeptMatrix:
+    """Return a matrix that goes up because of its effect on the logit."""
     return KeptMatrix(effect.name, precision, str(effect))
 
 
-@dataclass(frozen=True)
-class _Attempt:
-    """Emit a graph and compare it; a later attempt replaces the file of an earlier one."""
-
-    exporter: LowPrecisionExporter
-    precision: Precision
-    path: Path
-    file: str
-
-    def __call__(self, plan: PrecisionPlan, kept: Sequence[KeptMatrix], cases: Sequence[Case]) -> ParityReport:
-        tried = {**plan, **{matrix.name: matrix.precision for matrix in kept}}
-        remove_onnx(self.path)
-        graph = build_onnx(self.exporter.weights, max_tokens=self.exporter.max_tokens, plan=tried)
-        write_onnx(graph, self.path)
-        engine = OnnxCpuEngine(self.path, file=self.file, precision=self.precision.value)
-        try:
-            return self.exporter.judge(engine, cases)
-        finally:
-            engine.close()
-
-
-def _doubling(most: int) -> list[int]:
+def doubling(most: int) -> list[int]:
     """Return 1, 2, 4... up to `most`, and `most` itself; at least 1."""
     counts = [1]
     while counts[-1] < most:
         counts.append(min(2 * counts[-1], most))
     return counts
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """Write a file and compare it; a later attempt replaces the file of an earlier one."""
+
+    exporter: LowPrecisionExporter
+    recipe: Recipe
+    path: Path
+    file: str
+
+    def __call__(self, plan: PrecisionPlan, kept: Sequence[KeptMatrix], cases: Sequence[Case]) -> ParityReport:
+        tried = {**plan, **{matrix.name: matrix.precision for matrix in kept}}
+        self.recipe.write(self.exporter.weights, tried, self.path, max_tokens=self.exporter.max_tokens)
+        engine = self.recipe.open(self.path, file=self.file)
+        try:
+            return self.exporter.judge(engine, cases)
+        finally:
+            engine.close()

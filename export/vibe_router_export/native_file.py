@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -10,9 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vibe_router.engines.native import NativeEngine
+from vibe_router.engines.native_library import Instructions
 from vibe_router.errors import CheckpointError
 from vibe_router.native_format import (
     FORMAT,
+    GATED,
     GROUP,
     STRIP,
     NativeArchitecture,
@@ -25,12 +29,14 @@ from vibe_router.native_format import (
 )
 from vibe_router_export.config import Pooling
 from vibe_router_export.emit.rope import rope_tables
-from vibe_router_export.quantize import int8_rows
+from vibe_router_export.quantize import Precision, int8_rows
 from vibe_router_export.weights import Array, LayerNorm, Linear, ModernBertWeights
 
 # What x86 adds to int8 activations to make them unsigned, times the weights, is taken off again.
 _ACTIVATION_OFFSET = 128
 _ALIGNMENT = 64
+NATIVE_FILE = "native/model_int8.safetensors"
+"""Where a bundle keeps it."""
 
 
 def native_architecture(
@@ -87,6 +93,23 @@ def write_native(weights: ModernBertWeights, architecture: NativeArchitecture, p
             file.write(np.ascontiguousarray(value).data)
 
 
+def open_native(
+    path: Path, *, file: str, threads: int | None = None, instructions: Instructions | None = None
+) -> NativeEngine:
+    """Return the engine of a file at `path`; `file` is its name in the bundle.
+
+    `threads` None means all CPUs, `instructions` None the fastest that there are here.
+
+    Raises:
+        EngineUnavailableError: the native engine cannot run here, or not with these instructions.
+        BundleCorruptError: not one of its files.
+        EngineError: not enough memory, or not so many threads.
+    """
+    with path.open("rb") as opened:
+        mapping = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+    return NativeEngine(mapping, file=file, precision=Precision.INT8.value, threads=threads, instructions=instructions)
+
+
 def _header(architecture: NativeArchitecture, expected: dict[str, TensorShape]) -> bytes:
     """Return the length of the description and the description, as safetensors begin; a multiple of 64 bytes."""
     offsets = _offsets(expected)
@@ -108,9 +131,7 @@ def _offsets(expected: dict[str, TensorShape]) -> dict[str, tuple[int, int]]:
     return offsets
 
 
-def _tensors(
-    weights: ModernBertWeights, architecture: NativeArchitecture
-) -> Iterator[tuple[str, NDArray[np.generic]]]:
+def _tensors(weights: ModernBertWeights, architecture: NativeArchitecture) -> Iterator[tuple[str, NDArray[np.generic]]]:
     """Yield every tensor of the file."""
     exact = set(architecture.exact)
     table = weights.token_embedding
@@ -145,7 +166,9 @@ def _norm(norm: LayerNorm | None) -> Iterator[tuple[str, Array]]:
                 yield parameter.name, parameter.value
 
 
-def _matrix(linear: Linear, exact: Collection[str], *, gated: bool = False) -> Iterator[tuple[str, NDArray[np.generic]]]:
+def _matrix(
+    linear: Linear, exact: Collection[str], *, gated: bool = False
+) -> Iterator[tuple[str, NDArray[np.generic]]]:
     name = linear.weight.name
     weight = _beside_gates(linear.weight.value) if gated else linear.weight.value
     if name in exact:
@@ -163,11 +186,9 @@ def _matrix(linear: Linear, exact: Collection[str], *, gated: bool = False) -> I
 
 
 def _beside_gates(rows: Array) -> Array:
-    """Bring 32 rows of the first half and the 32 of the second that gate them together."""
-    half = STRIP // 2
-    return np.ascontiguousarray(
-        rows.reshape(2, len(rows) // STRIP, half, *rows.shape[1:]).swapaxes(0, 1).reshape(rows.shape)
-    )
+    """Bring 16 rows of the first half and the 16 of the second that gate them together."""
+    groups = len(rows) // (2 * GATED)
+    return np.ascontiguousarray(rows.reshape(2, groups, GATED, *rows.shape[1:]).swapaxes(0, 1).reshape(rows.shape))
 
 
 def int8_strips(values: NDArray[np.int8]) -> NDArray[np.int8]:

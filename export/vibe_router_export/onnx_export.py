@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
-from vibe_router.bundle import open_bundle
-from vibe_router.engines.choice import choose_engine
 from vibe_router.engines.onnx import OnnxCpuEngine
 from vibe_router.engines.protocol import Engine
 from vibe_router.events import ProgressCallback
@@ -23,9 +21,10 @@ from vibe_router_export.emit.onnx_graph import build_onnx
 from vibe_router_export.fold import centre_residual, fold_temperature
 from vibe_router_export.golden import dump_golden
 from vibe_router_export.half_precision_export import export_half_precision
-from vibe_router_export.low_precision import LowPrecisionExporter, LowPrecisionGraph
+from vibe_router_export.low_precision import LowPrecisionExporter, LowPrecisionFile
+from vibe_router_export.low_precision_onnx import OnnxRecipe, spiking_matrices
 from vibe_router_export.onnx_file import remove_onnx, write_onnx
-from vibe_router_export.parity import FP32_LIMITS, Case, Limits, ParityReport, gate, limits_for, measure
+from vibe_router_export.parity import FP32_LIMITS, Case, ParityReport, gate, limits_for, measure
 from vibe_router_export.proof import ProofCases, collect_cases, score_with_graph, spread
 from vibe_router_export.quantize import Precision
 from vibe_router_export.reference import Reference, reference_available
@@ -75,7 +74,7 @@ class Exported:
     manifest: Manifest
     report: ParityReport
     proof: ProofCases
-    low_precision: tuple[LowPrecisionGraph, ...] = ()
+    low_precision: tuple[LowPrecisionFile, ...] = ()
 
 
 def export_onnx(
@@ -117,7 +116,7 @@ def export_onnx(
             checkpoint,
             tokenizer,
             # Not kept in a variable: its memory is free again when the session is made.
-            reference=_load_reference(checkpoint, options.reference),
+            reference=load_reference(checkpoint, options.reference),
             prompts=spread(options.prompts) if low and options.prompts is not None else options.prompts,
             max_tokens=max_tokens,
             progress=progress,
@@ -135,15 +134,13 @@ def export_onnx(
             )
 
         fp32 = OnnxCpuEngine(model, file=MODEL_FILE, precision=Precision.FP32.value)
-        report = compare(fp32, proof.cases, proof.reference or "numpy", FP32_LIMITS.band)
+        report = compare(fp32, proof.cases, proof.name(), FP32_LIMITS.band)
         gate(report, FP32_LIMITS, temperature=temperature)
         further = proof.left_out(options.prompts or ())
         more = score_with_graph(fp32, tokenizer, further, temperature=temperature, progress=progress)
         fp32.close()
 
-        against = report.numbers.reference
-        if more:
-            against += f" on {len(proof.cases)} prompts, the fp32 graph proven equal to it on {len(more)}"
+        against = proof.name(more)
         exporter = LowPrecisionExporter(
             weights=centred,
             max_tokens=max_tokens,
@@ -156,7 +153,13 @@ def export_onnx(
         half = replace(
             exporter, weights=folded, limits=limits_for(Precision.FP16, band=options.band, max_flips=options.max_flips)
         )
-        graphs = tuple(_export_low(half if one is Precision.FP16 else exporter, one, staged) for one in low)
+        spiking = spiking_matrices(exporter) if set(low) - {Precision.FP16} else ()
+        graphs = tuple(
+            export_half_precision(half, staged / MODEL_FILES[one], file=MODEL_FILES[one])
+            if one is Precision.FP16
+            else exporter.export(OnnxRecipe(one, spiking), staged / MODEL_FILES[one], file=MODEL_FILES[one])
+            for one in low
+        )
         if Precision.FP32 not in options.precisions:
             remove_onnx(model)
         declare_data_files(staged)
@@ -187,15 +190,8 @@ def export_onnx(
     return Exported(manifest, report, proof, graphs)
 
 
-def _export_low(exporter: LowPrecisionExporter, precision: Precision, staged: Path) -> LowPrecisionGraph:
-    file = MODEL_FILES[precision]
-    if precision is Precision.FP16:
-        return export_half_precision(exporter, staged / file, file=file)
-    return exporter.export(precision, staged / file, file=file)
-
-
 def _engine_files(
-    report: ParityReport, graphs: Sequence[LowPrecisionGraph], *, precisions: Collection[Precision], proven: bool
+    report: ParityReport, graphs: Sequence[LowPrecisionFile], *, precisions: Collection[Precision], proven: bool
 ) -> tuple[EngineFile, ...]:
     """Return the manifest's entries, fp32 first where it was asked for."""
     rows = [(MODEL_FILE, Precision.FP32, report)] if Precision.FP32 in precisions else []
@@ -204,48 +200,6 @@ def _engine_files(
         EngineFile(kind="onnx", file=file, precision=precision.value, parity=one.numbers if proven else None)
         for file, precision, one in rows
     )
-
-
-def verify_onnx(
-    checkpoint: Checkpoint,
-    source: str,
-    *,
-    precision: Precision = Precision.FP32,
-    limits: Limits = FP32_LIMITS,
-    prompts: Sequence[str] | None = None,
-    progress: ProgressCallback | None = None,
-) -> ParityReport:
-    """Compare a graph of an existing bundle with PyTorch on this machine.
-
-    Raises:
-        ParityError: they differ.
-        MissingExtraError: torch or transformers is not installed.
-        EngineUnavailableError: the bundle has no graph of this precision.
-        BundleNotFoundError, BundleCorruptError, SchemaError: the bundle cannot be read.
-    """
-    bundle = open_bundle(source)
-    bundle.check()
-    manifest = bundle.manifest
-    engine = choose_engine(bundle, engine="onnx-cpu", precision=precision.value)
-    proof = collect_cases(
-        checkpoint,
-        PromptTokenizer(bundle.read("tokenizer.json"), max_tokens=manifest.max_tokens),
-        reference=Reference(checkpoint),
-        prompts=prompts,
-        max_tokens=manifest.max_tokens,
-        progress=progress,
-    )
-    report = measure(
-        engine,
-        proof.cases,
-        temperature=manifest.calibration.temperature,
-        thresholds=manifest.thresholds,
-        pad_token_id=manifest.pad_token_id,
-        reference=proof.reference or "",
-        band=limits.band,
-    )
-    gate(report, limits, temperature=manifest.calibration.temperature)
-    return report
 
 
 def _calibration(checkpoint: Checkpoint, options: ExportOptions) -> Calibration:
@@ -263,7 +217,12 @@ def _calibration(checkpoint: Checkpoint, options: ExportOptions) -> Calibration:
     return Calibration(temperature=1.0, folded=True, source="not calibrated, the checkpoint states none")
 
 
-def _load_reference(checkpoint: Checkpoint, choice: ReferenceChoice) -> Reference | None:
+def load_reference(checkpoint: Checkpoint, choice: ReferenceChoice) -> Reference | None:
+    """Return what to prove against; None: nothing.
+
+    Raises:
+        MissingExtraError: TRANSFORMERS was asked for and is not installed.
+    """
     if choice is ReferenceChoice.NONE or (choice is ReferenceChoice.AUTO and not reference_available()):
         return None
     return Reference(checkpoint)

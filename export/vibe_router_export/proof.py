@@ -10,12 +10,13 @@ import numpy as np
 from vibe_router.batching import score_alone
 from vibe_router.engines.protocol import Engine
 from vibe_router.events import Progress, ProgressCallback
+from vibe_router.manifest import Manifest
 from vibe_router.tokenizer import PromptTokenizer
 from vibe_router.verify import GoldenPrompt
 from vibe_router_export.checkpoint import Checkpoint
 from vibe_router_export.emit.numpy_values import evaluate
 from vibe_router_export.golden import edge_prompts, mixed_prompts
-from vibe_router_export.parity import Case, check_ids
+from vibe_router_export.parity import Case, ParityReport, check_ids, measure
 from vibe_router_export.reference import Reference
 
 _OTHER_PROMPTS = 240
@@ -42,6 +43,13 @@ class ProofCases:
             )
             for case, truncated in zip(self.cases[: self.golden], self.truncated, strict=False)
         ]
+
+    def name(self, more: Sequence[Case] = ()) -> str:
+        """Return what a report calls the reference; the fp32 graph has scored `more` cases."""
+        name = self.reference or "numpy"
+        return (
+            f"{name} on {len(self.cases)} prompts, the fp32 graph proven equal to it on {len(more)}" if more else name
+        )
 
     def left_out(self, prompts: Sequence[str]) -> list[str]:
         """Return those of `prompts` that are not among the cases."""
@@ -91,6 +99,19 @@ def collect_cases(
         if progress is not None:
             progress(Progress(done, len(every)))
     return ProofCases(tuple(cases), tuple(truncated), len(golden), None if reference is None else reference.name)
+
+
+def compare(manifest: Manifest, engine: Engine, cases: Sequence[Case], *, reference: str, band: float) -> ParityReport:
+    """Return `measure` with the temperature, thresholds and padding of a bundle."""
+    return measure(
+        engine,
+        cases,
+        temperature=manifest.calibration.temperature,
+        thresholds=manifest.thresholds,
+        pad_token_id=manifest.pad_token_id,
+        reference=reference,
+        band=band,
+    )
 
 
 def spread(prompts: Sequence[str]) -> list[str]:

@@ -17,6 +17,8 @@ from vibe_router_export.weights import Array, Linear, ModernBertWeights, Paramet
 
 # -127..127: without -128 a weight and its negative are equally exact.
 _INT8_MAX = 127
+# A token whose largest magnitude is no more than this is rounded to zeros.
+_LEAST_PEAK = np.float32(1e-30)
 # Values of a row that share one scale. With 32, int4's scales alone would be a fifth of the file; in int8, shorter
 # blocks are slower and hardly more exact.
 INT4_BLOCK = 64
@@ -38,12 +40,14 @@ class Precision(Enum):
 class MatrixFormat(Enum):
     """How one matrix is stored and multiplied; its value is its name in reports.
 
-    In int8 and in int8 blocks, activations are rounded to 8 bits as they come: with one scale for the whole tensor,
-    or with one for each block of each token, so that a token with a massive value leaves the others alone.
+    In the three kinds of int8, activations are rounded to 8 bits as they come: with one scale for the whole tensor,
+    with one a token, or with one for each block of each token. With the latter two, a token with a massive value leaves
+    the others alone.
     """
 
     FP32 = "fp32"
     INT8_BLOCKS = "int8 in blocks"
+    INT8_TOKENS = "int8, one scale a token"
     INT8 = "int8"
     INT4 = "int4"
 
@@ -108,6 +112,12 @@ def lowered(weights: ModernBertWeights, precision: Precision) -> PrecisionPlan:
     return {weights.token_embedding.name: MatrixFormat.INT8, **plan}
 
 
+def lowered_by_token(weights: ModernBertWeights) -> PrecisionPlan:
+    """Return the plan of the native engine: encoder linears in int8 with one scale a token, embedding rows int8."""
+    plan = {linear.weight.name: MatrixFormat.INT8_TOKENS for linear in encoder_linears(weights)}
+    return {weights.token_embedding.name: MatrixFormat.INT8, **plan}
+
+
 def int8_rows(weight: Array) -> Int8Rows:
     """Round a float32 matrix to int8, one scale a row (an output channel, or a token's embedding)."""
     scales = _nonzero(np.abs(weight).max(axis=1) / np.float32(_INT8_MAX))
@@ -160,7 +170,7 @@ def restore_int4(blocks: Int4Blocks) -> Array:
 
 def restored(parameter: Parameter, matrix_format: MatrixFormat) -> Array:
     """Return the float32 matrix that is left of a parameter in a format."""
-    if matrix_format is MatrixFormat.INT8:
+    if matrix_format in (MatrixFormat.INT8, MatrixFormat.INT8_TOKENS):
         return restore_int8(int8_rows(parameter.value))
     if matrix_format is MatrixFormat.INT8_BLOCKS:
         return restore_int8_blocks(int8_blocks(parameter.value))
@@ -181,6 +191,18 @@ def round_in_blocks(x: Array) -> Array:
     blocks = _in_blocks(x.reshape(-1, x.shape[-1]), INT8_BLOCK)
     scales = _nonzero(np.abs(blocks).max(axis=2, keepdims=True) / np.float32(_INT8_MAX))
     rounded: Array = (np.rint(blocks / scales) * scales).reshape(len(blocks), -1)[:, : x.shape[-1]].reshape(x.shape)
+    return rounded
+
+
+def round_by_token(x: Array) -> Array:
+    """Return activations [..., columns] as float32 after rounding each token to int8, -127..127.
+
+    With the native engine's own steps, for a quotient rounded otherwise would be another integer now and then: the
+    token is multiplied by 127 / its largest magnitude, and what is left below 1e-30 is 0.
+    """
+    peaks = np.abs(x).max(axis=-1, keepdims=True)
+    inverse = np.float32(_INT8_MAX) / np.where(peaks > _LEAST_PEAK, peaks, np.float32(np.inf))
+    rounded: Array = np.rint(x * inverse) * (peaks / np.float32(_INT8_MAX))
     return rounded
 
 

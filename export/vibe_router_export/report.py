@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vibe_router.manifest import ParityNumbers
+from vibe_router.manifest import Manifest, ParityNumbers
 from vibe_router_export.checkpoint import Checkpoint
-from vibe_router_export.low_precision import LowPrecisionGraph
+from vibe_router_export.low_precision import LowPrecisionFile
 from vibe_router_export.onnx_export import Exported
 from vibe_router_export.weights import expected_shapes
 
@@ -25,16 +25,7 @@ def export_summary(bundle: Path, exported: Exported) -> dict[str, Any]:
         "proven": _proven(exported),
         "parity": asdict(report.numbers),
         "worst_prompt": report.worst.prompt,
-        "low_precision": [
-            {
-                "file": graph.file,
-                "precision": graph.precision.value,
-                "parity": asdict(graph.report.numbers),
-                "worst_prompt": graph.report.worst.prompt,
-                "kept": [asdict(one) | {"precision": one.precision.value} for one in graph.kept],
-            }
-            for graph in exported.low_precision
-        ],
+        "low_precision": [low_precision_summary(graph) for graph in exported.low_precision],
         "bytes": {name: entry.bytes for name, entry in manifest.files.items()},
         "thresholds": {name: asdict(threshold) for name, threshold in manifest.thresholds.items()},
     }
@@ -50,7 +41,7 @@ def export_text(bundle: Path, exported: Exported) -> str:
         parity_text(exported.report.numbers, proven=_proven(exported)),
     ]
     for graph in exported.low_precision:
-        lines += _low_precision_lines(graph)
+        lines += low_precision_lines(graph)
     for profile, threshold in manifest.thresholds.items():
         default = " (default)" if profile == manifest.default_profile else ""
         lines.append(f"{profile:<12} raw {threshold.raw:.4f}  calibrated {threshold.calibrated:.4f}{default}")
@@ -59,16 +50,37 @@ def export_text(bundle: Path, exported: Exported) -> str:
 
 def parity_text(numbers: ParityNumbers, *, proven: bool) -> str:
     """Return a comparison for people; `proven` is False where the reference was not PyTorch."""
-    verdict = "proven" if proven else "unproven: install vibe-router[reference] and export again to prove it"
     return (
-        f"parity       {verdict}\n"
+        f"parity       {verdict(proven=proven)}\n"
         f"             {numbers.prompts} prompts, alone and in padded batches, against {numbers.reference}\n"
         f"             max |dlogit| {numbers.max_abs_logit_difference:.2e}   "
         f"max |dp| {numbers.max_abs_probability_difference:.2e}   decision flips {numbers.flips}"
     )
 
 
-def _low_precision_lines(graph: LowPrecisionGraph) -> list[str]:
+def verdict(*, proven: bool) -> str:
+    """Return in words whether the reference was PyTorch."""
+    return "proven" if proven else "unproven: install vibe-router[reference] and export again to prove it"
+
+
+def has_parity(manifest: Manifest, file: str) -> bool:
+    """Return whether the manifest has figures of a comparison of `file` with PyTorch."""
+    return any(engine.file == file and engine.parity is not None for engine in manifest.engines)
+
+
+def low_precision_summary(written: LowPrecisionFile) -> dict[str, Any]:
+    """Return what was measured for a file in low precision, and what it keeps, as JSON values."""
+    return {
+        "file": written.file,
+        "precision": written.precision.value,
+        "parity": asdict(written.report.numbers),
+        "worst_prompt": written.report.worst.prompt,
+        "kept": [asdict(one) | {"precision": one.precision.value} for one in written.kept],
+    }
+
+
+def low_precision_lines(graph: LowPrecisionFile) -> list[str]:
+    """Return the same for people."""
     numbers = graph.report.numbers
     profiles = ", ".join(f"{name} {count}" for name, count in (numbers.flips_by_profile or {}).items())
     return [

@@ -8,7 +8,7 @@ as the engine reads them, so that the file is mapped and nothing is copied or co
             output; `.offsets` int32 [64 strips], -128 times the sum of an output's weights
     float   [strips, inputs, 64], float32, for the matrices named in `exact` and for the head
 
-In `mlp.Wi` a strip is 32 outputs that GELU activates, then the 32 that gate them.
+In `mlp.Wi` 16 outputs that GELU activates lie before the 16 that gate them, and so on.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ STRIP = 64
 """Outputs of a strip."""
 GROUP = 4
 """Inputs of one output that lie beside each other."""
+GATED = 16
+"""Outputs of `mlp.Wi` that lie beside each other before those that gate them."""
 
 
 class TensorType(Enum):
@@ -88,9 +90,8 @@ class TensorShape:
 def problem(architecture: NativeArchitecture) -> str | None:
     """Return why the engine cannot run such a model, or None."""
     one = architecture
-    if min(one.vocabulary_size, one.hidden_size, one.intermediate_size, one.heads, one.max_tokens) < 1 or not one.layers:
-        return "a size is not positive"
-    if max(one.vocabulary_size, one.hidden_size, one.intermediate_size, one.max_tokens, len(one.layers)) > 2**20:
+    sizes = (one.vocabulary_size, one.hidden_size, one.intermediate_size, one.heads, one.max_tokens, len(one.layers))
+    if min(sizes) < 1 or max(sizes) > 2**20:
         return "a size is out of range"
     if one.hidden_size % STRIP:
         return f"hidden_size {one.hidden_size} is not a multiple of {STRIP}"

@@ -94,9 +94,12 @@ def _rounding_band(bundle: Bundle, engine: Engine) -> float:
     """Return how close to the threshold a score must be for its batch to be able to change the decision.
 
     Rounding differs with the batch: by about 1e-6 in fp32, by far more in int8, whose activation scales are taken over
-    the whole batch. Such prompts are scored again alone, so that batches never change a decision.
+    the whole batch. Such prompts are scored again alone, so that batches never change a decision. The native engine's
+    scores are those of each prompt alone, to the last bit.
     """
     for file in bundle.manifest.engines:
+        if file.file == engine.file and file.kind == "native":
+            return 0.0
         if file.file == engine.file and file.precision != "fp32":
             return max(LOW_PRECISION_BAND, file.parity.band if file.parity else 0.0)
     return _FP32_BAND

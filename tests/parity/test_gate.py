@@ -40,7 +40,7 @@ def scored(checkpoint: Checkpoint) -> ProofCases:
 @pytest.fixture
 def scored_once(scored: ProofCases, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx_export, "collect_cases", lambda *_, **__: scored)
-    monkeypatch.setattr(onnx_export, "_load_reference", lambda *_: None)
+    monkeypatch.setattr(onnx_export, "load_reference", lambda *_: None)
 
 
 def export(checkpoint: Checkpoint, bundle: Path) -> onnx_export.Exported:

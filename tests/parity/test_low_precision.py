@@ -18,7 +18,7 @@ from vibe_router.engines.onnx import OnnxCpuEngine
 from vibe_router.errors import ParityError
 from vibe_router.manifest import Threshold
 from vibe_router.verify import verify
-from vibe_router_export import low_precision
+from vibe_router_export import low_precision_onnx
 from vibe_router_export.checkpoint import Checkpoint, read_checkpoint
 from vibe_router_export.emit.numpy_quantized import evaluate_quantized
 from vibe_router_export.emit.numpy_values import evaluate
@@ -114,8 +114,8 @@ def test_the_spiking_matrix_is_kept_and_reported(remedied: tuple[Path, Exported]
 def test_all_int8_with_a_spike_fails_and_the_ranking_finds_the_same_matrix(
     spiked: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(low_precision, "input_ranges", lambda *_, **__: ())
-    monkeypatch.setattr(low_precision, "_MOST_KEPT", 0.0)
+    monkeypatch.setattr(low_precision_onnx, "input_ranges", lambda *_, **__: ())
+    monkeypatch.setattr(low_precision_onnx, "MOST_KEPT", 0.0)
     # Four layers lose less to one flattened matrix than twenty-two do, so the gate looks closer.
     profiles = {f"above-{step}": step / 40 for step in range(8, 37)}
     options = replace(UNPROVEN, precisions=[Precision.INT8], profiles=profiles, band=0.013)
@@ -124,7 +124,7 @@ def test_all_int8_with_a_spike_fails_and_the_ranking_finds_the_same_matrix(
     assert [one.name for one in graph.kept] == [SPIKING]
     assert "moves the logit" in graph.kept[0].reason
 
-    monkeypatch.setattr(low_precision, "_doubling", lambda _: ())
+    monkeypatch.setattr(low_precision_onnx, "doubling", lambda _: ())
     with pytest.raises(ParityError, match=r"no int8 graph passes: with 0 of 17 matrices in a higher precision"):
         export_onnx(spiked, tmp_path / "refused", options=options)
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
@@ -177,14 +177,14 @@ def test_auto_takes_int8_and_it_verifies(bundle: Path) -> None:
 
 
 def test_an_exported_int8_graph_is_compared_with_pytorch_again(bundle: Path, plain: Checkpoint) -> None:
-    from vibe_router_export.onnx_export import verify_onnx
+    from vibe_router_export.verify import verify_bundle
 
     limits = limits_for(Precision.INT8)
-    report = verify_onnx(plain, str(bundle), precision=Precision.INT8, limits=limits, prompts=PROMPTS[:5])
+    report = verify_bundle(plain, str(bundle), precision=Precision.INT8, limits=limits, prompts=PROMPTS[:5])
     assert "torch" in report.numbers.reference
     assert report.numbers.max_abs_logit_difference > 1e-3
     with pytest.raises(ParityError, match="apart, at most 1e-04 is allowed"):
-        verify_onnx(plain, str(bundle), precision=Precision.INT8, prompts=PROMPTS[:5])
+        verify_bundle(plain, str(bundle), precision=Precision.INT8, prompts=PROMPTS[:5])
 
 
 def test_flips_that_were_let_pass_leave_a_graph_unproven(bundle: Path) -> None:

@@ -103,6 +103,17 @@ def test_documents_are_filled_between_their_markers(tmp_path: Path) -> None:
         fill("<!-- begin colder -->\n<!-- end colder -->", generated)
 
 
+def test_speed_is_told_against_the_native_engine_where_it_was_measured(tmp_path: Path) -> None:
+    write_result(tmp_path / "latency-a.json", result().content())
+    assert "as long as `vibe-router int8`" in sections(read_results(tmp_path))["speed"]
+    native = result()
+    native.add("ours-native", threads=1, tokens=4, seconds=[0.001], logit=1.0)
+    write_result(tmp_path / "latency-b.json", native.content())
+    speed = sections(read_results(tmp_path))["speed"]
+    assert speed.count("How many times as long as") == speed.count("`vibe-router native int8`") == 1
+    assert "| vibe-router int8 | 2.00 |" in speed
+
+
 def test_the_committed_documents_quote_the_committed_results() -> None:
     finished = CliRunner().invoke(build_app(), ["report", "--check"])
     assert finished.exit_code == 0, finished.output

@@ -13,7 +13,8 @@ from vibe_router import Router
 from vibe_router.bundle import open_bundle
 from vibe_router.engines import x86
 from vibe_router.engines.choice import choose_engine
-from vibe_router.engines.onnx import OnnxCpuEngine, _session_options, available_cpus
+from vibe_router.engines.cpus import available_cpus
+from vibe_router.engines.onnx import OnnxCpuEngine, _session_options
 from vibe_router.engines.usage import Usage
 from vibe_router.errors import EngineError, EngineUnavailableError, UsageError
 from vibe_router.manifest import EngineFile, ParityNumbers
@@ -164,7 +165,7 @@ def test_auto_takes_no_low_precision_on_trust_but_a_named_one(tmp_path: Path) ->
     ("options", "hint"),
     [
         ({"engine": "onx-cpu"}, "did you mean 'onnx-cpu'"),
-        ({"engine": "coreml"}, "available here: onnx-cpu"),
+        ({"engine": "coreml"}, "onnx-cpu"),
         ({"precision": "fp23"}, "did you mean 'fp32'"),
         ({"precision": "int8"}, "there are: fp32"),
     ],

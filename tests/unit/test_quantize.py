@@ -19,9 +19,11 @@ from vibe_router_export.quantize import (
     int8_blocks,
     int8_rows,
     lowered,
+    lowered_by_token,
     restore_int4,
     restore_int8,
     restore_int8_blocks,
+    round_by_token,
     round_in_blocks,
 )
 from vibe_router_export.random_checkpoint import random_tensors
@@ -76,6 +78,17 @@ def test_a_spike_spoils_only_its_own_block_of_its_own_token() -> None:
     assert error.reshape(-1)[1:].max() < 0.02
 
 
+def test_a_spike_spoils_only_its_own_token_where_each_has_a_scale() -> None:
+    x = np.random.default_rng(0).standard_normal((2, 3, 100), dtype=np.float32)
+    steps = np.abs(x).max(axis=2, keepdims=True) / np.float32(127)
+    assert (np.abs(round_by_token(x) - x) <= steps * np.float32(0.5001)).all()
+    spiked = x.copy()
+    spiked[0, 0, 3] = 25_000
+    np.testing.assert_array_equal(round_by_token(spiked).reshape(6, 100)[1:], round_by_token(x).reshape(6, 100)[1:])
+    assert (round_by_token(spiked)[0, 0] != 0).sum() == 1
+    assert (round_by_token(np.full((1, 4), 1e-31, np.float32)) == 0).all()
+
+
 def test_a_row_of_zeros_stays_zero() -> None:
     zeros = np.zeros((2, 70), np.float32)
     assert (restore_int8_blocks(int8_blocks(zeros)) == 0).all()
@@ -117,3 +130,5 @@ def test_a_plan_lowers_the_encoder_and_the_embedding_and_nothing_else() -> None:
         assert list(plan) == [linear.weight.name for linear in encoder_linears(weights)]
         assert len(plan) == 4 * len(config.layers)
         assert set(plan.values()) == {matrix_format}
+    by_token = dict.fromkeys(plan, MatrixFormat.INT8_TOKENS)
+    assert lowered_by_token(weights) == {"model.embeddings.tok_embeddings.weight": MatrixFormat.INT8, **by_token}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,18 +10,20 @@ from vibe_router.commands.output import print_json, progress_bar
 from vibe_router.extras import require_extra
 from vibe_router_export.commands.inputs import load, name_leftovers, parse_lengths, read_prompts
 from vibe_router_export.commands.options import (
+    AddedBundleOption,
     CheckpointArgument,
     ForceOption,
     JsonOption,
     PromptsOption,
     ReferenceName,
+    ReferenceOption,
 )
 from vibe_router_export.coreml_options import Layout, Target, WeightFormat, quiet_coremltools
 
 
 def coreml(
     source: CheckpointArgument,
-    bundle: Annotated[Path, typer.Option("-o", "--output", help="Bundle to add to, or to make.")],
+    bundle: AddedBundleOption,
     lengths: Annotated[
         str, typer.Option(help="Numbers of tokens to make functions for; the last is the bundle's max_tokens.")
     ] = "64,128,256,512",
@@ -33,9 +34,7 @@ def coreml(
         WeightFormat, typer.Option(help="Whole fp16, int8 a channel, or palettes of 64 (pal6) or 16 (pal4) values.")
     ] = WeightFormat.FP16,
     layout: Annotated[Layout, typer.Option(help="Made for the Neural Engine or for the GPU.")] = Layout.ANE,
-    reference: Annotated[
-        ReferenceName, typer.Option(help="Prove against PyTorch; none: skip it, the bundle says 'unproven'.")
-    ] = ReferenceName.AUTO,
+    reference: ReferenceOption = ReferenceName.AUTO,
     prompts: PromptsOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,

@@ -20,6 +20,7 @@ from vibe_router_export.commands.options import (
     PrecisionName,
     PromptsOption,
     ReferenceName,
+    ReferenceOption,
 )
 
 
@@ -34,9 +35,7 @@ def onnx(
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the bundle; default: the checkpoint's.")] = None,
     max_tokens: Annotated[int, typer.Option(min=8, help="Prompts are cut to this many tokens.")] = 512,
-    reference: Annotated[
-        ReferenceName, typer.Option(help="Prove against PyTorch; none: skip it, the bundle says 'unproven'.")
-    ] = ReferenceName.AUTO,
+    reference: ReferenceOption = ReferenceName.AUTO,
     precision: Annotated[
         list[PrecisionName] | None,
         typer.Option(help="Give it several times for several graphs in one bundle; default: fp32."),

@@ -23,6 +23,8 @@ MaxFlipsOption = Annotated[
     int, typer.Option(min=0, help="Below fp32: this many decisions may differ outside the band.")
 ]
 
+AddedBundleOption = Annotated[Path, typer.Option("-o", "--output", help="Bundle to add to, or to make.")]
+
 
 class SizeName(str, Enum):
     """Sizes of random checkpoints."""
@@ -46,3 +48,15 @@ class ReferenceName(str, Enum):
     AUTO = "auto"
     TRANSFORMERS = "transformers"
     NONE = "none"
+
+
+ReferenceOption = Annotated[
+    ReferenceName, typer.Option("--reference", help="Prove against PyTorch; none: skip it, the bundle says 'unproven'.")
+]
+
+
+class EngineName(str, Enum):
+    """Engines that run here, whatever machine this is; named as the runtime names them."""
+
+    ONNX_CPU = "onnx-cpu"
+    NATIVE_CPU = "native-cpu"

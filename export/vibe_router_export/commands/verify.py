@@ -13,6 +13,7 @@ from vibe_router_export.commands.inputs import load, read_prompts
 from vibe_router_export.commands.options import (
     BandOption,
     CheckpointArgument,
+    EngineName,
     JsonOption,
     MaxFlipsOption,
     PrecisionName,
@@ -23,7 +24,11 @@ from vibe_router_export.commands.options import (
 def verify(
     source: CheckpointArgument,
     bundle: Annotated[str, typer.Argument(help="The bundle that was exported from it.")],
-    precision: Annotated[PrecisionName, typer.Option(help="Which of the bundle's graphs.")] = PrecisionName.FP32,
+    engine: Annotated[EngineName, typer.Option(help="What runs the bundle.")] = EngineName.ONNX_CPU,
+    precision: Annotated[
+        PrecisionName | None,
+        typer.Option(help="Which of the bundle's files; default: fp32, for native-cpu int8.", show_default=False),
+    ] = None,
     prompts: PromptsOption = None,
     band: BandOption = LOW_PRECISION_BAND,
     max_flips: MaxFlipsOption = 0,
@@ -31,16 +36,18 @@ def verify(
 ) -> None:
     """Run the parity gate again: an existing bundle against PyTorch, on this machine."""
     loaded = load(source)
-    from vibe_router_export.onnx_export import verify_onnx
     from vibe_router_export.parity import limits_for
     from vibe_router_export.quantize import Precision
     from vibe_router_export.report import parity_text
+    from vibe_router_export.verify import verify_bundle
 
     with progress_bar("scoring with the reference") as progress:
-        chosen = Precision(precision.value)
-        report = verify_onnx(
+        usual = PrecisionName.INT8 if engine is EngineName.NATIVE_CPU else PrecisionName.FP32
+        chosen = Precision((precision or usual).value)
+        report = verify_bundle(
             loaded,
             bundle,
+            engine=engine.value,
             precision=chosen,
             limits=limits_for(chosen, band=band, max_flips=max_flips),
             prompts=read_prompts(prompts),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vibe_router_export.emit.numpy_values import NumpyOperations, Values
 from vibe_router_export.modernbert import forward
-from vibe_router_export.quantize import MatrixFormat, PrecisionPlan, restored, round_in_blocks
+from vibe_router_export.quantize import MatrixFormat, PrecisionPlan, restored, round_by_token, round_in_blocks
 from vibe_router_export.weights import Linear, ModernBertWeights, Parameter
 
 _UINT8_MAX = 255
@@ -42,6 +42,8 @@ def round_activations(x: Values, matrix_format: MatrixFormat) -> Values:
     """Return what a product in this format computes with; int4's rounding of activations is left out."""
     if matrix_format is MatrixFormat.INT8:
         return round_to_uint8(x)
+    if matrix_format is MatrixFormat.INT8_TOKENS:
+        return round_by_token(x)
     return round_in_blocks(x) if matrix_format is MatrixFormat.INT8_BLOCKS else x
 
 

@@ -30,8 +30,9 @@ _LIBRARIES = (
 
 def doctor(bundle: BundleArgument = None, as_json: JsonOption = False) -> None:
     """Show versions, execution providers, threads, the bundle and the cache folder of this machine."""
-    from vibe_router.engines.cuda_session import cuda_problem
     from vibe_router.engines.cpus import available_cpus
+    from vibe_router.engines.cuda_session import cuda_problem
+    from vibe_router.engines.native_library import native_problem, supported_instructions
     from vibe_router.engines.onnx_library import onnxruntime, telemetry_disabled
 
     problem: VibeRouterError | None = None
@@ -43,6 +44,7 @@ def doctor(bundle: BundleArgument = None, as_json: JsonOption = False) -> None:
         "execution providers": list(onnxruntime.get_available_providers()),
         "onnxruntime telemetry": "off" if telemetry_disabled() else "left on by ORT_DISABLE_TELEMETRY",
         "cuda": cuda_problem() or "available",
+        "native engine": native_problem() or ", ".join(one.name for one in supported_instructions()),
         "verify": "SHA-256 of what is used, at every load; Router.load(verify='all' or 'off') checks more or none",
         "threads": available_cpus(),
         "hub cache": str(_hub_cache()),

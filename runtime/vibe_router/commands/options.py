@@ -14,7 +14,10 @@ BundleOption = Annotated[
     str | None, typer.Option("--bundle", "-b", help="Folder or hub id org/name; default: the bundled one.")
 ]
 EngineOption = Annotated[
-    str, typer.Option(help="auto, onnx-cpu, onnx-cuda, onnx-cuda-graphs, coreml, coreml-cpu, coreml-gpu, coreml-ane.")
+    str,
+    typer.Option(
+        help="auto, native-cpu, onnx-cpu, onnx-cuda, onnx-cuda-graphs, coreml, coreml-cpu, coreml-gpu, coreml-ane."
+    ),
 ]
 PrecisionOption = Annotated[str, typer.Option(help="auto, or a precision of the bundle such as fp32 or int8.")]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads; default: the CPUs this process may use.")]

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import platform
 import sys
 from importlib.util import find_spec
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from vibe_router.engines.checked_graph import WEIGHTS_SUFFIX, checked_graph
 from vibe_router.engines.usage import Usage
 from vibe_router.errors import EngineUnavailableError, UsageError
 from vibe_router.manifest import EngineFile
 from vibe_router.policy import suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from vibe_router.bundle import Bundle
-    from vibe_router.engines.external_weights import ExternalWeights
     from vibe_router.engines.protocol import Engine
 
 AUTO = "auto"
 ENGINE_KINDS = {
+    "native-cpu": "native",
     "onnx-cpu": "onnx",
     "onnx-cuda": "onnx",
     "onnx-cuda-graphs": "onnx",
@@ -34,13 +33,14 @@ ENGINE_KINDS = {
 """The engines that exist, each with the kind of file that it runs."""
 COREML = "coreml"
 """The kind of file, and the engine that leaves the choice of hardware to Core ML."""
+NATIVE = "native"
+"""The kind of file that the project's own engine runs."""
+_NATIVE_CPU = "native-cpu"
 _ONNX_CPU, _ONNX_CUDA, _ONNX_CUDA_GRAPHS = "onnx-cpu", "onnx-cuda", "onnx-cuda-graphs"
 _CUDA = (_ONNX_CUDA, _ONNX_CUDA_GRAPHS)
-# Big graphs keep their weights in a file of the graph's name and this suffix, as the Hugging Face hub names them.
-_WEIGHTS_SUFFIX = "_data"
 # What "auto" takes of each kind, fastest first. All but fp32 only where the parity gate has passed them. A CPU computes
 # fp16 slower than fp32; the graphs of other precisions have nodes that a GPU leaves to the CPU.
-_PREFERENCE = {"onnx": ("int8", "fp32"), "coreml": ("int8", "fp16", "pal6", "pal4")}
+_PREFERENCE = {"native": ("int8",), "onnx": ("int8", "fp32"), "coreml": ("int8", "fp16", "pal6", "pal4")}
 _HALF = "fp16"
 
 
@@ -90,7 +90,9 @@ def choose_engine(
             pad_token_id=bundle.manifest.pad_token_id,
         )
 
-    with _checked_graph(bundle, file) as (content, weights):
+    if ENGINE_KINDS[name] == NATIVE:
+        return _load_native(bundle, file, threads=threads, meanwhile=meanwhile)
+    with checked_graph(bundle, file) as (content, weights):
         if meanwhile is not None:
             meanwhile()
         # Imported only now, while a thread hashes the weights.
@@ -111,6 +113,10 @@ def choose_file(bundle: Bundle, *, engine: str, precision: str = AUTO) -> Engine
         raise EngineUnavailableError(f"there is no engine {engine!r}", hint=suggest(engine, [AUTO, *ENGINE_KINDS]))
     runnable = _runnable()
     if engine not in runnable:
+        if ENGINE_KINDS[engine] == NATIVE:
+            from vibe_router.engines.native_library import require_native
+
+            require_native()
         raise EngineUnavailableError(
             f"the engine {engine!r} cannot run here", hint=f"available here: {', '.join(runnable)}"
         )
@@ -119,7 +125,7 @@ def choose_file(bundle: Bundle, *, engine: str, precision: str = AUTO) -> Engine
 
 def engine_files(file: str) -> tuple[str, ...]:
     """Return the names that `choose_engine` has checked for an engine of `file`, in the bundle or not."""
-    return file, f"{file}{_WEIGHTS_SUFFIX}"
+    return file, f"{file}{WEIGHTS_SUFFIX}"
 
 
 def is_proven(file: EngineFile) -> bool:
@@ -129,12 +135,14 @@ def is_proven(file: EngineFile) -> bool:
 
 def _runnable() -> tuple[str, ...]:
     """Return the engines that this operating system can run."""
+    from vibe_router.engines.native_library import native_problem
+
     coreml = [name for name, kind in ENGINE_KINDS.items() if kind == COREML] if sys.platform == "darwin" else []
-    return (_ONNX_CPU, *coreml)
+    return (*((_NATIVE_CPU,) if native_problem() is None else ()), _ONNX_CPU, *coreml)
 
 
 def _automatic(bundle: Bundle, precision: str) -> str:
-    """Return Core ML on Apple Silicon, or CUDA, where the bundle has a proven file for it, else the CPU."""
+    """Return Core ML on Apple Silicon, CUDA, or the native engine, where the bundle has a proven file, else ONNX."""
     files = [file for file in bundle.manifest.engines if is_proven(file) and precision in (AUTO, file.precision)]
     here = COREML in _runnable() and platform.machine() == "arm64" and find_spec("coremltools") is not None
     if here and any(file.kind == COREML for file in files):
@@ -144,7 +152,27 @@ def _automatic(bundle: Bundle, precision: str) -> str:
 
         if cuda_problem() is None:
             return _ONNX_CUDA
+    if any(file.kind == NATIVE for file in files):
+        from vibe_router.engines.native_library import native_problem
+
+        if native_problem() is None:
+            return _NATIVE_CPU
     return _ONNX_CPU
+
+
+def _load_native(
+    bundle: Bundle, file: EngineFile, *, threads: int | None, meanwhile: Callable[[], object] | None
+) -> Engine:
+    with bundle.checking(file.file) as descriptor:
+        if meanwhile is not None:
+            meanwhile()
+        # Imported only now, while a thread hashes the file.
+        import mmap
+
+        from vibe_router.engines.native import NativeEngine
+
+        mapping = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+        return NativeEngine(mapping, file=file.file, precision=file.precision, threads=threads)
 
 
 def _load_cuda(bundle: Bundle, name: str, precision: str) -> Engine:
@@ -164,7 +192,7 @@ def _load_cuda(bundle: Bundle, name: str, precision: str) -> Engine:
         )
     (file,) = files
     graphs = name == _ONNX_CUDA_GRAPHS
-    with _checked_graph(bundle, file) as (content, weights):
+    with checked_graph(bundle, file) as (content, weights):
         session = open_cuda_session(content, file=file.file, weights=weights, cuda_graphs=graphs)
     return OnnxCudaEngine(
         session,
@@ -174,34 +202,6 @@ def _load_cuda(bundle: Bundle, name: str, precision: str) -> Engine:
         max_tokens=bundle.manifest.max_tokens,
         cuda_graphs=graphs,
     )
-
-
-@contextlib.contextmanager
-def _checked_graph(bundle: Bundle, file: EngineFile) -> Iterator[tuple[bytes, ExternalWeights | None]]:
-    """Yield the bytes of a graph and what holds its big weights, for a session that is made inside the block.
-
-    The graph is checked before; the weights are, at the latest, when the block ends.
-
-    Raises:
-        BundleCorruptError: a file has been altered, or the graph holds what no router's graph has.
-    """
-    from vibe_router.engines.external_weights import WeightsFolder, WeightsMapping
-    from vibe_router.onnx_graph_check import WeightsFile, check_onnx_graph
-
-    content = bundle.read(file.file)
-    name = f"{file.file}{_WEIGHTS_SUFFIX}"
-    if name not in bundle.manifest.files:
-        check_onnx_graph(content, name=file.file, weights=None)
-        yield content, None
-        return
-    with bundle.checking(name) as descriptor:
-        beside = PurePosixPath(name).name
-        check_onnx_graph(content, name=file.file, weights=WeightsFile(beside, bundle.manifest.files[name].bytes))
-        if bundle.blobs is None:
-            yield content, WeightsFolder((bundle.folder / name).parent)
-        else:
-            # ONNX Runtime follows no link out of the graph's folder, as the Hugging Face cache has them.
-            yield content, WeightsMapping(beside, descriptor)
 
 
 def _choose_file(bundle: Bundle, kind: str, precision: str) -> EngineFile:

@@ -14,7 +14,7 @@ from vibe_router.engines.native_library import (
     Instructions,
     Status,
     native_library,
-    native_problem,
+    require_native,
     supported_instructions,
 )
 from vibe_router.engines.native_model import NativeModel
@@ -52,9 +52,7 @@ class NativeEngine:
             BundleCorruptError: the file is not one of the native engine.
             EngineError: there is not enough memory, or not so many threads.
         """
-        unavailable = native_problem()
-        if unavailable is not None:
-            raise unavailable
+        require_native()
         self.instructions = instructions or supported_instructions()[0]
         if self.instructions not in supported_instructions():
             raise EngineUnavailableError(f"this processor does not have {self.instructions.name}")
@@ -71,7 +69,7 @@ class NativeEngine:
         if opened is None:
             raise EngineError.closed()
         lengths = attention_mask.sum(axis=1, dtype=np.int32)
-        ids = input_ids[attention_mask.astype(bool)].astype(np.int32)
+        ids = np.ascontiguousarray(input_ids[attention_mask.astype(bool)], np.int64)
         logits = np.empty(len(lengths), np.float32)
         status = opened.logits(ids, lengths, logits)
         if status is not Status.OK:
@@ -101,7 +99,7 @@ class _Opened:
         if not self._engine:
             raise EngineError(f"the native engine has not enough memory for {threads} threads")
 
-    def logits(self, ids: NDArray[np.int32], lengths: NDArray[np.int32], logits: NDArray[np.float32]) -> Status:
+    def logits(self, ids: NDArray[np.int64], lengths: NDArray[np.int32], logits: NDArray[np.float32]) -> Status:
         """Write one logit a sequence; `ids` are those of all, one after the other."""
         stop = ctypes.c_int32(0)
         requested = CURRENT_STOP.get()

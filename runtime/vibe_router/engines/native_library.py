@@ -21,16 +21,23 @@ _INSTEAD = "engine='onnx-cpu' runs the bundle's ONNX graphs everywhere"
 
 
 class Instructions(IntEnum):
-    """Instruction sets with a dot product of bytes, as the library numbers them."""
+    """Instruction sets that the library has an engine for, as it numbers them."""
 
     AVX_VNNI = 1
     AVX512_VNNI = 2
     AMX = 3
     NEON = 4
+    AVX2 = 5
 
 
 # The fastest first.
-_PREFERENCE = (Instructions.AMX, Instructions.AVX512_VNNI, Instructions.AVX_VNNI, Instructions.NEON)
+_PREFERENCE = (
+    Instructions.AMX,
+    Instructions.AVX512_VNNI,
+    Instructions.AVX_VNNI,
+    Instructions.AVX2,
+    Instructions.NEON,
+)
 
 
 class Status(IntEnum):
@@ -156,15 +163,24 @@ def supported_instructions() -> tuple[Instructions, ...]:
     return tuple(one for one in _PREFERENCE if library.vr_supports(one))
 
 
-def native_problem() -> EngineUnavailableError | None:
+def require_native() -> None:
+    """Return if the native engine can run here.
+
+    Raises:
+        EngineUnavailableError: there is no library for this platform, or this processor has no such instructions.
+    """
+    if not supported_instructions():
+        raise EngineUnavailableError(
+            "this processor has none of the instructions that the native engine is made of (AVX2 with FMA, or NEON "
+            "with dot products)",
+            hint=_INSTEAD,
+        )
+
+
+def native_problem() -> str | None:
     """Return why the native engine cannot run here, or None."""
     try:
-        if supported_instructions():
-            return None
+        require_native()
     except EngineUnavailableError as error:
-        return error
-    return EngineUnavailableError(
-        "this processor has none of the instructions that the native engine is made of (AVX-VNNI, AVX-512 VNNI, "
-        "NEON with dot products)",
-        hint=_INSTEAD,
-    )
+        return error.message
+    return None

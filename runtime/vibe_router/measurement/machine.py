@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from vibe_router.engines.onnx import available_cpus
+from vibe_router.engines.cpus import available_cpus
 from vibe_router.version import __version__
 
 LIBRARIES = ("numpy", "tokenizers", "onnxruntime", "coremltools")

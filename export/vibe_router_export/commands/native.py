@@ -1,0 +1,52 @@
+"""`router-export native`."""
+
+from __future__ import annotations
+
+import typer
+
+from vibe_router.commands.output import print_json, progress_bar
+from vibe_router.policy import LOW_PRECISION_BAND
+from vibe_router_export.commands.inputs import load, name_leftovers, read_prompts
+from vibe_router_export.commands.options import (
+    AddedBundleOption,
+    BandOption,
+    CheckpointArgument,
+    ForceOption,
+    JsonOption,
+    MaxFlipsOption,
+    PromptsOption,
+    ReferenceName,
+    ReferenceOption,
+)
+
+
+def native(
+    source: CheckpointArgument,
+    bundle: AddedBundleOption,
+    reference: ReferenceOption = ReferenceName.AUTO,
+    prompts: PromptsOption = None,
+    band: BandOption = LOW_PRECISION_BAND,
+    max_flips: MaxFlipsOption = 0,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Add the native engine's int8 file to a bundle and prove that it decides as PyTorch does."""
+    loaded = load(source)
+    from vibe_router_export.native_export import NativeOptions, export_native
+    from vibe_router_export.native_report import native_summary, native_text
+    from vibe_router_export.onnx_export import ReferenceChoice
+
+    options = NativeOptions(
+        reference=ReferenceChoice(reference.value),
+        prompts=read_prompts(prompts),
+        band=band,
+        max_flips=max_flips,
+        overwrite=force,
+    )
+    with progress_bar("scoring with the reference") as progress:
+        exported = export_native(loaded, bundle, options=options, progress=progress)
+    name_leftovers(bundle)
+    if as_json:
+        print_json(native_summary(bundle, exported))
+    else:
+        typer.echo(native_text(bundle, exported))

@@ -1,0 +1,341 @@
+"""The native engine as a part of the runtime: what it loads and refuses, threads, processes, stopping and closing."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.support.bundles import PARITY
+from tests.support.native import mapped, native_bundle, native_checkpoint, needs_native_engine
+from tests.support.prompts import mixed_prompts
+from tests.support.sequences import padded_sequences
+from vibe_router import Router
+from vibe_router.bundle import open_bundle
+from vibe_router.engines import native_library
+from vibe_router.engines.choice import choose_engine
+from vibe_router.engines.native import NativeEngine
+from vibe_router.engines.native_library import Instructions, supported_instructions
+from vibe_router.engines.native_model import NativeModel
+from vibe_router.engines.stop import CURRENT_STOP, Stop
+from vibe_router.errors import BundleCorruptError, EngineError, EngineUnavailableError
+from vibe_router_export.checkpoint import Checkpoint
+from vibe_router_export.native_file import NATIVE_FILE, native_architecture, write_native
+
+PROMPTS = mixed_prompts(60, seed=3)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    return native_checkpoint(tmp_path_factory.mktemp("checkpoint") / "small")
+
+
+@pytest.fixture(scope="module")
+def file(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("file") / "model.safetensors"
+    write_native(checkpoint.weights, native_architecture(checkpoint.weights, max_tokens=128), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def bundle(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return native_bundle(tmp_path_factory.mktemp("bundle") / "small", checkpoint)
+
+
+@pytest.fixture
+def engine(file: Path) -> Iterator[NativeEngine]:
+    made = load(file)
+    yield made
+    made.close()
+
+
+def load(file: Path, *, threads: int = 2, instructions: Instructions | None = None) -> NativeEngine:
+    return NativeEngine(mapped(file), file=NATIVE_FILE, precision="int8", threads=threads, instructions=instructions)
+
+
+@needs_native_engine
+def test_a_proven_file_is_what_auto_takes(bundle: Path) -> None:
+    with Router.load(bundle) as router, Router.load(bundle, engine="onnx-cpu") as exact:
+        assert (router.engine.name, router.engine.file, router.engine.precision) == ("native-cpu", NATIVE_FILE, "int8")
+        assert router.route("hi").engine == "native-cpu"
+        assert router.route("hi").p_cloud == pytest.approx(exact.route("hi").p_cloud, abs=0.05)
+
+
+@needs_native_engine
+@pytest.mark.parametrize("parity", [None, replace(PARITY, flips_outside_band=1)])
+def test_an_unproven_file_is_taken_only_by_name(tmp_path: Path, checkpoint: Checkpoint, parity: Any) -> None:
+    folder = native_bundle(tmp_path / "b", checkpoint, parity=parity)
+    assert choose_engine(open_bundle(folder)).name == "onnx-cpu"
+    assert choose_engine(open_bundle(folder), engine="native-cpu", precision="int8").name == "native-cpu"
+    with pytest.raises(EngineUnavailableError, match="no proven native file"):
+        choose_engine(open_bundle(folder), engine="native-cpu")
+
+
+@pytest.mark.parametrize("library", ["missing", "broken"])
+def test_without_a_library_auto_takes_onnx_and_the_name_is_refused(
+    bundle: Path, library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "broken.so"
+    broken.write_bytes(b"no library")
+    monkeypatch.setattr(native_library, "library_file", lambda: broken if library == "broken" else None)
+    native_library.native_library.cache_clear()
+    try:
+        assert choose_engine(open_bundle(bundle)).name == "onnx-cpu"
+        with pytest.raises(EngineUnavailableError, match=r"native library|cannot be loaded") as caught:
+            choose_engine(open_bundle(bundle), engine="native-cpu")
+        assert "onnx-cpu" in caught.value.hint
+    finally:
+        native_library.native_library.cache_clear()
+
+
+@needs_native_engine
+def test_a_processor_without_the_instructions_is_told_apart(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    foreign = next(one for one in Instructions if one not in supported_instructions())
+    with pytest.raises(EngineUnavailableError, match=foreign.name):
+        load(file, instructions=foreign)
+    monkeypatch.setattr(native_library, "supported_instructions", lambda: ())
+    with pytest.raises(EngineUnavailableError, match="this processor"):
+        load(file)
+
+
+def test_altered_bytes_are_never_mapped_into_an_engine(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    folder = native_bundle(tmp_path / "b", checkpoint)
+    content = bytearray((folder / NATIVE_FILE).read_bytes())
+    content[-5] ^= 1
+    (folder / NATIVE_FILE).write_bytes(content)
+    with pytest.raises(BundleCorruptError, match="altered"):
+        Router.load(folder, engine="native-cpu")
+
+
+def reshaped(header: dict[str, Any]) -> None:
+    header["head.dense.weight"]["shape"] = [1, 32, 128]
+
+
+def moved(header: dict[str, Any]) -> None:
+    first, second = header["model.final_norm.weight"], header["head.norm.weight"]
+    first["data_offsets"], second["data_offsets"] = second["data_offsets"], first["data_offsets"]
+
+
+def architecture(**changes: Any) -> Callable[[dict[str, Any]], None]:
+    def change(header: dict[str, Any]) -> None:
+        known = json.loads(header["__metadata__"]["architecture"]) | changes
+        header["__metadata__"]["architecture"] = json.dumps(known)
+
+    return change
+
+
+CHANGES: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
+    "no metadata": (lambda header: header.pop("__metadata__"), "format"),
+    "another format": (lambda header: header["__metadata__"].update(format="vibe-router-native/9"), "format"),
+    "no architecture": (lambda header: header["__metadata__"].pop("architecture"), "JSON"),
+    "an unknown key": (architecture(beam=4), "unknown key 'beam'"),
+    "a size of another type": (architecture(heads=4.5), "heads must be of type int"),
+    "no heads": (architecture(heads=0), "out of range"),
+    "too many tokens": (architecture(max_tokens=2**40), "out of range"),
+    "longer than its tables": (architecture(max_tokens=129), "rope"),
+    "another vocabulary": (architecture(vocabulary_size=2**19), "tok_embeddings"),
+    "odd heads": (architecture(heads=3), "heads"),
+    "a width that does not divide": (architecture(hidden_size=65), "hidden_size"),
+    "a negative window": (
+        architecture(layers=[{"window": -1, "rope_theta": 1e4, "attention_scale": 1.0}] * 4),
+        "window",
+    ),
+    "fewer layers": (
+        architecture(layers=[{"window": None, "rope_theta": 1e4, "attention_scale": 1.0}]),
+        "tok_embeddings",
+    ),
+    "another number format": (lambda header: header["head.dense.weight"].update(dtype="F16"), "head.dense"),
+    "another shape of as many bytes": (reshaped, "head.dense"),
+    "tensors that changed places": (moved, "final_norm|head.norm"),
+    "one tensor less": (lambda header: header.pop("classifier.bias"), "classifier.bias"),
+    "one tensor more": (lambda header: header.update(more=header["classifier.bias"]), "more, or less"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), CHANGES.values(), ids=CHANGES)
+def test_a_header_that_does_not_fit_is_refused(
+    file: Path, tmp_path: Path, change: Callable[[dict[str, Any]], None], message: str
+) -> None:
+    content = file.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    change(header)
+    text = json.dumps(header).encode()
+    text = text.ljust(-(-(len(text) + 8) // 64) * 64 - 8)
+    altered = tmp_path / "altered.safetensors"
+    altered.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + length :])
+    with pytest.raises(BundleCorruptError, match=message):
+        NativeModel(mapped(altered), file=NATIVE_FILE)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:4],
+        lambda content: content[:-1],
+        lambda content: content + b"\0",
+        lambda content: (2**60).to_bytes(8, "little") + content[8:],
+        lambda content: (56).to_bytes(8, "little") + b"[" * 56 + content[8:],
+        lambda content: (56).to_bytes(8, "little") + b"3".ljust(56) + content[8:],
+        lambda content: content[:8] + b"\xff" + content[9:],
+    ],
+)
+def test_a_damaged_file_is_refused(file: Path, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(BundleCorruptError, match=NATIVE_FILE):
+        NativeModel(mapped(damaged), file=NATIVE_FILE)
+
+
+@needs_native_engine
+def test_ids_and_lengths_outside_the_model_are_refused(engine: NativeEngine, checkpoint: Checkpoint) -> None:
+    one = np.ones((1, 1), np.int64)
+    for wrong in (-1, checkpoint.config.vocabulary_size, 2**32, -(2**63)):
+        with pytest.raises(EngineError, match="ids or lengths"):
+            engine.logits(one * wrong, one)
+    with pytest.raises(EngineError, match="ids or lengths"):
+        engine.logits(np.ones((2, 3), np.int64), np.array([[1, 1, 1], [0, 0, 0]]))
+    with pytest.raises(EngineError, match="ids or lengths"):
+        engine.logits(np.ones((1, 129), np.int64), np.ones((1, 129), np.int64))
+    assert np.isfinite(engine.logits(one * (checkpoint.config.vocabulary_size - 1), one)).all()
+
+
+@needs_native_engine
+def test_many_callers_of_one_engine_get_the_bits_of_one(engine: NativeEngine, checkpoint: Checkpoint) -> None:
+    ids, mask = padded_sequences(checkpoint.config, lengths=[3, 17, 64, 128, 5, 33, 90, 1])
+    alone = [engine.logits(ids[row : row + 1], mask[row : row + 1])[0] for row in range(len(ids))]
+    start = threading.Barrier(16)
+
+    def score(first: int) -> list[float]:
+        start.wait()
+        rows = [(first + step) % len(ids) for step in range(40)]
+        return [float(engine.logits(ids[row : row + 1], mask[row : row + 1])[0] - alone[row]) for row in rows]
+
+    with ThreadPoolExecutor(16) as pool:
+        assert not any(map(any, pool.map(score, range(16))))
+
+
+@needs_native_engine
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+def test_the_number_of_threads_changes_no_bit(file: Path, checkpoint: Checkpoint, threads: int) -> None:
+    ids, mask = padded_sequences(checkpoint.config, lengths=[1, 7, 40, 128])
+    expected = load(file, threads=1).logits(ids, mask)
+    many = load(file, threads=threads)
+    for _ in range(20):
+        assert many.logits(ids, mask).tobytes() == expected.tobytes()
+
+
+@needs_native_engine
+def test_a_call_ends_where_it_is_asked_to_and_the_next_one_is_whole(
+    engine: NativeEngine, checkpoint: Checkpoint
+) -> None:
+    ids, mask = padded_sequences(checkpoint.config, lengths=[128] * 8)
+    expected = engine.logits(ids, mask)
+    stop = Stop()
+    stop.set()
+    token = CURRENT_STOP.set(stop)
+    try:
+        with pytest.raises(EngineError, match="asked to stop"):
+            engine.logits(ids, mask)
+    finally:
+        CURRENT_STOP.reset(token)
+    assert engine.logits(ids, mask).tobytes() == expected.tobytes()
+
+
+@needs_native_engine
+def test_a_stop_at_any_time_leaves_no_thread_waiting(engine: NativeEngine, checkpoint: Checkpoint) -> None:
+    ids, mask = padded_sequences(checkpoint.config, lengths=[128] * 8)
+    expected = engine.logits(ids, mask).tobytes()
+    stopped = 0
+    for delay in np.linspace(0, 0.01, 100):
+        stop = Stop()
+        token = CURRENT_STOP.set(stop)
+        timer = threading.Timer(float(delay), stop.set)
+        timer.start()
+        try:
+            assert engine.logits(ids, mask).tobytes() == expected
+        except EngineError:
+            stopped += 1
+        finally:
+            CURRENT_STOP.reset(token)
+            timer.join()
+    assert stopped
+
+
+@needs_native_engine
+def test_closing_waits_for_no_call_and_breaks_none(file: Path, checkpoint: Checkpoint) -> None:
+    ids, mask = padded_sequences(checkpoint.config, lengths=[128] * 16)
+    engine = load(file)
+    expected = engine.logits(ids, mask).tobytes()
+    running = threading.Event()
+
+    def score() -> bytes:
+        running.set()
+        return engine.logits(ids, mask).tobytes()
+
+    with ThreadPoolExecutor(1) as pool:
+        for _ in range(20):
+            running.clear()
+            future = pool.submit(score)
+            running.wait()
+            engine.close()
+            try:
+                assert future.result() == expected
+            except EngineError as error:
+                assert "closed" in error.message  # noqa: PT017 - it may have come too late to begin
+            engine = load(file)
+
+
+@needs_native_engine
+def test_a_closed_engine_lets_go_of_file_and_threads(file: Path, checkpoint: Checkpoint) -> None:
+    engine = load(file)
+    opened = weakref.ref(engine._opened)
+    engine.close()
+    gc.collect()
+    assert opened() is None
+    with pytest.raises(EngineError, match="closed"):
+        engine.logits(*padded_sequences(checkpoint.config, lengths=[3]))
+
+
+@needs_native_engine
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_makes_its_own_engine_and_ends_cleanly(bundle: Path) -> None:
+    with Router.load(bundle, threads=2) as parents:
+        expected, engine = parents.route("hi"), parents.engine
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                same = parents.route("hi") == expected and parents.engine is not engine
+                parents.close()
+                # What the child inherited goes as well, without a wait for threads that it does not have.
+                parents._scorer._inherited.clear()
+                del engine
+                gc.collect()
+                status = 0 if same else 2
+            finally:
+                os._exit(status)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert parents.route("hi") == expected
+
+
+@needs_native_engine
+def test_batches_need_no_second_look(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Router.load(bundle) as router:
+        alone = [router.route(prompt) for prompt in PROMPTS]
+        # The threshold of one of them, where any other engine would ask again.
+        threshold = alone[7].p_cloud + 1e-9
+        monkeypatch.setattr("vibe_router.together.decide_alone", pytest.fail)
+        together = router.route_many(PROMPTS, threshold=threshold)
+        assert [decision.p_cloud for decision in together] == [decision.p_cloud for decision in alone]
