@@ -63,6 +63,7 @@ class Unit:
     flags: tuple[str, ...]
 
 
+AVX2 = Forward("forward_avx2", ("-mcpu=x86_64_v3",))
 AVX_VNNI = Forward("forward_avx_vnni", ("-mcpu=x86_64_v3", "-mavxvnni"))
 AVX512_VNNI = Forward("forward_avx512_vnni", _WIDE)
 AMX = Forward("forward_amx", (*_WIDE, "-mamx-tile", "-mamx-int8"))
@@ -81,9 +82,9 @@ class Platform:
 
 PLATFORMS = (
     # glibc 2.17, that of manylinux2014, is older than what numpy and onnxruntime ask for.
-    Platform("vibe_router-linux-x86_64.so", "x86_64-linux-gnu.2.17", (AVX_VNNI, AVX512_VNNI, AMX)),
+    Platform("vibe_router-linux-x86_64.so", "x86_64-linux-gnu.2.17", (AVX2, AVX_VNNI, AVX512_VNNI, AMX)),
     Platform("vibe_router-linux-arm64.so", "aarch64-linux-gnu.2.17", (NEON,)),
-    Platform("vibe_router-macos-x86_64.dylib", "x86_64-macos.11.0", (AVX_VNNI, AVX512_VNNI)),
+    Platform("vibe_router-macos-x86_64.dylib", "x86_64-macos.11.0", (AVX2, AVX_VNNI, AVX512_VNNI)),
     Platform("vibe_router-macos-arm64.dylib", "aarch64-macos.11.0", (APPLE_NEON,)),
 )
 

@@ -6,12 +6,12 @@ Such a program, native_logits.c, runs where this Python does not: on another pro
 from __future__ import annotations
 
 import ctypes
-import mmap
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.support.native import mapped
 from vibe_router.engines.native_library import Instructions, Layer, Model
 from vibe_router.engines.native_model import NativeModel
 
@@ -30,11 +30,10 @@ class Image(ctypes.Structure):
 
 
 def write_image(
-    path: Path, model_file: Path, instructions: Instructions, sequences: list[NDArray[np.int32]], *, address: int
+    path: Path, model_file: Path, instructions: Instructions, sequences: list[NDArray[np.int64]], *, address: int
 ) -> None:
     """Write what a program that maps `path` to `address` hands to the library."""
-    with model_file.open("rb") as file:
-        mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    mapping = mapped(model_file)
     model = NativeModel(mapping, file=model_file.name)
     layers = (Layer * model.structure.layer_count)(*model.structure.layers[: model.structure.layer_count])
     lengths, ids = np.array([len(one) for one in sequences], np.int32), np.concatenate(sequences)

@@ -20,7 +20,7 @@ typedef struct {
     int32_t instructions;
     int32_t sequences;
     const int32_t *lengths;
-    const int32_t *ids;
+    const int64_t *ids;
 } Image;
 
 typedef struct {
@@ -49,7 +49,8 @@ static const Image *map(const char *path) {
 static void *ask_one_by_one(void *argument) {
     Caller *caller = argument;
     const Image *image = caller->image;
-    const int32_t *ids = image->ids, going_on = 0;
+    const int64_t *ids = image->ids;
+    const int32_t going_on = 0;
     for (int sequence = 0; sequence < image->sequences; ids += image->lengths[sequence++]) {
         float logit;
         int32_t status = vr_logits(caller->engine, ids, image->lengths + sequence, 1, &going_on, &logit);
