@@ -7,18 +7,23 @@ SHARED ?= ../shared
 PARALLEL ?= -n 2 --dist loadfile
 EXAMPLE := examples/frozen_app
 FROZEN := .venv-frozen/bin/python
+# A library that was compiled from other sources than the ones beside it does not fit the Python that calls it.
+NATIVE := $(wildcard native/*.[ch] native/*.py)
 
-.PHONY: demo test test-slow lint format nano frozen dist clean
+.PHONY: demo test test-slow native lint format nano frozen dist clean
 
 demo: .venv-demo/.done  ## Route the model card's example prompts; installs the runtime only, no torch.
 	$(DEMO) examples/demo.py
 
-test: .venv/.done  ## The default selection of tests: minutes on two cores.
+test: native  ## The default selection of tests: minutes on two cores.
 	OMP_NUM_THREADS=1 $(DEVELOP) -m pytest $(PARALLEL)
 
 # In the order of the files: files with many tests first would leave the few longest for one process at the end.
-test-slow: .venv/.done  ## What the default selection leaves out: base size, wheels in empty environments.
+test-slow: native  ## What the default selection leaves out: base size, wheels in empty environments.
 	OMP_NUM_THREADS=1 $(DEVELOP) -m pytest -m slow $(PARALLEL) --no-loadscope-reorder
+
+native: .venv/.done  ## Compile the native library again where its sources have changed; installing has compiled it once.
+	$(DEVELOP) native/build_hook.py
 
 lint: .venv/.done
 	.venv/bin/ruff check .
@@ -43,9 +48,9 @@ dist: .venv/.done  ## Wheel and source distribution, into dist/.
 	$(DEVELOP) -m build --no-isolation
 
 clean:
-	rm -rf .venv .venv-demo .venv-frozen build dist
+	rm -rf .venv .venv-demo .venv-frozen build dist runtime/vibe_router/_native
 
-.venv-demo/.done: pyproject.toml
+.venv-demo/.done: pyproject.toml $(NATIVE)
 	$(PYTHON) -m venv .venv-demo
 	.venv-demo/bin/pip install --quiet --disable-pip-version-check -e .
 	touch $@
@@ -55,7 +60,7 @@ clean:
 	.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	touch $@
 
-.venv-frozen/.done: pyproject.toml constraints.txt
+.venv-frozen/.done: pyproject.toml constraints.txt $(NATIVE)
 	$(PYTHON) -m venv .venv-frozen
 	.venv-frozen/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e . pyinstaller
 	touch $@

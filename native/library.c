@@ -46,7 +46,9 @@ static Forward *forward_for(int32_t instructions) {
     case VR_AVX2: return forward_avx2;
     case VR_AVX_VNNI: return forward_avx_vnni;
     case VR_AVX512_VNNI: return forward_avx512_vnni;
+#if defined(__linux__)
     case VR_AMX: return forward_amx;
+#endif
 #elif defined(__aarch64__)
     case VR_NEON: return forward_neon;
 #endif

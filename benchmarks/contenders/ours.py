@@ -85,9 +85,8 @@ def _without_gpu() -> str | None:
 
 def _prepare_native(checkpoint: Path, target: Path) -> None:
     """Export `checkpoint` for the native engine into the folder `target`; without proof, as above."""
-    from vibe_router_export.native_export import NativeOptions, export_native
-
     from vibe_router_export.checkpoint import read_checkpoint
+    from vibe_router_export.native_export import NativeOptions, export_native
     from vibe_router_export.onnx_export import ReferenceChoice
 
     options = NativeOptions(reference=ReferenceChoice.NONE, max_flips=sys.maxsize)

@@ -17,6 +17,7 @@ else:
     tomllib = pytest.importorskip("tomllib", reason="reads TOML with Python 3.11's library")
 
 ROOT = Path(__file__).resolve().parents[2]
+BOUNDS = (">=", "==")
 # A version with known holes: where the database does not tell of them, it was not reached.
 CANARY = "onnx==1.16.0"
 # What is known and does not reach this project; SECURITY.md says why.
@@ -43,13 +44,20 @@ def constraints() -> Iterator[Requirement]:
 def lower_bounds() -> Iterator[str]:
     for requirement in requirements():
         for specifier in requirement.specifier:
-            if specifier.operator == ">=":
+            if specifier.operator in BOUNDS:
                 yield f"{requirement.name}=={specifier.version}"
 
 
 def test_every_dependency_has_a_lower_bound() -> None:
-    unbounded = [str(one) for one in requirements() if not any(part.operator == ">=" for part in one.specifier)]
+    unbounded = [str(one) for one in requirements() if not any(part.operator in BOUNDS for part in one.specifier)]
     assert unbounded == []
+
+
+def test_tests_compile_with_the_compiler_of_a_build() -> None:
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["build-system"]["requires"]
+    (pinned,) = [one for one in map(Requirement, build) if one.name == "ziglang"]
+    assert [part.operator for part in pinned.specifier] == ["=="]
+    assert pinned in set(requirements())
 
 
 def test_the_constraints_are_among_what_the_project_allows() -> None:

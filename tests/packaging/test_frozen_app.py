@@ -16,6 +16,7 @@ import pytest
 from tests.support.bundles import write_bundle
 from vibe_router import Router
 from vibe_router.bundle import bundled_folder, open_bundle
+from vibe_router.engines.native_library import library_file
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = ROOT / "examples" / "frozen_app" / "route_prompts.spec"
@@ -57,6 +58,7 @@ def install(kind: str, folder: Path) -> Path:
     """Unpack a wheel of this project, as pip would: a full one, or the one that an editable install is."""
     pytest.importorskip("PyInstaller", reason="PyInstaller is part of the test extra")
     pytest.importorskip("hatchling", reason="the build backend is part of the test extra")
+    pytest.importorskip("ziglang", reason="the compiler is part of the test extra")
     folder.mkdir()
     build = f"import hatchling.build; print(hatchling.build.build_{kind}({str(folder)!r}))"
     built = subprocess.run([sys.executable, "-c", build], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -82,6 +84,14 @@ def test_the_hook_takes_every_file_of_the_bundled_router() -> None:
     expected = {f"vibe_router/_bundles/nano/{name}" for name in ["router.json", *bundle.manifest.files]}
     assert set(taken) == expected
     assert taken["vibe_router/_bundles/nano/onnx/model.onnx"] == (bundled_folder() / "onnx" / "model.onnx").read_bytes()
+
+
+@pytest.mark.slow
+def test_it_holds_the_native_library_of_this_platform_alone(frozen: Path) -> None:
+    library = library_file()
+    held = {path.name: path.read_bytes() for path in (frozen / "_internal" / "vibe_router" / "_native").iterdir()}
+    assert library is not None
+    assert held == {library.name: library.read_bytes()}
 
 
 @pytest.mark.slow

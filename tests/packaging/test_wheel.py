@@ -31,6 +31,7 @@ def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.Compl
 @pytest.fixture(scope="module")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     pytest.importorskip("hatchling", reason="the build backend is part of the test extra")
+    pytest.importorskip("ziglang", reason="the compiler is part of the test extra")
     folder = tmp_path_factory.mktemp("dist")
     built = run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT, cwd=folder)
     assert built.returncode == 0, built.stderr + built.stdout
@@ -45,8 +46,24 @@ def test_the_wheel_holds_the_packages_and_the_bundle_and_stays_small(distributio
         names = set(archive.namelist())
     assert {"vibe_router/router.py", "vibe_router_export/modernbert.py", "vibe_router/py.typed"} <= names
     assert "vibe_router/_bundles/nano/router.json" in names
-    assert not any(name.startswith(("tests/", "benchmarks/", "artifacts/")) for name in names)
+    assert not any(name.startswith(("tests/", "benchmarks/", "artifacts/", "native/")) for name in names)
+    assert not any(name.endswith(".built") for name in names)
     assert wheel.stat().st_size <= MAX_WHEEL_BYTES
+
+
+@pytest.mark.slow
+def test_one_wheel_for_all_platforms_holds_the_libraries_that_a_build_elsewhere_gives(
+    distributions: tuple[Path, Path],
+) -> None:
+    from native.build_hook import LIBRARIES, PLATFORMS, compile_stale
+
+    wheel, _ = distributions
+    assert wheel.name.endswith("-py3-none-any.whl")
+    list(compile_stale(LIBRARIES))
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name: archive.read(name) for name in archive.namelist() if name.startswith("vibe_router/_native/")}
+    # The wheel was built from the source distribution, in a temporary folder; these were compiled in the source tree.
+    assert held == {f"vibe_router/_native/{one.file}": (LIBRARIES / one.file).read_bytes() for one in PLATFORMS}
 
 
 @pytest.mark.slow
@@ -55,6 +72,8 @@ def test_the_source_distribution_can_be_built_from(distributions: tuple[Path, Pa
     with tarfile.open(source) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
     assert {"pyproject.toml", "README.md", "LICENSE", "artifacts/nano/router.json"} <= names
+    assert {"native/build_hook.py", *(f"native/{path.name}" for path in (ROOT / "native").glob("*.[ch]"))} <= names
+    assert not any("_native/" in name for name in names)
 
 
 @pytest.mark.slow

@@ -20,10 +20,19 @@ excludedimports = ["coremltools", "huggingface_hub", "matplotlib", "scipy"]
 
 
 def hook(hook_api: PostGraphAPI) -> None:
-    """Add the bundled router where `vibe_router.bundle.bundled_folder` looks for it in an installed package."""
+    """Add the bundled router and the native library where the installed package looks for them."""
+    # In processes of their own: what runs there must not meet the modules of the application.
+    hook_api.add_binaries(isolated.call(native_libraries))
     if get_hook_config(hook_api, "vibe_router", "bundled_router") is not False:
-        # In a process of its own: what runs here must not meet the modules of the application.
         hook_api.add_datas(isolated.call(bundled_files))
+
+
+def native_libraries() -> list[tuple[str, str]]:
+    """Return the native engine's library for this platform, where there is one, with its folder in the application."""
+    from vibe_router.engines.native_library import library_file
+
+    library = library_file()
+    return [] if library is None else [(str(library), "vibe_router/_native")]
 
 
 def bundled_files() -> list[tuple[str, str]]:
