@@ -17,10 +17,12 @@ from benchmarks.contenders import openvino
 from benchmarks.contenders.definition import Contender
 from benchmarks.contenders.scorer import Load
 from vibe_router.batching import score_alone
+from vibe_router.engines.native_library import native_problem
 from vibe_router.engines.onnx import OnnxCpuEngine
 from vibe_router_export.checkpoint import Checkpoint
 from vibe_router_export.emit.onnx_graph import build_onnx
 from vibe_router_export.fold import centre_residual
+from vibe_router_export.native_file import native_architecture, open_native, write_native
 from vibe_router_export.onnx_file import remove_onnx, write_onnx
 from vibe_router_export.quantize import ALL_FP32, MatrixFormat, Precision, PrecisionPlan, lowered
 from vibe_router_export.reference import reference_available
@@ -63,6 +65,8 @@ def ways_to_run(
     if writers:
         both = (*spiking, *writers)
         yield _graph("int8, and what feeds them", checkpoint, int8, low, threads=threads, kept=both)
+    if native_problem() is None:
+        yield _native(checkpoint, folder / "native.safetensors", threads=threads)
     yield _graph("int4, every matrix", checkpoint, lowered(checkpoint.weights, Precision.INT4), low, threads=threads)
     yield _onnxruntime_dynamic(fp32, low, threads=threads)
     if reference_available():
@@ -83,6 +87,13 @@ def _graph(
     precision = "fp32" if plan is ALL_FP32 else "int8"
     engine = OnnxCpuEngine(path, file=path.name, precision=precision, threads=threads)
     return Way(name, lambda ids: score_alone(engine, ids), _size(path), kept)
+
+
+def _native(checkpoint: Checkpoint, path: Path, *, threads: int) -> Way:
+    """The native engine's file, every matrix in int8."""
+    write_native(checkpoint.weights, native_architecture(checkpoint.weights, max_tokens=MAX_TOKENS), path)
+    engine = open_native(path, file=path.name, threads=threads)
+    return Way("native, every matrix", lambda ids: score_alone(engine, ids), path.stat().st_size)
 
 
 def _onnxruntime_dynamic(fp32: Path, path: Path, *, threads: int) -> Way:

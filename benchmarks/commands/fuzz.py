@@ -13,7 +13,8 @@ from vibe_router.commands.output import print_table, progress_bar
 
 def fuzz(
     target: Annotated[
-        list[str] | None, typer.Option(help="manifest, tokenizer, config, golden, safetensors, onnx, prompt, tamper.")
+        list[str] | None,
+        typer.Option(help="manifest, tokenizer, config, golden, safetensors, onnx, native, prompt, tamper."),
     ] = None,
     inputs: Annotated[int, typer.Option(min=1, help="Inputs a target; tampering goes through all files once.")] = 2000,
     seconds: Annotated[float, typer.Option(min=1, help="Time a target.")] = 120.0,

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 from safetensors.numpy import save_file
 
 from vibe_router.bundle import bundled_folder
+from vibe_router.engines.native_library import native_problem
 from vibe_router.manifest import MANIFEST_NAME, FileEntry, dump_manifest, parse_manifest
 from vibe_router.verify import GOLDEN_NAME
 from vibe_router_export.checkpoint import read_checkpoint
 from vibe_router_export.config import parse_config
+from vibe_router_export.native_export import NativeOptions, export_native
 from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
 from vibe_router_export.random_checkpoint import random_tensors
 
@@ -22,8 +25,8 @@ _GOLDEN_LINES = 12
 _ARCHITECTURE = {
     "architectures": ["ModernBertForSequenceClassification"],
     "model_type": "modernbert",
-    "hidden_size": 16,
-    "intermediate_size": 24,
+    "hidden_size": 64,
+    "intermediate_size": 32,
     "num_hidden_layers": 2,
     "num_attention_heads": 2,
     "max_position_embeddings": 128,
@@ -73,7 +76,7 @@ class Sandbox:
 
 
 def write_checkpoint(folder: Path, *, seed: int) -> None:
-    """Write a checkpoint of two layers, 16 wide, with the bundled tokenizer and random weights."""
+    """Write a checkpoint of two layers, 64 wide, with the bundled tokenizer and random weights."""
     folder.mkdir()
     tokenizer = (bundled_folder() / TOKENIZER).read_bytes()
     content = json.loads(tokenizer)
@@ -86,9 +89,15 @@ def write_checkpoint(folder: Path, *, seed: int) -> None:
 
 
 def write_bundle(checkpoint: Path, folder: Path) -> None:
-    """Export the checkpoint, and keep few of its golden prompts, so that a replay takes milliseconds."""
+    """Export the checkpoint, and keep few of its golden prompts, so that a replay takes milliseconds.
+
+    The native engine's file is in it where that engine runs.
+    """
     options = ExportOptions(max_tokens=64, reference=ReferenceChoice.NONE)
     export_onnx(read_checkpoint(checkpoint), folder, options=options)
+    if native_problem() is None:
+        unproven = NativeOptions(reference=ReferenceChoice.NONE, max_flips=sys.maxsize)
+        export_native(read_checkpoint(checkpoint), folder, options=unproven)
     lines = (folder / GOLDEN_NAME).read_bytes().splitlines(keepends=True)
     step = max(1, len(lines) // _GOLDEN_LINES)
     box = Sandbox(folder)

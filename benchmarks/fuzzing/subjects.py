@@ -18,6 +18,7 @@ from vibe_router.manifest import MANIFEST_NAME
 from vibe_router.policy import Decision, Reason, Target, profile_threshold
 from vibe_router.router import Router
 from vibe_router.verify import GOLDEN_NAME, read_golden, verify
+from vibe_router_export.native_file import NATIVE_FILE
 
 PROBES = ("hi", "Explain quantum error correction codes", "é 字 🙂 [SEP] " * 20)
 _LARGEST_DIFFERENCE = 1e-5
@@ -98,6 +99,22 @@ def _onnx(folders: Folders) -> Subject:
     return _bundle_file(folders.bundle, MODEL, _onnx_or_bytes, same_scores=False)
 
 
+def _native(folders: Folders) -> Subject:
+    """The native engine's file: whatever its weights have become, there is a decision or one of our errors."""
+    box = Sandbox(folders.bundle)
+
+    def check(content: bytes) -> None:
+        box.replace(NATIVE_FILE, content, rehash=True)
+        try:
+            with Router.load(folders.bundle, engine="native-cpu", precision="int8", threads=2) as router:
+                for prompt in PROBES:
+                    check_decision(router.route(prompt), router)
+        finally:
+            box.restore()
+
+    return Subject(make=lambda draw: _header_or_bytes(box.originals[NATIVE_FILE], draw), check=check)
+
+
 def _config(folders: Folders) -> Subject:
     return _checkpoint_file(folders.checkpoint, CONFIG, _json_or_bytes)
 
@@ -129,6 +146,7 @@ TARGETS: dict[str, Callable[[Folders], Subject]] = {
     "golden": _golden,
     "safetensors": _safetensors,
     "onnx": _onnx,
+    "native": _native,
     "prompt": _prompt,
 }
 """Subjects by name."""

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vibe_router.bundle import Bundle, open_bundle
+from vibe_router.bundle import open_bundle
 from vibe_router.engines.choice import choose_engine
-from vibe_router.engines.native import NAME as NATIVE_ENGINE
-from vibe_router.engines.protocol import Engine
-from vibe_router.errors import EngineUnavailableError
 from vibe_router.events import ProgressCallback
 from vibe_router.tokenizer import PromptTokenizer
 from vibe_router_export.checkpoint import Checkpoint
-from vibe_router_export.native_file import NATIVE_FILE, open_native
 from vibe_router_export.parity import FP32_LIMITS, Limits, ParityReport, gate
 from vibe_router_export.proof import collect_cases, compare
 from vibe_router_export.quantize import Precision
@@ -42,7 +38,7 @@ def verify_bundle(
     bundle = open_bundle(source)
     bundle.check()
     manifest = bundle.manifest
-    opened = _open_engine(bundle, engine, precision)
+    opened = choose_engine(bundle, engine=engine, precision=precision.value)
     proof = collect_cases(
         checkpoint,
         PromptTokenizer(bundle.read("tokenizer.json"), max_tokens=manifest.max_tokens),
@@ -54,15 +50,3 @@ def verify_bundle(
     report = compare(manifest, opened, proof.cases, reference=proof.name(), band=limits.band)
     gate(report, limits, temperature=manifest.calibration.temperature)
     return report
-
-
-def _open_engine(bundle: Bundle, engine: str, precision: Precision) -> Engine:
-    if engine != NATIVE_ENGINE:
-        return choose_engine(bundle, engine=engine, precision=precision.value)
-    manifest = bundle.manifest
-    if (NATIVE_FILE, precision.value) not in [(one.file, one.precision) for one in manifest.engines]:
-        raise EngineUnavailableError(
-            f"bundle {manifest.name!r} has no native file of precision {precision.value!r}",
-            hint="router-export native CHECKPOINT -o BUNDLE",
-        )
-    return open_native(bundle.path(NATIVE_FILE), file=NATIVE_FILE)
