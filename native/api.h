@@ -7,6 +7,7 @@
 #ifndef VIBE_ROUTER_API_H
 #define VIBE_ROUTER_API_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #define VR_EXPORT __attribute__((visibility("default")))
@@ -93,7 +94,7 @@ VR_EXPORT VrEngine *vr_open(const VrModel *model, int32_t instructions, int32_t 
  * Calls from several threads are allowed: one has the engine's threads, the others compute by themselves.
  * `stop` ends the call between two steps once it is not 0. */
 VR_EXPORT int32_t vr_logits(VrEngine *engine, const int64_t *ids, const int32_t *lengths, int32_t sequences,
-                            const volatile int32_t *stop, float *logits);
+                            const _Atomic(int32_t) *stop, float *logits);
 
 /* No call may be running. */
 VR_EXPORT void vr_close(VrEngine *engine);

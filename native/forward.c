@@ -72,7 +72,7 @@ static void attention(Pass *pass, const VrLayer *layer) {
     int hidden = model->hidden, size = hidden / model->heads;
     AttentionScratch scratch = attention_scratch(pass->scratch, request->longest);
     /* Here and nowhere else: whoever reads `stopped`, behind a layer, does so before anybody can be here again. */
-    if (*request->stop) atomic_store(&pass->member.team->stopped, true);
+    if (atomic_load_explicit(request->stop, memory_order_relaxed)) atomic_store(&pass->member.team->stopped, true);
     for (int item; (item = take(&pass->member)) < request->sequences * model->heads;) {
         int64_t start = request->starts[item / model->heads];
         int place = item % model->heads * size;

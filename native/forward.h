@@ -18,7 +18,7 @@ typedef struct {
     int32_t sequences;
     int32_t tokens;
     int32_t longest;
-    const volatile int32_t *stop;
+    const _Atomic(int32_t) *stop;
     float *logits;
 } Request;
 

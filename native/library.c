@@ -29,7 +29,7 @@ struct VrEngine {
     Workspace workspace;
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t called;
-    int calls;
+    uint64_t calls;
     int closing;
     Job *job;
     atomic_int done; /* workers that have left the current job */
@@ -56,16 +56,38 @@ static Forward *forward_for(int32_t instructions) {
     }
 }
 
+/* Have floats rounded to nearest and tiny ones kept, whatever the host has set in this thread, and return its setting. */
+static uint64_t set_rounding(uint64_t wanted) {
+#if defined(__x86_64__)
+    uint64_t found = __builtin_ia32_stmxcsr();
+    __builtin_ia32_ldmxcsr((unsigned)wanted);
+#else
+    uint64_t found;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(found));
+    __asm__ volatile("msr fpcr, %0" : : "r"(wanted));
+#endif
+    return found;
+}
+
+#if defined(__x86_64__)
+#define DEFAULT_ROUNDING 0x1f80 /* every exception masked */
+#else
+#define DEFAULT_ROUNDING 0
+#endif
+
 static VrStatus run(const VrEngine *engine, Job *job, int number) {
-    return engine->forward(&engine->model, &job->request, &job->activations,
-                           job->scratch + number * job->scratch_floats, &job->team);
+    uint64_t hosts = set_rounding(DEFAULT_ROUNDING);
+    VrStatus status = engine->forward(&engine->model, &job->request, &job->activations,
+                                      job->scratch + number * job->scratch_floats, &job->team);
+    set_rounding(hosts);
+    return status;
 }
 
 static void *work(void *argument) {
     Worker worker = *(Worker *)argument;
     VrEngine *engine = worker.engine;
     free(argument);
-    for (int seen = 0;;) {
+    for (uint64_t seen = 0;;) {
         pthread_mutex_lock(&engine->mutex);
         while (engine->calls == seen && !engine->closing) pthread_cond_wait(&engine->called, &engine->mutex);
         seen = engine->calls;
@@ -200,11 +222,15 @@ static VrStatus run_in(VrEngine *engine, Job *job, int threads, Workspace *works
     return threads > 1 ? run_together(engine, job) : run(engine, job, 0);
 }
 
+/* Tokens of a call, and heads of all its sequences: what is counted of them fits into an int. */
+#define MOST_TOKENS (1 << 24)
+#define MOST_HEADS (1 << 30)
+
 /* Sum the lengths up, and check that they and the ids are what the model knows. */
 static VrStatus read_request(const VrModel *model, const int32_t *lengths, int32_t *starts, Request *request) {
     for (int sequence = 0; sequence < request->sequences; sequence++) {
         int32_t length = lengths[sequence];
-        if (length < 1 || length > model->max_tokens || request->tokens > (1 << 24)) return VR_BAD_INPUT;
+        if (length < 1 || length > model->max_tokens || request->tokens > MOST_TOKENS) return VR_BAD_INPUT;
         starts[sequence] = request->tokens;
         request->tokens += length;
         if (length > request->longest) request->longest = length;
@@ -216,8 +242,8 @@ static VrStatus read_request(const VrModel *model, const int32_t *lengths, int32
 }
 
 int32_t vr_logits(VrEngine *engine, const int64_t *ids, const int32_t *lengths, int32_t sequences,
-                  const volatile int32_t *stop, float *logits) {
-    if (sequences < 1 || sequences > (1 << 20)) return VR_BAD_INPUT;
+                  const _Atomic(int32_t) *stop, float *logits) {
+    if (sequences < 1 || sequences > MOST_HEADS / engine->model.heads) return VR_BAD_INPUT;
     int32_t *starts = malloc(((size_t)sequences + 1) * sizeof *starts);
     if (!starts) return VR_NO_MEMORY;
     Job job = {.request = {.ids = ids, .starts = starts, .sequences = sequences, .stop = stop, .logits = logits}};

@@ -30,24 +30,33 @@ static int ask_for_tiles(void) {
 #endif
 }
 
+/* Whether these bits of a register of CPUID are set. */
+#define ALL(word, ...) has_all(word, (const int[]){__VA_ARGS__, -1})
+
+static int has_all(uint32_t word, const int *bits) {
+    for (; *bits >= 0; bits++)
+        if (!BIT(word, *bits)) return 0;
+    return 1;
+}
+
 int32_t vr_supports(int32_t instructions) {
-    uint32_t a, b, c, d, a1, b1, c1, d1;
+    uint32_t a, b, c, d, a1, feature_c, extended, unused[3];
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
-    if (!__get_cpuid_count(7, 1, &a1, &b1, &c1, &d1)) a1 = 0;
+    if (!__get_cpuid_count(7, 1, &a1, unused, unused + 1, unused + 2)) a1 = 0;
+    if (!__get_cpuid(1, unused, unused + 1, &feature_c, unused + 2)) return 0;
+    if (!__get_cpuid(0x80000001, unused, unused + 1, &extended, unused + 2)) return 0;
     uint64_t saved = saved_registers();
     int avx = (saved & 0x6) == 0x6, avx512 = avx && (saved & 0xe0) == 0xe0, tiles = (saved & 0x60000) == 0x60000;
-    uint32_t a0, b0, c0, d0;
-    __get_cpuid(1, &a0, &b0, &c0, &d0);
-    /* With FMA, which everything here is compiled with. */
-    int avx2 = avx && BIT(b, 5) && BIT(c0, 12);
-    /* F, DQ, BW, VL and VNNI. */
-    int wide = avx512 && BIT(b, 16) && BIT(b, 17) && BIT(b, 30) && BIT(b, 31) && BIT(c, 11);
+    /* What compilers call x86-64-v3: SSE3, SSSE3, FMA, CMPXCHG16B, SSE4.1, SSE4.2, MOVBE, POPCNT, AVX, F16C; BMI1, AVX2,
+     * BMI2; LZCNT. And v4: AVX512F, DQ, CD, BW, VL. */
+    int third = avx && ALL(feature_c, 0, 9, 12, 13, 19, 20, 22, 23, 28, 29) && ALL(b, 3, 5, 8) && BIT(extended, 5);
+    int fourth = third && avx512 && ALL(b, 16, 17, 28, 30, 31);
     switch (instructions) {
-    case VR_AVX2: return avx2;
-    case VR_AVX_VNNI: return avx2 && BIT(a1, 4);
-    case VR_AVX512_VNNI: return wide;
+    case VR_AVX2: return third;
+    case VR_AVX_VNNI: return third && BIT(a1, 4);
+    case VR_AVX512_VNNI: return fourth && BIT(c, 11);
     /* AMX-TILE and AMX-INT8. */
-    case VR_AMX: return wide && tiles && BIT(d, 24) && BIT(d, 25) && ask_for_tiles();
+    case VR_AMX: return fourth && BIT(c, 11) && tiles && ALL(d, 24, 25) && ask_for_tiles();
     default: return 0;
     }
 }

@@ -15,11 +15,14 @@ static inline void relax(void) {
 }
 
 void wait_for(atomic_int *counter, int value) {
-    for (int turns = 0; atomic_load_explicit(counter, memory_order_acquire) != value; turns++) {
-        if (turns < PATIENCE)
+    int turns = 0;
+    while (atomic_load_explicit(counter, memory_order_acquire) != value) {
+        if (turns < PATIENCE) {
+            turns++;
             relax();
-        else
+        } else {
             sched_yield();
+        }
     }
 }
 

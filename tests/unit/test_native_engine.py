@@ -318,6 +318,13 @@ def test_a_forked_child_makes_its_own_engine_and_ends_cleanly(bundle: Path) -> N
             status = 1
             try:
                 same = parents.route("hi") == expected and parents.engine is not engine
+                one = np.ones((1, 1), np.int64)
+                try:
+                    engine.logits(one, one)
+                except EngineError as error:
+                    same = same and "another process" in error.message
+                else:
+                    same = False
                 parents.close()
                 # What the child inherited goes as well, without a wait for threads that it does not have.
                 parents._scorer._inherited.clear()

@@ -100,7 +100,13 @@ class _Opened:
             raise EngineError(f"the native engine has not enough memory for {threads} threads")
 
     def logits(self, ids: NDArray[np.int64], lengths: NDArray[np.int32], logits: NDArray[np.float32]) -> Status:
-        """Write one logit a sequence; `ids` are those of all, one after the other."""
+        """Write one logit a sequence; `ids` are those of all, one after the other.
+
+        Raises:
+            EngineError: this is a forked child, which does not have the engine's threads.
+        """
+        if os.getpid() != self._process:
+            raise EngineError("the native engine was opened in another process", hint="load the router again")
         stop = ctypes.c_int32(0)
         requested = CURRENT_STOP.get()
         if requested is not None:
