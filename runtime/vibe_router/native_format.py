@@ -111,7 +111,7 @@ def padded(number: int, multiple: int) -> int:
 
 def rope_name(theta: float, part: str) -> str:
     """Return the name of a table of rotary position embeddings; `part` is "cosine" or "sine"."""
-    return f"rope.{part}.{theta:g}"
+    return f"rope.{part}.{theta!r}"
 
 
 def expected_tensors(architecture: NativeArchitecture) -> dict[str, TensorShape]:

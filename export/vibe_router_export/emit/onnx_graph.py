@@ -123,8 +123,8 @@ class OnnxOperations:
         cosine, sine = rope_tables(self.max_tokens, self.config.head_size, theta)
         start = self._constant("rope.first_position", np.zeros(1, np.int64))
         tables = [
-            self._constant(f"rope.cosine.{theta:g}", cosine),
-            self._constant(f"rope.sine.{theta:g}", sine),
+            self._constant(f"rope.cosine.{theta!r}", cosine),
+            self._constant(f"rope.sine.{theta!r}", sine),
         ]
         return self._node("RotaryEmbedding", [x, start, *tables], domain=MICROSOFT, num_heads=self.config.heads)
 
