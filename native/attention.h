@@ -6,8 +6,8 @@
 #include "rows.h"
 #include "tiles.h"
 
-/* A tile of attention: as many queries, and vectors of keys, as leave all sums in registers. More queries and fewer keys
- * than in products: a window of 64 does not divide into strips of 64 keys. */
+/* A tile of attention: as many queries, and vectors of keys, as leave all sums in registers. More queries and fewer
+ * keys than in products: a window of 64 does not divide into strips of 64 keys. */
 #if defined(__AVX512VNNI__)
 #define ATTENTION_ROWS VR_ATTENTION_ROWS
 #define ATTENTION_VECTORS VR_ATTENTION_VECTORS

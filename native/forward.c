@@ -21,7 +21,7 @@ typedef struct {
 
 /* Take the rows of a step from one another, a few at a time. */
 #define FOR_ROWS(pass, token)                                                                                          \
-    for (int block_; (block_ = take(&(pass)->member) * VR_TILE_ROWS) < (pass)->request->tokens;)                          \
+    for (int block_; (block_ = take(&(pass)->member) * VR_TILE_ROWS) < (pass)->request->tokens;)                       \
         for (int token = block_; token < (pass)->request->tokens && token < block_ + VR_TILE_ROWS; token++)
 
 static void embed(Pass *pass) {
@@ -61,7 +61,8 @@ static void product(Pass *pass, const VrMatrix *matrix, Result result) {
     if (!matrix->scales) x.stride = at->row_bytes / (int64_t)sizeof(float);
     for (int item; (item = take(&pass->member)) < chunks * matrix->strips;) {
         int first = item / matrix->strips * chunk_rows, last = first + chunk_rows;
-        multiply(matrix, item % matrix->strips, pass->member.team->size, x, first, last < tokens ? last : tokens, result);
+        if (last > tokens) last = tokens;
+        multiply(matrix, item % matrix->strips, pass->member.team->size, x, first, last, result);
     }
     finish_step(&pass->member);
 }

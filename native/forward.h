@@ -11,7 +11,7 @@
 /* The most tokens that any of them takes. */
 #define VR_BLOCK_ROWS 32
 
-/* The sequences of a call, one after the other without padding. `starts` has one entry more than there are sequences. */
+/* The sequences of a call, one after the other without padding. `starts` has one entry more than that. */
 typedef struct {
     const int64_t *ids;
     const int32_t *starts;

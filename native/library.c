@@ -56,7 +56,7 @@ static Forward *forward_for(int32_t instructions) {
     }
 }
 
-/* Have floats rounded to nearest and tiny ones kept, whatever the host has set in this thread, and return its setting. */
+/* Have floats rounded to nearest and tiny ones kept, whatever the host has set in this thread; return its setting. */
 static uint64_t set_rounding(uint64_t wanted) {
 #if defined(__x86_64__)
     uint64_t found = __builtin_ia32_stmxcsr();

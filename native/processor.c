@@ -47,8 +47,8 @@ int32_t vr_supports(int32_t instructions) {
     if (!__get_cpuid(0x80000001, unused, unused + 1, &extended, unused + 2)) return 0;
     uint64_t saved = saved_registers();
     int avx = (saved & 0x6) == 0x6, avx512 = avx && (saved & 0xe0) == 0xe0, tiles = (saved & 0x60000) == 0x60000;
-    /* What compilers call x86-64-v3: SSE3, SSSE3, FMA, CMPXCHG16B, SSE4.1, SSE4.2, MOVBE, POPCNT, AVX, F16C; BMI1, AVX2,
-     * BMI2; LZCNT. And v4: AVX512F, DQ, CD, BW, VL. */
+    /* What compilers call x86-64-v3: SSE3, SSSE3, FMA, CMPXCHG16B, SSE4.1, SSE4.2, MOVBE, POPCNT, AVX, F16C; BMI1,
+     * AVX2, BMI2; LZCNT. And v4: AVX512F, DQ, CD, BW, VL. */
     int third = avx && ALL(feature_c, 0, 9, 12, 13, 19, 20, 22, 23, 28, 29) && ALL(b, 3, 5, 8) && BIT(extended, 5);
     int fourth = third && avx512 && ALL(b, 16, 17, 28, 30, 31);
     switch (instructions) {

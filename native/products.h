@@ -57,7 +57,7 @@ INLINE void multiply_strip(const int rows, const VrMatrix *matrix, int strip, Op
     }
 }
 
-/* Write products of `rows` tokens, `first` and those behind it, with `outputs` outputs, `output` and those behind it. */
+/* Write products of `rows` tokens from `first` on with `outputs` outputs from `output` on. */
 INLINE void end_product(int rows, const int outputs, const VrMatrix *matrix, int output, int first,
                         float product[][VR_STRIP], Result result) {
     for (int row = 0; row < rows; row++) {
@@ -88,8 +88,8 @@ INLINE void end_product(int rows, const int outputs, const VrMatrix *matrix, int
 #define END_PRODUCTS
 #endif
 
-/* One strip for the tokens from `first` to `last`. Meanwhile the strip `next` places behind it comes from memory, a part
- * with each tile; behind a matrix's last strip lies the matrix that is used next. */
+/* One strip for the tokens from `first` to `last`. Meanwhile the strip `next` places behind it comes from memory, a
+ * part with each tile; behind a matrix's last strip lies the matrix that is used next. */
 static void multiply(const VrMatrix *matrix, int strip, int next, Operand x, int first, int last, Result result) {
     float product[BLOCK_ROWS][VR_STRIP];
     int64_t bytes = (int64_t)matrix->inputs * VR_STRIP;

@@ -94,8 +94,8 @@ INLINE void scale_sums(int rows, int outputs, const int32_t *sums, const float *
         }
 }
 
-/* As `multiply`, for int8. A half of a strip stays in a core's first cache while all tokens pass by; where there are few
- * tokens, a whole strip passes them, from front to back as it comes from memory. */
+/* As `multiply`, for int8. A half of a strip stays in a core's first cache while all tokens pass by; where there are
+ * few tokens, a whole strip passes them, from front to back as it comes from memory. */
 INLINE void multiply_in_tiles(const VrMatrix *matrix, int strip, int next, Operand x, int first, int last,
                               float product[][VR_STRIP], Result result) {
     int64_t bytes = (int64_t)matrix->inputs * VR_STRIP;

@@ -79,7 +79,8 @@ INLINE void transpose(F32 rows[LANES]) {
     }
 }
 
-/* 1.5 * 2^23: a float of less than 2^22 that is added to it keeps its integer part, rounded to even, in its low bits. */
+/* 1.5 * 2^23: a float of less than 2^22 that is added to it keeps its integer part, rounded to even, in its low
+ * bits. */
 #define ROUNDING 12582912.0f
 
 INLINE F32 round16(F32 x) { return (x + ROUNDING) - ROUNDING; }

@@ -130,7 +130,7 @@ def test_biases_and_embeddings_and_positions_are_there(checkpoint: Checkpoint, t
     # 100 tokens, filled up to a multiple of 64.
     for theta in (10000.0, 160000.0):
         for part, expected in zip(("cosine", "sine"), rope_tables(128, 16, theta), strict=True):
-            np.testing.assert_array_equal(tensors[f"rope.{part}.{theta:g}"], expected)
+            np.testing.assert_array_equal(tensors[f"rope.{part}.{theta!r}"], expected)
 
 
 def test_every_tensor_begins_at_a_multiple_of_64_bytes(file: Path, tensors: dict[str, np.ndarray]) -> None:

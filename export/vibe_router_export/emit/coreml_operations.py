@@ -124,8 +124,10 @@ class MilOperations(ABC):
             return self._once(name, lambda: mb.const(val=self.constants.named(f"{name}_{self.tokens}", make)))
 
         cosine, sine = rope_tables(self.tokens, self.config.head_size, theta)
-        cosines = table(f"rope_cosine_{theta:g}", lambda: [cosine, cosine])
-        sines = table(f"rope_sine_{theta:g}", lambda: [-sine, sine])
+        # As a name in a Core ML program may be.
+        name = f"{theta!r}".replace(".", "_")
+        cosines = table(f"rope_cosine_{name}", lambda: [cosine, cosine])
+        sines = table(f"rope_sine_{name}", lambda: [-sine, sine])
         first, second = mb.split(x=x, num_splits=2, axis=axis)
         swapped = mb.concat(values=[second, first], axis=axis)
         return mb.add(x=mb.mul(x=x, y=cosines), y=mb.mul(x=swapped, y=sines))

@@ -67,7 +67,7 @@ class HalfPrecisionOperations(OnnxOperations):
 
     def rotate(self, x: str, theta: float) -> str:
         tables = rope_tables(self.max_tokens, self.config.head_size, theta)
-        names = (f"rope.cosine.{theta:g}", f"rope.sine.{theta:g}")
+        names = (f"rope.cosine.{theta!r}", f"rope.sine.{theta!r}")
         cosine, sine = (self._half_constant(name, table) for name, table in zip(names, tables, strict=True))
         start = self._constant("rope.first_position", np.zeros(1, np.int64))
         inputs = [x, start, cosine, sine]
