@@ -8,8 +8,11 @@
 #include "attention.h"
 #include "products.h"
 
-/* Tokens that one item of a product has at most: few enough that their int8 rows stay in a core's cache. */
-#define ROW_CHUNK 96
+/* Tokens that one item of a product has at most: few enough that their int8 rows stay in a core's cache. Every chunk of
+ * tokens reads the whole matrix again. */
+#define MOST_ROWS 1024
+/* Items that each thread finds in a product at least, so that none waits long for the last. */
+#define FEWEST_ITEMS 4
 
 typedef struct {
     const VrModel *model;
@@ -55,14 +58,17 @@ static void quantise(Pass *pass, const float *from, VrNorm norm, int width, cons
 
 static void product(Pass *pass, const VrMatrix *matrix, Result result) {
     const Activations *at = pass->at;
-    int tokens = pass->request->tokens, chunks = (tokens + ROW_CHUNK - 1) / ROW_CHUNK;
-    int chunk_rows = (int)rounded_up((tokens + chunks - 1) / chunks, BLOCK_ROWS);
+    int tokens = pass->request->tokens, size = pass->member.team->size;
+    int wanted = (FEWEST_ITEMS * size + matrix->strips - 1) / matrix->strips;
+    int needed = (tokens + MOST_ROWS - 1) / MOST_ROWS;
+    int chunk_rows = (int)rounded_up((tokens - 1) / (wanted > needed ? wanted : needed) + 1, BLOCK_ROWS);
+    int chunks = (tokens + chunk_rows - 1) / chunk_rows;
     Operand x = {at->quantised, at->scales, (const float *)at->quantised, at->row_bytes};
     if (!matrix->scales) x.stride = at->row_bytes / (int64_t)sizeof(float);
     for (int item; (item = take(&pass->member)) < chunks * matrix->strips;) {
         int first = item / matrix->strips * chunk_rows, last = first + chunk_rows;
         if (last > tokens) last = tokens;
-        multiply(matrix, item % matrix->strips, pass->member.team->size, x, first, last, result);
+        multiply(matrix, item % matrix->strips, size, x, first, last, result);
     }
     finish_step(&pass->member);
 }
