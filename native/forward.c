@@ -65,10 +65,12 @@ static void product(Pass *pass, const VrMatrix *matrix, Result result) {
     int chunks = (tokens + chunk_rows - 1) / chunk_rows;
     Operand x = {at->quantised, at->scales, (const float *)at->quantised, at->row_bytes};
     if (!matrix->scales) x.stride = at->row_bytes / (int64_t)sizeof(float);
-    for (int item; (item = take(&pass->member)) < chunks * matrix->strips;) {
+    /* One item ahead, for its weights to come from memory meanwhile; behind the last one, those of the next matrix. */
+    for (int items = chunks * matrix->strips, item = take(&pass->member), next; item < items; item = next) {
+        next = take(&pass->member);
         int first = item / matrix->strips * chunk_rows, last = first + chunk_rows;
-        if (last > tokens) last = tokens;
-        multiply(matrix, item % matrix->strips, size, x, first, last, result);
+        int following = next < items ? next % matrix->strips : matrix->strips + next - items;
+        multiply(matrix, item % matrix->strips, following, x, first, last < tokens ? last : tokens, result);
     }
     finish_step(&pass->member);
 }
@@ -136,7 +138,7 @@ static void score(Pass *pass) {
         Operand x = {.exact = pooled, .stride = width};
         Result result = {dense, width, STORE_ACTIVATED};
         for (int strip = 0; strip < model->head_dense.strips; strip++)
-            multiply(&model->head_dense, strip, 1, x, 0, 1, result);
+            multiply(&model->head_dense, strip, strip + 1, x, 0, 1, result);
         normalise_row(model->head_norm, model->norm_epsilon, dense, dense, width);
         F32 total = (F32)(0.0f);
         for (int place = 0; place < width; place += LANES)

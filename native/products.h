@@ -57,27 +57,45 @@ INLINE void multiply_strip(const int rows, const VrMatrix *matrix, int strip, Op
     }
 }
 
+/* Rows of VR_STRIP products: as numbers, or as sums that are still to be scaled. */
+typedef struct {
+    const float *numbers; /* null: sums */
+    const int32_t *sums;
+    const float *scales; /* one an output */
+    const float *row_scales;
+} Products;
+
+INLINE F32 products_at(Products products, int row, int place) {
+    if (products.numbers) return load(products.numbers + row * VR_STRIP + place);
+    F32 sum = __builtin_convertvector(load_integers(products.sums + row * VR_STRIP + place), F32);
+    return sum * (load(products.scales + place) * products.row_scales[row]);
+}
+
 /* Write products of `rows` tokens from `first` on with `outputs` outputs from `output` on. */
-INLINE void end_product(int rows, const int outputs, const VrMatrix *matrix, int output, int first,
-                        float product[][VR_STRIP], Result result) {
+INLINE void end_products(int rows, const int outputs, Products products, const float *bias, int output, int first,
+                         Result result) {
     for (int row = 0; row < rows; row++) {
-        float *from = product[row], *to = result.to + (first + row) * result.stride;
-        if (matrix->bias)
-            for (int place = 0; place < outputs; place += LANES)
-                store(from + place, load(from + place) + load(matrix->bias + output + place));
-        if (result.ending == GATE) {
-            to += output / 2;
-            for (int place = 0; place < outputs; place += 2 * LANES, to += LANES)
-                store(to, gelu(load(from + place)) * load(from + place + LANES));
-            continue;
-        }
-        to += output;
+        float *to = result.to + (first + row) * result.stride + (result.ending == GATE ? output / 2 : output);
         for (int place = 0; place < outputs; place += LANES) {
-            F32 value = load(from + place);
+            F32 value = products_at(products, row, place);
+            if (bias) value += load(bias + output + place);
+            if (result.ending == GATE) {
+                F32 gate = products_at(products, row, place += LANES);
+                if (bias) gate += load(bias + output + place);
+                store(to, gelu(value) * gate);
+                to += LANES;
+                continue;
+            }
             if (result.ending == ADD) value += load(to + place);
             store(to + place, result.ending == STORE_ACTIVATED ? gelu(value) : value);
         }
     }
+}
+
+/* Not inlined, for the loops that call it would lose registers to it. */
+static __attribute__((noinline)) void end_numbers(int rows, const float *numbers, const float *bias, int output,
+                                                  int first, Result result) {
+    end_products(rows, VR_STRIP, (Products){.numbers = numbers}, bias, output, first, result);
 }
 
 #if defined(__AMX_INT8__)
@@ -88,23 +106,23 @@ INLINE void end_product(int rows, const int outputs, const VrMatrix *matrix, int
 #define END_PRODUCTS
 #endif
 
-/* One strip for the tokens from `first` to `last`. Meanwhile the strip `next` places behind it comes from memory, a
- * part with each tile; behind a matrix's last strip lies the matrix that is used next. */
-static void multiply(const VrMatrix *matrix, int strip, int next, Operand x, int first, int last, Result result) {
-    float product[BLOCK_ROWS][VR_STRIP];
+/* One strip for the tokens from `first` to `last`. Meanwhile the strip `following` comes from memory, a part with each
+ * tile; behind a matrix's last strip lies the matrix that is used next. */
+static void multiply(const VrMatrix *matrix, int strip, int following, Operand x, int first, int last, Result result) {
     int64_t bytes = (int64_t)matrix->inputs * VR_STRIP;
 #if defined(__AMX_INT8__)
     if (matrix->scales && last - first >= FEWEST_TILE_ROWS) {
-        multiply_in_tiles(matrix, strip, next, x, first, last, product, result);
+        multiply_in_tiles(matrix, strip, following, x, first, last, result);
         return;
     }
 #endif
+    float product[VR_TILE_ROWS][VR_STRIP];
     int tiles = (last - first + VR_TILE_ROWS - 1) / VR_TILE_ROWS;
-    Ahead ahead = {(const char *)matrix->values + (strip + next) * bytes, 4 * VR_STRIP / tiles};
+    Ahead ahead = {(const char *)matrix->values + following * bytes, 4 * VR_STRIP / tiles};
     for (; first < last; first += VR_TILE_ROWS, ahead.from += bytes / tiles) {
         int rows = last - first < VR_TILE_ROWS ? last - first : VR_TILE_ROWS;
         WITH_ROWS(rows, multiply_strip(ROWS, matrix, strip, x, first, ahead, product))
-        end_product(rows, VR_STRIP, matrix, strip * VR_STRIP, first, product, result);
+        end_numbers(rows, product[0], matrix->bias, strip * VR_STRIP, first, result);
     }
 }
 

@@ -84,31 +84,21 @@ INLINE void product_of_32(const uint8_t *activations, int64_t stride, const int8
     _tile_stored(3, sums + TILE * VR_STRIP + TILE, VR_STRIP * 4);
 }
 
-/* product[rows][outputs] of the sums of `outputs` outputs, `scales` those of the first. */
-INLINE void scale_sums(int rows, int outputs, const int32_t *sums, const float *scales, const float *row_scales,
-                       float product[][VR_STRIP]) {
-    for (int row = 0; row < rows; row++)
-        for (int place = 0; place < outputs; place += LANES) {
-            F32 sum = __builtin_convertvector(load_integers(sums + row * VR_STRIP + place), F32);
-            store(product[row] + place, sum * (load(scales + place) * row_scales[row]));
-        }
-}
-
 /* As `multiply`, for int8. A half of a strip stays in a core's first cache while all tokens pass by; where there are
  * few tokens, a whole strip passes them, from front to back as it comes from memory. */
-INLINE void multiply_in_tiles(const VrMatrix *matrix, int strip, int next, Operand x, int first, int last,
-                              float product[][VR_STRIP], Result result) {
+INLINE void multiply_in_tiles(const VrMatrix *matrix, int strip, int following, Operand x, int first, int last,
+                              Result result) {
     int64_t bytes = (int64_t)matrix->inputs * VR_STRIP;
     int output = strip * VR_STRIP, tokens = last - first;
     const int8_t *weights = (const int8_t *)matrix->values + strip * bytes;
     int64_t blocks = tokens <= TILE ? 1 : 2 * ((tokens + BLOCK_ROWS - 1) / BLOCK_ROWS);
-    Ahead ahead = {(const char *)weights + next * bytes, (int)(64 * VR_STRIP / blocks)};
+    Ahead ahead = {(const char *)matrix->values + following * bytes, (int)(64 * VR_STRIP / blocks)};
     int32_t sums[BLOCK_ROWS * VR_STRIP] __attribute__((aligned(64)));
     if (tokens <= TILE) {
         product_of_16(x.quantised + first * x.stride, x.stride, weights, matrix->offsets + output, matrix->inputs,
                       ahead, sums);
-        scale_sums(tokens, VR_STRIP, sums, matrix->scales + output, x.scales + first, product);
-        end_product(tokens, VR_STRIP, matrix, output, first, product, result);
+        Products products = {.sums = sums, .scales = matrix->scales + output, .row_scales = x.scales + first};
+        end_products(tokens, VR_STRIP, products, matrix->bias, output, first, result);
         return;
     }
     for (int end = output + VR_STRIP; output < end; output += VR_STRIP / 2, weights += 4 * VR_STRIP / 2)
@@ -116,8 +106,8 @@ INLINE void multiply_in_tiles(const VrMatrix *matrix, int strip, int next, Opera
             int rows = last - token < BLOCK_ROWS ? last - token : BLOCK_ROWS;
             product_of_32(x.quantised + token * x.stride, x.stride, weights, matrix->offsets + output, matrix->inputs,
                           ahead, sums);
-            scale_sums(rows, VR_STRIP / 2, sums, matrix->scales + output, x.scales + token, product);
-            end_product(rows, VR_STRIP / 2, matrix, output, token, product, result);
+            Products products = {.sums = sums, .scales = matrix->scales + output, .row_scales = x.scales + token};
+            end_products(rows, VR_STRIP / 2, products, matrix->bias, output, token, result);
         }
 }
 

@@ -37,11 +37,11 @@ INLINE I32 load_integers(const int32_t *from) {
 
 INLINE F32 fma16(F32 a, F32 b, F32 c) { return __builtin_elementwise_fma(a, b, c); }
 
-INLINE F32 select16(I32 condition, F32 yes, F32 no) { return (F32)((condition & (I32)yes) | (~condition & (I32)no)); }
+INLINE F32 select16(I32 condition, F32 yes, F32 no) { return condition ? yes : no; }
 
-INLINE F32 max16(F32 a, F32 b) { return select16(a > b, a, b); }
+INLINE F32 max16(F32 a, F32 b) { return a > b ? a : b; }
 
-INLINE F32 min16(F32 a, F32 b) { return select16(a < b, a, b); }
+INLINE F32 min16(F32 a, F32 b) { return a < b ? a : b; }
 
 INLINE F32 absolute(F32 x) { return (F32)((I32)x & 0x7fffffff); }
 
@@ -103,23 +103,19 @@ INLINE F32 exponential(F32 x) {
     return select16(tiny, (F32)(0.0f), (F32)((I32)y + (power << 23)));
 }
 
-/* erf(x), absolute error below 2e-7: the rational approximation on -4..4 of Eigen's `erf` for float. */
+/* erf(x), absolute error below 3e-7: x times a polynomial in x², brought from 0..3.8² to -1..1, which was fitted to
+ * Chebyshev's points; beyond 3.8 erf is 1 to eight digits. There is no division in it, unlike in rational ones. */
 INLINE F32 error_function(F32 x) {
-    x = min16(max16(x, (F32)(-4.0f)), (F32)(4.0f));
-    F32 s = x * x;
-    F32 p = (F32)(-2.72614225801306e-10f);
-    p = fma16(p, s, (F32)(2.77068142495902e-08f));
-    p = fma16(p, s, (F32)(-2.10102402082508e-06f));
-    p = fma16(p, s, (F32)(-5.69250639462346e-05f));
-    p = fma16(p, s, (F32)(-7.34990630326855e-04f));
-    p = fma16(p, s, (F32)(-2.95459980854025e-03f));
-    p = fma16(p, s, (F32)(-1.60960333262415e-02f));
-    F32 q = (F32)(-1.45660718464996e-05f);
-    q = fma16(q, s, (F32)(-2.13374055278905e-04f));
-    q = fma16(q, s, (F32)(-1.68282697438203e-03f));
-    q = fma16(q, s, (F32)(-7.37332916720468e-03f));
-    q = fma16(q, s, (F32)(-1.42647390514189e-02f));
-    return x * p / q;
+    static const float coefficients[] = {
+        0.00102201989f, -0.00269573298f, 0.00236749719f, -0.00329954783f, 0.00994923618f,
+        -0.0183331836f, 0.0266932063f,   -0.0389396995f, 0.0550565049f,   -0.0725154877f,
+        0.0908327177f,  -0.11118558f,    0.137739509f,   -0.185641199f,   0.372107625f,
+    };
+    x = min16(max16(x, (F32)(-3.8f)), (F32)(3.8f));
+    F32 t = fma16(x, x * 0.13850416f, (F32)(-1.0f)), p = (F32)(coefficients[0]);
+    for (unsigned place = 1; place < sizeof coefficients / sizeof *coefficients; place++)
+        p = fma16(p, t, (F32)(coefficients[place]));
+    return x * p;
 }
 
 /* x Φ(x) with the exact normal distribution function Φ. */
