@@ -53,9 +53,10 @@ INLINE float sum(F32 x) {
 }
 
 INLINE float largest(F32 x) {
-    float most = x[0];
-    for (int lane = 1; lane < LANES; lane++) most = x[lane] > most ? x[lane] : most;
-    return most;
+    F32x8 eight = x.lo > x.hi ? x.lo : x.hi;
+    F32x4 four = eight.lo > eight.hi ? eight.lo : eight.hi;
+    F32x2 two = four.lo > four.hi ? four.lo : four.hi;
+    return two.x > two.y ? two.x : two.y;
 }
 
 /* a0 b0 a1 b1..., of the first halves and of the second. */
