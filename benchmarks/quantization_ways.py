@@ -19,6 +19,7 @@ from benchmarks.contenders.scorer import Load
 from vibe_router.batching import score_alone
 from vibe_router.engines.native_library import native_problem
 from vibe_router.engines.onnx import OnnxCpuEngine
+from vibe_router.errors import CheckpointError
 from vibe_router_export.checkpoint import Checkpoint
 from vibe_router_export.emit.onnx_graph import build_onnx
 from vibe_router_export.fold import centre_residual
@@ -65,8 +66,7 @@ def ways_to_run(
     if writers:
         both = (*spiking, *writers)
         yield _graph("int8, and what feeds them", checkpoint, int8, low, threads=threads, kept=both)
-    if native_problem() is None:
-        yield _native(checkpoint, folder / "native.safetensors", threads=threads)
+    yield from _native(checkpoint, folder / "native.safetensors", threads=threads)
     yield _graph("int4, every matrix", checkpoint, lowered(checkpoint.weights, Precision.INT4), low, threads=threads)
     yield _onnxruntime_dynamic(fp32, low, threads=threads)
     if reference_available():
@@ -89,11 +89,17 @@ def _graph(
     return Way(name, lambda ids: score_alone(engine, ids), _size(path), kept)
 
 
-def _native(checkpoint: Checkpoint, path: Path, *, threads: int) -> Way:
-    """The native engine's file, every matrix in int8."""
-    write_native(checkpoint.weights, native_architecture(checkpoint.weights, max_tokens=MAX_TOKENS), path)
+def _native(checkpoint: Checkpoint, path: Path, *, threads: int) -> Iterator[Way]:
+    """Yield the native engine's file, every matrix in int8; nothing where the engine cannot run, or not this model."""
+    if native_problem() is not None:
+        return
+    try:
+        architecture = native_architecture(checkpoint.weights, max_tokens=MAX_TOKENS)
+    except CheckpointError:
+        return
+    write_native(checkpoint.weights, architecture, path)
     engine = open_native(path, file=path.name, threads=threads)
-    return Way("native, every matrix", lambda ids: score_alone(engine, ids), path.stat().st_size)
+    yield Way("native, every matrix", lambda ids: score_alone(engine, ids), path.stat().st_size)
 
 
 def _onnxruntime_dynamic(fp32: Path, path: Path, *, threads: int) -> Way:

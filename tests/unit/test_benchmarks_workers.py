@@ -153,7 +153,7 @@ def test_sources_are_told_apart_by_their_files(tmp_path: Path, bundle: Path) -> 
 
 def test_contenders_are_chosen_by_key_or_family() -> None:
     assert [contender.key for contender in choose(["optimum", "ours-int4"])] == ["ours-int4", "optimum-fp32"]
-    assert len(choose(None)) == len(ALL) == 16
+    assert len(choose(None)) == len(ALL) == 17
     with pytest.raises(UsageError, match="no engine 'ours-int9'"):
         choose(["ours-int9"])
 
