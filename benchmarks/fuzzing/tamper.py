@@ -13,7 +13,7 @@ from benchmarks.fuzzing.subjects import TARGETS, Folders, Subject, WrongAnswerEr
 from vibe_router.manifest import MANIFEST_NAME
 
 TAMPER = "tamper"
-_DECIDE = ("onnx/model.onnx", "tokenizer.json")
+_DECIDE = ("onnx/model.onnx", "onnx/model.onnx_data", "tokenizer.json")
 """Files that an attacker who may write hashes can change decisions with; no other file has a say in them."""
 
 
