@@ -63,7 +63,7 @@ def cold_request(contender: Contender, load: Load, *, prompt: str) -> ColdReques
     """Return what a fresh process of one of these contenders loads."""
     name = contender.key.removeprefix("ours-")
     engine, precision = ("onnx-cpu", name) if contender.artifact else (name, "auto")
-    if contender.key == _native().key:
+    if name == "native":
         engine, precision = _NATIVE, "int8"
     source = str(load.bundle or load.artifact)
     return ColdRequest(source=source, engine=engine, precision=precision, threads=load.threads, prompt=prompt)

@@ -15,6 +15,16 @@ AGAIN = "download or export the bundle again"
 T = TypeVar("T")
 
 
+def load_strictly(text: str | bytes) -> Any:
+    """Return the value of JSON text.
+
+    Raises:
+        ValueError: not JSON, a key twice in one object, or a number that JSON does not have.
+        RecursionError: nested too deeply.
+    """
+    return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_duplicates)
+
+
 def parse_json(text: str | bytes, where: str) -> Any:
     """Return the value of JSON text; `where` names it in errors.
 
@@ -22,7 +32,7 @@ def parse_json(text: str | bytes, where: str) -> Any:
         BundleCorruptError: not JSON, a key twice in one object, or a number that JSON does not have.
     """
     try:
-        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_duplicates)
+        return load_strictly(text)
     except (ValueError, RecursionError) as error:
         raise BundleCorruptError(f"{where} is not valid JSON: {error}", hint=AGAIN) from error
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vibe_router.alone import decide_alone
 from vibe_router.batching import batches
+from vibe_router.engines.choice import NATIVE
 from vibe_router.errors import EngineError, UsageError
 from vibe_router.policy import LOW_PRECISION_BAND, Decision, sigmoid
 
@@ -98,7 +99,7 @@ def _rounding_band(bundle: Bundle, engine: Engine) -> float:
     scores are those of each prompt alone, to the last bit.
     """
     for file in bundle.manifest.engines:
-        if file.file == engine.file and file.kind == "native":
+        if file.file == engine.file and file.kind == NATIVE:
             return 0.0
         if file.file == engine.file and file.precision != "fp32":
             return max(LOW_PRECISION_BAND, file.parity.band if file.parity else 0.0)

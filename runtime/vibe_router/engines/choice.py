@@ -111,14 +111,13 @@ def choose_file(bundle: Bundle, *, engine: str, precision: str = AUTO) -> Engine
     """
     if engine not in ENGINE_KINDS:
         raise EngineUnavailableError(f"there is no engine {engine!r}", hint=suggest(engine, [AUTO, *ENGINE_KINDS]))
-    runnable = _runnable()
-    if engine not in runnable:
-        if ENGINE_KINDS[engine] == NATIVE:
-            from vibe_router.engines.native_library import require_native
+    if ENGINE_KINDS[engine] == NATIVE:
+        from vibe_router.engines.native_library import require_native
 
-            require_native()
+        require_native()
+    elif engine != _ONNX_CPU and not (ENGINE_KINDS[engine] == COREML and _on_macos()):
         raise EngineUnavailableError(
-            f"the engine {engine!r} cannot run here", hint=f"available here: {', '.join(runnable)}"
+            f"the engine {engine!r} cannot run here", hint=f"available here: {', '.join(_runnable())}"
         )
     return _choose_file(bundle, ENGINE_KINDS[engine], precision)
 
@@ -134,17 +133,21 @@ def is_proven(file: EngineFile) -> bool:
 
 
 def _runnable() -> tuple[str, ...]:
-    """Return the engines that this operating system can run."""
+    """Return the engines for this machine's CPU and operating system."""
     from vibe_router.engines.native_library import native_problem
 
-    coreml = [name for name, kind in ENGINE_KINDS.items() if kind == COREML] if sys.platform == "darwin" else []
+    coreml = [name for name, kind in ENGINE_KINDS.items() if kind == COREML] if _on_macos() else []
     return (*((_NATIVE_CPU,) if native_problem() is None else ()), _ONNX_CPU, *coreml)
+
+
+def _on_macos() -> bool:
+    return sys.platform == "darwin"
 
 
 def _automatic(bundle: Bundle, precision: str) -> str:
     """Return Core ML on Apple Silicon, CUDA, or the native engine, where the bundle has a proven file, else ONNX."""
     files = [file for file in bundle.manifest.engines if is_proven(file) and precision in (AUTO, file.precision)]
-    here = COREML in _runnable() and platform.machine() == "arm64" and find_spec("coremltools") is not None
+    here = _on_macos() and platform.machine() == "arm64" and find_spec("coremltools") is not None
     if here and any(file.kind == COREML for file in files):
         return COREML
     if any(file.kind == ENGINE_KINDS[_ONNX_CUDA] and file.precision == _HALF for file in files):

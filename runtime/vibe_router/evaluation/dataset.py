@@ -14,7 +14,6 @@ the qualities. Other keys are ignored, so that files may carry identifiers and n
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +31,7 @@ from vibe_router.evaluation.labels import (
     label_from_verdicts,
 )
 from vibe_router.evaluation.logistic import FloatArray
+from vibe_router.records import load_strictly
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +126,7 @@ _LABEL_HINT = 'give "p_teacher", or "weak" and "strong", or "verdicts"; all numb
 def _read_row(line: bytes, where: str, number: int, tau: float) -> Row:
     try:
         text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-        data = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_duplicates)
+        data = load_strictly(text)
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise DataError(f"{where}: not valid JSON: {reason}", hint="write one JSON object a line") from error
@@ -172,14 +172,3 @@ def _read_share(value: Any, key: str, where: str) -> float:
         shown = repr(value) if number else f"a {type(value).__name__}"
         raise DataError(f"{where}: {key} is {shown[:40]}, not a number in 0..1", hint=_LABEL_HINT)
     return float(value)
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return result

@@ -1,0 +1,108 @@
+"""Files that are not the native engine's are refused before there is a pointer into them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.native import mapped, native_checkpoint
+from vibe_router.engines.native_model import NativeModel
+from vibe_router.errors import BundleCorruptError
+from vibe_router_export.native_file import NATIVE_FILE, native_architecture, write_native
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    checkpoint = native_checkpoint(tmp_path_factory.mktemp("checkpoint") / "small")
+    path = tmp_path_factory.mktemp("file") / "model.safetensors"
+    write_native(checkpoint.weights, native_architecture(checkpoint.weights, max_tokens=128), path)
+    return path
+
+
+def test_the_file_as_it_was_written_is_taken(file: Path) -> None:
+    model = NativeModel(mapped(file), file=NATIVE_FILE)
+    assert (model.structure.hidden, model.structure.layer_count) == (64, len(model.architecture.layers))
+
+
+def reshaped(header: dict[str, Any]) -> None:
+    header["head.dense.weight"]["shape"] = [1, 32, 128]
+
+
+def moved(header: dict[str, Any]) -> None:
+    first, second = header["model.final_norm.weight"], header["head.norm.weight"]
+    first["data_offsets"], second["data_offsets"] = second["data_offsets"], first["data_offsets"]
+
+
+def architecture(**changes: Any) -> Callable[[dict[str, Any]], None]:
+    def change(header: dict[str, Any]) -> None:
+        known = json.loads(header["__metadata__"]["architecture"]) | changes
+        header["__metadata__"]["architecture"] = json.dumps(known)
+
+    return change
+
+
+CHANGES: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
+    "no metadata": (lambda header: header.pop("__metadata__"), "format"),
+    "another format": (lambda header: header["__metadata__"].update(format="vibe-router-native/9"), "format"),
+    "no architecture": (lambda header: header["__metadata__"].pop("architecture"), "JSON"),
+    "an unknown key": (architecture(beam=4), "unknown key 'beam'"),
+    "a size of another type": (architecture(heads=4.5), "heads must be of type int"),
+    "no heads": (architecture(heads=0), "out of range"),
+    "too many tokens": (architecture(max_tokens=2**40), "out of range"),
+    "longer than its tables": (architecture(max_tokens=129), "rope"),
+    "another vocabulary": (architecture(vocabulary_size=2**19), "tok_embeddings"),
+    "odd heads": (architecture(heads=3), "heads"),
+    "a width that does not divide": (architecture(hidden_size=65), "hidden_size"),
+    "a negative window": (
+        architecture(layers=[{"window": -1, "rope_theta": 1e4, "attention_scale": 1.0}] * 4),
+        "window",
+    ),
+    "fewer layers": (
+        architecture(layers=[{"window": None, "rope_theta": 1e4, "attention_scale": 1.0}]),
+        "tok_embeddings",
+    ),
+    "another number format": (lambda header: header["head.dense.weight"].update(dtype="F16"), "head.dense"),
+    "another shape of as many bytes": (reshaped, "head.dense"),
+    "tensors that changed places": (moved, "final_norm|head.norm"),
+    "one tensor less": (lambda header: header.pop("classifier.bias"), "classifier.bias"),
+    "one tensor more": (lambda header: header.update(more=header["classifier.bias"]), "more, or less"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), CHANGES.values(), ids=CHANGES)
+def test_a_header_that_does_not_fit_is_refused(
+    file: Path, tmp_path: Path, change: Callable[[dict[str, Any]], None], message: str
+) -> None:
+    content = file.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    change(header)
+    text = json.dumps(header).encode()
+    text = text.ljust(-(-(len(text) + 8) // 64) * 64 - 8)
+    altered = tmp_path / "altered.safetensors"
+    altered.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + length :])
+    with pytest.raises(BundleCorruptError, match=message):
+        NativeModel(mapped(altered), file=NATIVE_FILE)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:4],
+        lambda content: content[:-1],
+        lambda content: content + b"\0",
+        lambda content: (2**60).to_bytes(8, "little") + content[8:],
+        lambda content: (56).to_bytes(8, "little") + b"[" * 56 + content[8:],
+        lambda content: (56).to_bytes(8, "little") + b"3".ljust(56) + content[8:],
+        lambda content: content[:8] + b"\xff" + content[9:],
+    ],
+)
+def test_a_damaged_file_is_refused(file: Path, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(BundleCorruptError, match=NATIVE_FILE):
+        NativeModel(mapped(damaged), file=NATIVE_FILE)
