@@ -24,8 +24,9 @@ typedef struct {
 
 /* Take the rows of a step from one another, a few at a time. */
 #define FOR_ROWS(pass, token)                                                                                          \
-    for (int block_; (block_ = take(&(pass)->member) * VR_TILE_ROWS) < (pass)->request->tokens;)                       \
-        for (int token = block_; token < (pass)->request->tokens && token < block_ + VR_TILE_ROWS; token++)
+    for (int tokens_ = (pass)->request->tokens, blocks_ = (tokens_ + VR_TILE_ROWS - 1) / VR_TILE_ROWS, block_;         \
+         (block_ = take(&(pass)->member, blocks_)) != NOTHING;)                                                        \
+        for (int token = block_ * VR_TILE_ROWS; token < tokens_ && token < (block_ + 1) * VR_TILE_ROWS; token++)
 
 static void embed(Pass *pass) {
     const VrModel *model = pass->model;
@@ -56,23 +57,67 @@ static void quantise(Pass *pass, const float *from, VrNorm norm, int width, cons
     finish_step(&pass->member);
 }
 
-static void product(Pass *pass, const VrMatrix *matrix, Result result) {
-    const Activations *at = pass->at;
-    int tokens = pass->request->tokens, size = pass->member.team->size;
-    int wanted = (FEWEST_ITEMS * size + matrix->strips - 1) / matrix->strips;
-    int needed = (tokens + MOST_ROWS - 1) / MOST_ROWS;
-    int chunk_rows = (int)rounded_up((tokens - 1) / (wanted > needed ? wanted : needed) + 1, BLOCK_ROWS);
-    int chunks = (tokens + chunk_rows - 1) / chunk_rows;
-    Operand x = {at->quantised, at->scales, (const float *)at->quantised, at->row_bytes};
-    if (!matrix->scales) x.stride = at->row_bytes / (int64_t)sizeof(float);
-    /* One item ahead, for its weights to come from memory meanwhile; behind the last one, those of the next matrix. */
-    for (int items = chunks * matrix->strips, item = take(&pass->member), next; item < items; item = next) {
-        next = take(&pass->member);
-        int first = item / matrix->strips * chunk_rows, last = first + chunk_rows;
-        int following = next < items ? next % matrix->strips : matrix->strips + next - items;
-        multiply(matrix, item % matrix->strips, following, x, first, last < tokens ? last : tokens, result);
+/* How a product with `rows` tokens is cut into items: `chunks` of the tokens, in each all strips of the matrix. */
+typedef struct {
+    int chunks;
+    int chunk_rows;
+} Cut;
+
+static Cut cut(const VrMatrix *matrix, int rows, int members) {
+    int wanted = (FEWEST_ITEMS * members + matrix->strips - 1) / matrix->strips;
+    int needed = (rows + MOST_ROWS - 1) / MOST_ROWS;
+    int chunk_rows = (int)rounded_up((rows - 1) / (wanted > needed ? wanted : needed) + 1, BLOCK_ROWS);
+    return (Cut){(rows + chunk_rows - 1) / chunk_rows, chunk_rows};
+}
+
+/* A matrix and the order in which its strips are items. With three parts, query, key and value, those of a head come one
+ * behind the other, so that they belong to one share, as the head does in attention. */
+typedef struct {
+    const VrMatrix *matrix; /* null: none */
+    int parts;
+} Weights;
+
+static Weights query_key_value(const VrLayer *layer) { return (Weights){&layer->query_key_value, 3}; }
+
+static int strip_of(Weights weights, int item) {
+    int strips = weights.matrix->strips, place = item % strips;
+    return place % weights.parts * (strips / weights.parts) + place / weights.parts;
+}
+
+static const char *strip_at(Weights weights, int item) {
+    const VrMatrix *matrix = weights.matrix;
+    int64_t bytes = (int64_t)matrix->inputs * VR_STRIP * (matrix->scales ? 1 : (int)sizeof(float));
+    return (const char *)matrix->values + strip_of(weights, item) * bytes;
+}
+
+/* Multiply `rows` rows. While a strip is at work, the one that this member is likely to need next comes from memory,
+ * behind the last the first of its share in `next`. */
+static void product(Pass *pass, Weights weights, Operand x, int rows, Result result, Weights next) {
+    const Member *member = &pass->member;
+    const VrMatrix *matrix = weights.matrix;
+    int size = member->team->size;
+    Cut here = cut(matrix, rows, size);
+    int items = here.chunks * matrix->strips;
+    const char *behind = 0;
+    if (next.matrix) {
+        int next_items = cut(next.matrix, rows, size).chunks * next.matrix->strips;
+        behind = strip_at(next, share_begin(next_items, member->number, size));
+    }
+    for (int item = take(member, items), following; item != NOTHING; item = following) {
+        following = take(member, items);
+        int first = item / matrix->strips * here.chunk_rows, last = first + here.chunk_rows;
+        multiply(matrix, strip_of(weights, item), following == NOTHING ? behind : strip_at(weights, following), x, first,
+                 last < rows ? last : rows, result);
     }
     finish_step(&pass->member);
+}
+
+/* Multiply what `quantise` has left for this matrix. */
+static void product_of_tokens(Pass *pass, Weights weights, Result result, Weights next) {
+    const Activations *at = pass->at;
+    Operand x = {at->quantised, at->scales, (const float *)at->quantised, at->row_bytes};
+    if (!weights.matrix->scales) x.stride = at->row_bytes / (int64_t)sizeof(float);
+    product(pass, weights, x, pass->request->tokens, result, next);
 }
 
 static void attention(Pass *pass, const VrLayer *layer) {
@@ -82,15 +127,17 @@ static void attention(Pass *pass, const VrLayer *layer) {
     AttentionScratch scratch = attention_scratch(pass->scratch, request->longest);
     /* Here and nowhere else: whoever reads `stopped`, behind a layer, does so before anybody can be here again. */
     if (atomic_load_explicit(request->stop, memory_order_relaxed)) atomic_store(&pass->member.team->stopped, true);
-    for (int item; (item = take(&pass->member)) < request->sequences * model->heads;) {
-        int64_t start = request->starts[item / model->heads];
-        int place = item % model->heads * size;
+    /* Sequences behind heads: a member's share is the heads whose queries, keys and values it has computed. */
+    for (int item; (item = take(&pass->member, request->sequences * model->heads)) != NOTHING;) {
+        int sequence = item % request->sequences;
+        int64_t start = request->starts[sequence];
+        int place = item / request->sequences * size;
         Head head = {
             .qkv = pass->at->wide + start * 3 * hidden + place,
             .to = pass->at->attended + start * hidden + place,
             .row = 3 * hidden,
             .hidden = hidden,
-            .tokens = request->starts[item / model->heads + 1] - (int)start,
+            .tokens = request->starts[sequence + 1] - (int)start,
             .size = size,
         };
         attend(&head, layer, scratch);
@@ -98,19 +145,22 @@ static void attention(Pass *pass, const VrLayer *layer) {
     finish_step(&pass->member);
 }
 
-static void encode(Pass *pass, const VrLayer *layer) {
+/* `next` is the matrix that is used behind this layer. */
+static void encode(Pass *pass, const VrLayer *layer, Weights next) {
     const Activations *at = pass->at;
     const VrNorm none = {0};
     int hidden = pass->model->hidden, intermediate = pass->model->intermediate;
+    Weights attention_output = {&layer->attention_output, 1};
+    Weights mlp_input = {&layer->mlp_input, 1}, mlp_output = {&layer->mlp_output, 1};
     quantise(pass, at->residual, layer->attention_norm, hidden, &layer->query_key_value);
-    product(pass, &layer->query_key_value, (Result){at->wide, 3 * hidden, STORE});
+    product_of_tokens(pass, query_key_value(layer), (Result){at->wide, 3 * hidden, STORE}, attention_output);
     attention(pass, layer);
     quantise(pass, at->attended, none, hidden, &layer->attention_output);
-    product(pass, &layer->attention_output, (Result){at->residual, hidden, ADD});
+    product_of_tokens(pass, attention_output, (Result){at->residual, hidden, ADD}, mlp_input);
     quantise(pass, at->residual, layer->mlp_norm, hidden, &layer->mlp_input);
-    product(pass, &layer->mlp_input, (Result){at->wide, intermediate, GATE});
+    product_of_tokens(pass, mlp_input, (Result){at->wide, intermediate, GATE}, mlp_output);
     quantise(pass, at->wide, none, intermediate, &layer->mlp_output);
-    product(pass, &layer->mlp_output, (Result){at->residual, hidden, ADD});
+    product_of_tokens(pass, mlp_output, (Result){at->residual, hidden, ADD}, next);
 }
 
 /* One vector a sequence in `pooled`: the first token's, or the mean of all. */
@@ -129,32 +179,36 @@ static void pool(Pass *pass, int sequence, float *pooled) {
         store(pooled + place, load(pooled + place) / (float)(last - starts[sequence]));
 }
 
+/* The head: one vector a sequence, a dense layer with GELU, a norm, and the sum that is the logit. */
 static void score(Pass *pass) {
     const VrModel *model = pass->model;
-    int width = model->hidden;
-    float *pooled = pass->scratch + width, *dense = pooled + width;
-    for (int sequence; (sequence = take(&pass->member)) < pass->request->sequences;) {
-        pool(pass, sequence, pooled);
-        Operand x = {.exact = pooled, .stride = width};
-        Result result = {dense, width, STORE_ACTIVATED};
-        for (int strip = 0; strip < model->head_dense.strips; strip++)
-            multiply(&model->head_dense, strip, strip + 1, x, 0, 1, result);
-        normalise_row(model->head_norm, model->norm_epsilon, dense, dense, width);
+    int width = model->hidden, sequences = pass->request->sequences;
+    float *pooled = pass->at->wide, *dense = pass->at->attended;
+    for (int item; (item = take(&pass->member, sequences)) != NOTHING;) pool(pass, item, pooled + (int64_t)item * width);
+    finish_step(&pass->member);
+    product(pass, (Weights){&model->head_dense, 1}, (Operand){.exact = pooled, .stride = width}, sequences,
+            (Result){dense, width, STORE_ACTIVATED}, (Weights){0});
+    for (int item; (item = take(&pass->member, sequences)) != NOTHING;) {
+        float *row = dense + (int64_t)item * width;
+        normalise_row(model->head_norm, model->norm_epsilon, row, row, width);
         F32 total = (F32)(0.0f);
         for (int place = 0; place < width; place += LANES)
-            total = fma16(load(dense + place), load(model->classifier + place), total);
-        pass->request->logits[sequence] = sum(total) + model->classifier_bias;
+            total = fma16(load(row + place), load(model->classifier + place), total);
+        pass->request->logits[item] = sum(total) + model->classifier_bias;
     }
     finish_step(&pass->member);
 }
 
 VrStatus FORWARD(const VrModel *model, const Request *request, const Activations *activations, float *scratch,
-                 Team *team) {
-    Pass pass = {model, request, activations, scratch, {team, 0}};
+                 Team *team, int number) {
+    Pass pass = {model, request, activations, scratch, {team, number, 0}};
     BEGIN_PRODUCTS;
     embed(&pass);
-    for (int layer = 0; layer < model->layer_count && !atomic_load(&team->stopped); layer++)
-        encode(&pass, model->layers + layer);
+    for (int layer = 0; layer < model->layer_count && !atomic_load(&team->stopped); layer++) {
+        int last = layer == model->layer_count - 1;
+        encode(&pass, model->layers + layer,
+               last ? (Weights){&model->head_dense, 1} : query_key_value(model->layers + layer + 1));
+    }
     int stopped = atomic_load(&team->stopped);
     if (!stopped) score(&pass);
     END_PRODUCTS;

@@ -51,11 +51,11 @@ static inline int64_t attention_floats(int64_t longest) {
 
 /* Steps of a layer, and those before and behind all layers. */
 #define LAYER_STEPS 9
-#define OTHER_STEPS 2
+#define OTHER_STEPS 4
 
-/* `scratch` is this thread's own. */
+/* What member `number` of a team does; `scratch` is its own. */
 typedef VrStatus Forward(const VrModel *model, const Request *request, const Activations *activations, float *scratch,
-                         Team *team);
+                         Team *team, int number);
 
 Forward forward_avx2, forward_avx_vnni, forward_avx512_vnni, forward_amx, forward_neon;
 

@@ -78,7 +78,7 @@ static uint64_t set_rounding(uint64_t wanted) {
 static VrStatus run(const VrEngine *engine, Job *job, int number) {
     uint64_t hosts = set_rounding(DEFAULT_ROUNDING);
     VrStatus status = engine->forward(&engine->model, &job->request, &job->activations,
-                                      job->scratch + number * job->scratch_floats, &job->team);
+                                      job->scratch + number * job->scratch_floats, &job->team, number);
     set_rounding(hosts);
     return status;
 }
@@ -184,10 +184,14 @@ static size_t lay_out(const VrEngine *engine, Job *job, int threads, char *memor
     to->scales = part(memory, &next, tokens * sizeof(float));
     job->scratch_floats = most(attention_floats(job->request.longest), 3 * (int64_t)model->hidden);
     job->scratch = part(memory, &next, (size_t)threads * (size_t)job->scratch_floats * sizeof(float));
-    size_t steps = (size_t)(model->layer_count * LAYER_STEPS + OTHER_STEPS) * sizeof(Step);
-    job->team.steps = part(memory, &next, steps);
+    /* Every member's counters are on cache lines of their own. */
+    size_t row = (size_t)rounded_up(model->layer_count * LAYER_STEPS + OTHER_STEPS, 64 / sizeof(atomic_int));
+    size_t counters = (size_t)(threads + 1) * row * sizeof(atomic_int);
     job->team.size = threads;
-    if (memory) memset(job->team.steps, 0, steps);
+    job->team.row = (int)row;
+    job->team.taken = part(memory, &next, counters);
+    job->team.arrived = memory ? job->team.taken + (size_t)threads * row : 0;
+    if (memory) memset(job->team.taken, 0, counters);
     return next;
 }
 

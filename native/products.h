@@ -106,9 +106,10 @@ static __attribute__((noinline)) void end_numbers(int rows, const float *numbers
 #define END_PRODUCTS
 #endif
 
-/* One strip for the tokens from `first` to `last`. Meanwhile the strip `following` comes from memory, a part with each
- * tile; behind a matrix's last strip lies the matrix that is used next. */
-static void multiply(const VrMatrix *matrix, int strip, int following, Operand x, int first, int last, Result result) {
+/* One strip for the tokens from `first` to `last`. Meanwhile the strip at `following`, which is needed next, comes from
+ * memory, a part with each tile; null: none. */
+static void multiply(const VrMatrix *matrix, int strip, const char *following, Operand x, int first, int last,
+                     Result result) {
     int64_t bytes = (int64_t)matrix->inputs * VR_STRIP;
 #if defined(__AMX_INT8__)
     if (matrix->scales && last - first >= FEWEST_TILE_ROWS) {
@@ -118,7 +119,7 @@ static void multiply(const VrMatrix *matrix, int strip, int following, Operand x
 #endif
     float product[VR_TILE_ROWS][VR_STRIP];
     int tiles = (last - first + VR_TILE_ROWS - 1) / VR_TILE_ROWS;
-    Ahead ahead = {(const char *)matrix->values + following * bytes, 4 * VR_STRIP / tiles};
+    Ahead ahead = {following, following ? 4 * VR_STRIP / tiles : 0};
     for (; first < last; first += VR_TILE_ROWS, ahead.from += bytes / tiles) {
         int rows = last - first < VR_TILE_ROWS ? last - first : VR_TILE_ROWS;
         WITH_ROWS(rows, multiply_strip(ROWS, matrix, strip, x, first, ahead, product))

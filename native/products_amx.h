@@ -86,13 +86,13 @@ INLINE void product_of_32(const uint8_t *activations, int64_t stride, const int8
 
 /* As `multiply`, for int8. A half of a strip stays in a core's first cache while all tokens pass by; where there are
  * few tokens, a whole strip passes them, from front to back as it comes from memory. */
-INLINE void multiply_in_tiles(const VrMatrix *matrix, int strip, int following, Operand x, int first, int last,
+INLINE void multiply_in_tiles(const VrMatrix *matrix, int strip, const char *following, Operand x, int first, int last,
                               Result result) {
     int64_t bytes = (int64_t)matrix->inputs * VR_STRIP;
     int output = strip * VR_STRIP, tokens = last - first;
     const int8_t *weights = (const int8_t *)matrix->values + strip * bytes;
     int64_t blocks = tokens <= TILE ? 1 : 2 * ((tokens + BLOCK_ROWS - 1) / BLOCK_ROWS);
-    Ahead ahead = {(const char *)matrix->values + following * bytes, (int)(64 * VR_STRIP / blocks)};
+    Ahead ahead = {following, following ? (int)(64 * VR_STRIP / blocks) : 0};
     int32_t sums[BLOCK_ROWS * VR_STRIP] __attribute__((aligned(64)));
     if (tokens <= TILE) {
         product_of_16(x.quantised + first * x.stride, x.stride, weights, matrix->offsets + output, matrix->inputs,

@@ -29,7 +29,7 @@ void wait_for(atomic_int *counter, int value) {
 void finish_step(Member *member) {
     Team *team = member->team;
     if (team->size > 1) {
-        atomic_int *arrived = &team->steps[member->step].arrived;
+        atomic_int *arrived = team->arrived + member->step;
         atomic_fetch_add_explicit(arrived, 1, memory_order_acq_rel);
         wait_for(arrived, team->size);
     }
