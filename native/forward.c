@@ -14,13 +14,66 @@
 /* Items that each thread finds in a product at least, so that none waits long for the last. */
 #define FEWEST_ITEMS 4
 
+/* A matrix and the order in which its strips are items. With three parts, query, key and value, those of a head come one
+ * behind the other, so that they belong to one share, as the head does in attention. */
+typedef struct {
+    const VrMatrix *matrix; /* null: none */
+    int parts;
+} Weights;
+
+static Weights query_key_value(const VrLayer *layer) { return (Weights){&layer->query_key_value, 3}; }
+
+static int strip_of(Weights weights, int item) {
+    int strips = weights.matrix->strips, place = item % strips;
+    return place % weights.parts * (strips / weights.parts) + place / weights.parts;
+}
+
+static int64_t strip_bytes(const VrMatrix *matrix) {
+    return (int64_t)matrix->inputs * VR_STRIP * (matrix->scales ? 1 : (int)sizeof(float));
+}
+
+static const char *strip_at(Weights weights, int item) {
+    return (const char *)weights.matrix->values + strip_of(weights, item) * strip_bytes(weights.matrix);
+}
+
+/* A matrix that is used next, and what of a member's share of it has not been asked of memory yet: the rest of one
+ * item's strip, and the items behind it. */
+typedef struct {
+    Weights weights;
+    int item, end;
+    const char *from;
+    int64_t left; /* bytes */
+} Soon;
+
 typedef struct {
     const VrModel *model;
     const Request *request;
     const Activations *at;
     float *scratch; /* this thread's */
     Member member;
+    Soon soon;
 } Pass;
+
+/* Ask memory for a little of what is used next; return whether there was anything. */
+static bool ask_for_some(Soon *soon) {
+    if (soon->left <= 0) {
+        if (soon->item >= soon->end) return false;
+        soon->from = strip_at(soon->weights, soon->item++);
+        soon->left = strip_bytes(soon->weights.matrix);
+    }
+    for (int line = 0; line < 4; line++) __builtin_prefetch(soon->from + CACHE_LINE * line, 0, 2);
+    soon->from += 4 * CACHE_LINE;
+    soon->left -= 4 * CACHE_LINE;
+    return true;
+}
+
+/* Wait until every member has ended the current step, and go to the next. Memory is not idle meanwhile. */
+static void finish_step(Pass *pass) {
+    arrive(&pass->member);
+    for (int turns = 0; !all_arrived(&pass->member);)
+        if (!ask_for_some(&pass->soon)) turns = wait_a_turn(turns);
+    pass->member.step++;
+}
 
 /* Take the rows of a step from one another, a few at a time. */
 #define FOR_ROWS(pass, token)                                                                                          \
@@ -37,7 +90,7 @@ static void embed(Pass *pass) {
         embed_row(model->embedding + id * width, model->embedding_scales[id], row, width);
         if (model->embedding_norm.weight) normalise_row(model->embedding_norm, model->norm_epsilon, row, row, width);
     }
-    finish_step(&pass->member);
+    finish_step(pass);
 }
 
 /* Round rows of `from` to int8, after a norm where there is one. */
@@ -54,7 +107,7 @@ static void quantise(Pass *pass, const float *from, VrNorm norm, int width, cons
         else
             memcpy(at->quantised + token * at->row_bytes, row, (size_t)width * sizeof(float));
     }
-    finish_step(&pass->member);
+    finish_step(pass);
 }
 
 /* How a product with `rows` tokens is cut into items: `chunks` of the tokens, in each all strips of the matrix. */
@@ -70,24 +123,15 @@ static Cut cut(const VrMatrix *matrix, int rows, int members) {
     return (Cut){(rows + chunk_rows - 1) / chunk_rows, chunk_rows};
 }
 
-/* A matrix and the order in which its strips are items. With three parts, query, key and value, those of a head come one
- * behind the other, so that they belong to one share, as the head does in attention. */
-typedef struct {
-    const VrMatrix *matrix; /* null: none */
-    int parts;
-} Weights;
-
-static Weights query_key_value(const VrLayer *layer) { return (Weights){&layer->query_key_value, 3}; }
-
-static int strip_of(Weights weights, int item) {
-    int strips = weights.matrix->strips, place = item % strips;
-    return place % weights.parts * (strips / weights.parts) + place / weights.parts;
-}
-
-static const char *strip_at(Weights weights, int item) {
-    const VrMatrix *matrix = weights.matrix;
-    int64_t bytes = (int64_t)matrix->inputs * VR_STRIP * (matrix->scales ? 1 : (int)sizeof(float));
-    return (const char *)matrix->values + strip_of(weights, item) * bytes;
+/* A member's share of a product that comes next, which nothing has been asked of yet. */
+static Soon share_of(Weights weights, int rows, const Member *member) {
+    if (!weights.matrix) return (Soon){0};
+    int size = member->team->size, items = cut(weights.matrix, rows, size).chunks * weights.matrix->strips;
+    return (Soon){
+        .weights = weights,
+        .item = share_begin(items, member->number, size),
+        .end = share_begin(items, member->number + 1, size),
+    };
 }
 
 /* Multiply `rows` rows. While a strip is at work, the one that this member is likely to need next comes from memory,
@@ -98,18 +142,19 @@ static void product(Pass *pass, Weights weights, Operand x, int rows, Result res
     int size = member->team->size;
     Cut here = cut(matrix, rows, size);
     int items = here.chunks * matrix->strips;
-    const char *behind = 0;
-    if (next.matrix) {
-        int next_items = cut(next.matrix, rows, size).chunks * next.matrix->strips;
-        behind = strip_at(next, share_begin(next_items, member->number, size));
-    }
+    Soon soon = share_of(next, rows, member);
+    const char *behind = soon.item < soon.end ? strip_at(next, soon.item++) : 0;
+    Unended unended;
+    begin_products(&unended);
     for (int item = take(member, items), following; item != NOTHING; item = following) {
         following = take(member, items);
         int first = item / matrix->strips * here.chunk_rows, last = first + here.chunk_rows;
         multiply(matrix, strip_of(weights, item), following == NOTHING ? behind : strip_at(weights, following), x, first,
-                 last < rows ? last : rows, result);
+                 last < rows ? last : rows, result, &unended);
     }
-    finish_step(&pass->member);
+    end_rest(&unended);
+    pass->soon = soon;
+    finish_step(pass);
 }
 
 /* Multiply what `quantise` has left for this matrix. */
@@ -142,7 +187,7 @@ static void attention(Pass *pass, const VrLayer *layer) {
         };
         attend(&head, layer, scratch);
     }
-    finish_step(&pass->member);
+    finish_step(pass);
 }
 
 /* `next` is the matrix that is used behind this layer. */
@@ -185,7 +230,7 @@ static void score(Pass *pass) {
     int width = model->hidden, sequences = pass->request->sequences;
     float *pooled = pass->at->wide, *dense = pass->at->attended;
     for (int item; (item = take(&pass->member, sequences)) != NOTHING;) pool(pass, item, pooled + (int64_t)item * width);
-    finish_step(&pass->member);
+    finish_step(pass);
     product(pass, (Weights){&model->head_dense, 1}, (Operand){.exact = pooled, .stride = width}, sequences,
             (Result){dense, width, STORE_ACTIVATED}, (Weights){0});
     for (int item; (item = take(&pass->member, sequences)) != NOTHING;) {
@@ -196,13 +241,14 @@ static void score(Pass *pass) {
             total = fma16(load(row + place), load(model->classifier + place), total);
         pass->request->logits[item] = sum(total) + model->classifier_bias;
     }
-    finish_step(&pass->member);
+    finish_step(pass);
 }
 
 VrStatus FORWARD(const VrModel *model, const Request *request, const Activations *activations, float *scratch,
                  Team *team, int number) {
-    Pass pass = {model, request, activations, scratch, {team, number, 0}};
+    Pass pass = {model, request, activations, scratch, {team, number, 0}, {0}};
     BEGIN_PRODUCTS;
+    pass.soon = share_of(query_key_value(model->layers), request->tokens, &pass.member);
     embed(&pass);
     for (int layer = 0; layer < model->layer_count && !atomic_load(&team->stopped); layer++) {
         int last = layer == model->layer_count - 1;

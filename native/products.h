@@ -102,6 +102,15 @@ static __attribute__((noinline)) void end_numbers(int rows, const float *numbers
 #include "products_amx.h"
 #else
 #define BLOCK_ROWS VR_TILE_ROWS
+
+/* Nothing is left to be done behind a product. */
+typedef struct {
+    char nothing;
+} Unended;
+
+INLINE void begin_products(Unended *unended) { (void)unended; }
+INLINE void end_rest(Unended *unended) { (void)unended; }
+
 #define BEGIN_PRODUCTS
 #define END_PRODUCTS
 #endif
@@ -109,13 +118,15 @@ static __attribute__((noinline)) void end_numbers(int rows, const float *numbers
 /* One strip for the tokens from `first` to `last`. Meanwhile the strip at `following`, which is needed next, comes from
  * memory, a part with each tile; null: none. */
 static void multiply(const VrMatrix *matrix, int strip, const char *following, Operand x, int first, int last,
-                     Result result) {
+                     Result result, Unended *unended) {
     int64_t bytes = (int64_t)matrix->inputs * VR_STRIP;
 #if defined(__AMX_INT8__)
     if (matrix->scales && last - first >= FEWEST_TILE_ROWS) {
-        multiply_in_tiles(matrix, strip, following, x, first, last, result);
+        multiply_in_tiles(matrix, strip, following, x, first, last, result, unended);
         return;
     }
+#else
+    (void)unended;
 #endif
     float product[VR_TILE_ROWS][VR_STRIP];
     int tiles = (last - first + VR_TILE_ROWS - 1) / VR_TILE_ROWS;

@@ -32,10 +32,51 @@ INLINE void ask(Ahead *ahead) {
     ahead->from += ahead->step;
 }
 
+/* Sums of a block of tokens, and what is still to be done with them: `done` of `rows` rows have been ended. */
+typedef struct {
+    int32_t sums[BLOCK_ROWS * VR_STRIP] __attribute__((aligned(64)));
+    const VrMatrix *matrix;
+    const float *row_scales;
+    Result result;
+    int output, outputs, first, rows, done;
+} Block;
+
+/* The block at work and the one before it: tile registers multiply the one while vectors end the other. */
+typedef struct {
+    Block blocks[2];
+    int current;
+} Unended;
+
+/* End up to `rows` rows. */
+INLINE void end_rows(Block *block, int rows) {
+    int done = block->done, left = block->rows - done;
+    if (left <= 0) return;
+    if (rows > left) rows = left;
+    Products products = {.sums = block->sums + done * VR_STRIP,
+                         .scales = block->matrix->scales + block->output,
+                         .row_scales = block->row_scales + done};
+    const float *bias = block->matrix->bias;
+    if (block->outputs == VR_STRIP)
+        end_products(rows, VR_STRIP, products, bias, block->output, block->first + done, block->result);
+    else
+        end_products(rows, VR_STRIP / 2, products, bias, block->output, block->first + done, block->result);
+    block->done = done + rows;
+}
+
+INLINE void begin_products(Unended *unended) {
+    unended->current = 0;
+    unended->blocks[1].rows = unended->blocks[1].done = 0;
+}
+
+INLINE void end_rest(Unended *unended) { end_rows(unended->blocks + 1 - unended->current, BLOCK_ROWS); }
+
+/* How many rows of the block before are ended with each 64 inputs. */
+INLINE int rows_beside(int inputs) { return (BLOCK_ROWS * 64 + inputs - 1) / inputs; }
+
 /* sums[rows][64] of 16 tokens. Rows behind the last token are computed as well, from whatever stands there, and never
  * read; the same holds below. */
 INLINE void product_of_16(const uint8_t *activations, int64_t stride, const int8_t *weights, const int32_t *offsets,
-                          int inputs, Ahead ahead, int32_t *sums) {
+                          int inputs, Ahead ahead, int32_t *sums, Block *before) {
     const int group = 4 * VR_STRIP; /* bytes from 4 inputs of a strip to the next 4 */
     _tile_loadd(0, offsets, 0);
     _tile_loadd(1, offsets + TILE, 0);
@@ -52,6 +93,7 @@ INLINE void product_of_16(const uint8_t *activations, int64_t stride, const int8
         _tile_dpbusd(2, 4, 7);
         _tile_loadd(5, weights + 12 * TILE, group);
         _tile_dpbusd(3, 4, 5);
+        end_rows(before, rows_beside(inputs));
     }
     _tile_stored(0, sums, VR_STRIP * 4);
     _tile_stored(1, sums + TILE, VR_STRIP * 4);
@@ -61,7 +103,7 @@ INLINE void product_of_16(const uint8_t *activations, int64_t stride, const int8
 
 /* The same of 32 tokens and one half of the strip. */
 INLINE void product_of_32(const uint8_t *activations, int64_t stride, const int8_t *weights, const int32_t *offsets,
-                          int inputs, Ahead ahead, int32_t *sums) {
+                          int inputs, Ahead ahead, int32_t *sums, Block *before) {
     const int group = 4 * VR_STRIP;
     _tile_loadd(0, offsets, 0);
     _tile_loadd(1, offsets + TILE, 0);
@@ -77,6 +119,7 @@ INLINE void product_of_32(const uint8_t *activations, int64_t stride, const int8
         _tile_loadd(5, activations + TILE * stride, stride);
         _tile_dpbusd(2, 5, 6);
         _tile_dpbusd(3, 5, 7);
+        end_rows(before, rows_beside(inputs));
     }
     _tile_stored(0, sums, VR_STRIP * 4);
     _tile_stored(1, sums + TILE, VR_STRIP * 4);
@@ -87,27 +130,31 @@ INLINE void product_of_32(const uint8_t *activations, int64_t stride, const int8
 /* As `multiply`, for int8. A half of a strip stays in a core's first cache while all tokens pass by; where there are
  * few tokens, a whole strip passes them, from front to back as it comes from memory. */
 INLINE void multiply_in_tiles(const VrMatrix *matrix, int strip, const char *following, Operand x, int first, int last,
-                              Result result) {
+                              Result result, Unended *unended) {
     int64_t bytes = (int64_t)matrix->inputs * VR_STRIP;
-    int output = strip * VR_STRIP, tokens = last - first;
+    int few = last - first <= TILE, outputs = few ? VR_STRIP : VR_STRIP / 2;
     const int8_t *weights = (const int8_t *)matrix->values + strip * bytes;
-    int64_t blocks = tokens <= TILE ? 1 : 2 * ((tokens + BLOCK_ROWS - 1) / BLOCK_ROWS);
+    int64_t blocks = few ? 1 : 2 * ((last - first + BLOCK_ROWS - 1) / BLOCK_ROWS);
     Ahead ahead = {following, following ? (int)(64 * VR_STRIP / blocks) : 0};
-    int32_t sums[BLOCK_ROWS * VR_STRIP] __attribute__((aligned(64)));
-    if (tokens <= TILE) {
-        product_of_16(x.quantised + first * x.stride, x.stride, weights, matrix->offsets + output, matrix->inputs,
-                      ahead, sums);
-        Products products = {.sums = sums, .scales = matrix->scales + output, .row_scales = x.scales + first};
-        end_products(tokens, VR_STRIP, products, matrix->bias, output, first, result);
-        return;
-    }
-    for (int end = output + VR_STRIP; output < end; output += VR_STRIP / 2, weights += 4 * VR_STRIP / 2)
+    for (int output = strip * VR_STRIP; output < (strip + 1) * VR_STRIP; output += outputs, weights += 4 * outputs)
         for (int token = first; token < last; token += BLOCK_ROWS, ahead.from += bytes / blocks) {
-            int rows = last - token < BLOCK_ROWS ? last - token : BLOCK_ROWS;
-            product_of_32(x.quantised + token * x.stride, x.stride, weights, matrix->offsets + output, matrix->inputs,
-                          ahead, sums);
-            Products products = {.sums = sums, .scales = matrix->scales + output, .row_scales = x.scales + token};
-            end_products(rows, VR_STRIP / 2, products, matrix->bias, output, token, result);
+            Block *block = unended->blocks + unended->current, *before = unended->blocks + 1 - unended->current;
+            const uint8_t *activations = x.quantised + token * x.stride;
+            const int32_t *offsets = matrix->offsets + output;
+            if (few)
+                product_of_16(activations, x.stride, weights, offsets, matrix->inputs, ahead, block->sums, before);
+            else
+                product_of_32(activations, x.stride, weights, offsets, matrix->inputs, ahead, block->sums, before);
+            end_rows(before, BLOCK_ROWS);
+            block->matrix = matrix;
+            block->row_scales = x.scales + token;
+            block->result = result;
+            block->output = output;
+            block->outputs = outputs;
+            block->first = token;
+            block->rows = last - token < BLOCK_ROWS ? last - token : BLOCK_ROWS;
+            block->done = 0;
+            unended->current = 1 - unended->current;
         }
 }
 

@@ -14,24 +14,15 @@ static inline void relax(void) {
 #endif
 }
 
-void wait_for(atomic_int *counter, int value) {
-    int turns = 0;
-    while (atomic_load_explicit(counter, memory_order_acquire) != value) {
-        if (turns < PATIENCE) {
-            turns++;
-            relax();
-        } else {
-            sched_yield();
-        }
+int wait_a_turn(int turns) {
+    if (turns >= PATIENCE) {
+        sched_yield();
+        return turns;
     }
+    relax();
+    return turns + 1;
 }
 
-void finish_step(Member *member) {
-    Team *team = member->team;
-    if (team->size > 1) {
-        atomic_int *arrived = team->arrived + member->step;
-        atomic_fetch_add_explicit(arrived, 1, memory_order_acq_rel);
-        wait_for(arrived, team->size);
-    }
-    member->step++;
+void wait_for(atomic_int *counter, int value) {
+    for (int turns = 0; atomic_load_explicit(counter, memory_order_acquire) != value;) turns = wait_a_turn(turns);
 }

@@ -52,10 +52,23 @@ static inline int take(const Member *member, int items) {
     return NOTHING;
 }
 
-/* Wait until every member has ended the current step, and go to the next. */
-void finish_step(Member *member);
+/* Tell the others that this member has ended the current step. */
+static inline void arrive(const Member *member) {
+    if (member->team->size > 1)
+        atomic_fetch_add_explicit(member->team->arrived + member->step, 1, memory_order_acq_rel);
+}
 
-/* Wait until `counter` is `value`, on the processor at first. */
+/* Whether every member has ended the current step. */
+static inline bool all_arrived(const Member *member) {
+    const Team *team = member->team;
+    return team->size == 1 || atomic_load_explicit(team->arrived + member->step, memory_order_acquire) == team->size;
+}
+
+/* Let some nanoseconds pass, on the processor where `turns`, how often that has been called before, are few; return how
+ * often it has been called now. */
+int wait_a_turn(int turns);
+
+/* Wait until `counter` is `value`. */
 void wait_for(atomic_int *counter, int value);
 
 #endif
