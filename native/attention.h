@@ -54,10 +54,11 @@ INLINE void rotate_token(const Head *head, const VrLayer *layer, const float *fr
     rotate_head(from, layer->rope_cosine + place, layer->rope_sine + place, factor, to, head->size);
 }
 
-/* Bring keys and values into the order that tiles read. The keys behind the last token are zeros. */
+/* Bring keys and values into the order that tiles read. The keys behind the last token, up to a vector's end, are
+ * zeros; what tiles read behind those is of no account. */
 static void pack_keys_and_values(const Head *head, const VrLayer *layer, AttentionScratch scratch) {
     float rotated[LANES][VR_STRIP];
-    for (int first = 0; first < attention_room(head->tokens); first += LANES) {
+    for (int first = 0; first < head->tokens; first += LANES) {
         for (int token = first; token < first + LANES; token++) {
             if (token >= head->tokens) {
                 memset(rotated[token - first], 0, sizeof rotated[0]);
@@ -115,7 +116,9 @@ INLINE void attend_rows(const int rows, int first, const Head *head, const VrLay
     for (int key = from; key < to; key += LANES * ATTENTION_VECTORS) {
         Columns keys = {scratch.keys + (int64_t)key * head->size, (int64_t)LANES * head->size, LANES};
         float_tile(rows, ATTENTION_VECTORS, scratch.query, VR_STRIP, keys, head->size, sums);
+#pragma clang loop unroll(full)
         for (int row = 0; row < rows; row++)
+#pragma clang loop unroll(full)
             for (int vector = 0; vector < ATTENTION_VECTORS; vector++)
                 if (key + LANES * vector < to)
                     store(scratch.scores + row * scratch.score_row + key + LANES * vector,
@@ -131,7 +134,9 @@ INLINE void attend_rows(const int rows, int first, const Head *head, const VrLay
     for (int part = 0; part < head->size; part += LANES * ATTENTION_VECTORS) {
         Columns values = {scratch.values + (int64_t)from * VR_STRIP + part, LANES, VR_STRIP};
         float_tile(rows, ATTENTION_VECTORS, scratch.scores + from, scratch.score_row, values, high - from, sums);
+#pragma clang loop unroll(full)
         for (int row = 0; row < rows; row++)
+#pragma clang loop unroll(full)
             for (int vector = 0; vector < ATTENTION_VECTORS; vector++)
                 if (part + LANES * vector < head->size)
                     store(head->to + (first + row) * head->hidden + part + LANES * vector,

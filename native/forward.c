@@ -75,11 +75,18 @@ static void finish_step(Pass *pass) {
     pass->member.step++;
 }
 
-/* Take the rows of a step from one another, a few at a time. */
+/* Rows that one item of a step has: a few, and so few that every member has some. */
+static int item_rows(const Pass *pass) {
+    int size = pass->member.team->size, rows = (pass->request->tokens + size - 1) / size;
+    return rows < VR_TILE_ROWS ? rows : VR_TILE_ROWS;
+}
+
+/* Take the rows of a step from one another. */
 #define FOR_ROWS(pass, token)                                                                                          \
-    for (int tokens_ = (pass)->request->tokens, blocks_ = (tokens_ + VR_TILE_ROWS - 1) / VR_TILE_ROWS, block_;         \
-         (block_ = take(&(pass)->member, blocks_)) != NOTHING;)                                                        \
-        for (int token = block_ * VR_TILE_ROWS; token < tokens_ && token < (block_ + 1) * VR_TILE_ROWS; token++)
+    for (int tokens_ = (pass)->request->tokens, rows_ = item_rows(pass), items_ = (tokens_ + rows_ - 1) / rows_,       \
+             item_;                                                                                                    \
+         (item_ = take(&(pass)->member, items_)) != NOTHING;)                                                          \
+        for (int token = item_ * rows_; token < tokens_ && token < (item_ + 1) * rows_; token++)
 
 static void embed(Pass *pass) {
     const VrModel *model = pass->model;

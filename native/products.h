@@ -38,7 +38,9 @@ INLINE void multiply_strip(const int rows, const VrMatrix *matrix, int strip, Op
             F32 sums[VR_TILE_ROWS * TILE_VECTORS];
             Columns weights = {(const float *)matrix->values + strip * numbers + part, LANES, VR_STRIP};
             float_tile(rows, TILE_VECTORS, x.exact + first * x.stride, x.stride, weights, matrix->inputs, sums);
+#pragma clang loop unroll(full)
             for (int row = 0; row < rows; row++)
+#pragma clang loop unroll(full)
                 for (int vector = 0; vector < TILE_VECTORS; vector++)
                     store(product[row] + part + LANES * vector, sums[row * TILE_VECTORS + vector]);
             continue;
@@ -48,7 +50,9 @@ INLINE void multiply_strip(const int rows, const VrMatrix *matrix, int strip, Op
         int output = strip * VR_STRIP + part;
         integer_tile(rows, x.quantised + first * x.stride, x.stride, weights, matrix->offsets + output, matrix->inputs,
                      ahead, sums);
+#pragma clang loop unroll(full)
         for (int row = 0; row < rows; row++)
+#pragma clang loop unroll(full)
             for (int vector = 0; vector < TILE_VECTORS; vector++) {
                 F32 sum = __builtin_convertvector(sums[row * TILE_VECTORS + vector], F32);
                 F32 scale = load(matrix->scales + output + LANES * vector) * x.scales[first + row];

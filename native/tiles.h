@@ -82,7 +82,9 @@ INLINE int32_t four_bytes(const uint8_t *from) {
 /* sums[row * TILE_VECTORS + vector] = offsets + activations x weights; `activations` has a row every `stride` bytes. */
 INLINE void integer_tile(const int rows, const uint8_t *activations, int64_t stride, const int8_t *weights,
                          const int32_t *offsets, int inputs, Ahead ahead, I32 *sums) {
+#pragma clang loop unroll(full)
     for (int row = 0; row < rows; row++)
+#pragma clang loop unroll(full)
         for (int vector = 0; vector < TILE_VECTORS; vector++)
             sums[row * TILE_VECTORS + vector] =
                 ACTIVATION_OFFSET ? load_integers(offsets + LANES * vector) : (I32)(0);
@@ -111,6 +113,7 @@ typedef struct {
 /* sums[row * vectors + vector] = a x b over `depth`; `a` has a row every `stride` floats. */
 INLINE void float_tile(const int rows, const int vectors, const float *a, int64_t stride, Columns b, int depth,
                        F32 *sums) {
+#pragma clang loop unroll(full)
     for (int sum = 0; sum < rows * vectors; sum++) sums[sum] = (F32)(0.0f);
     for (int place = 0; place < depth; place++, b.from += b.row)
 #pragma clang loop unroll(full)
