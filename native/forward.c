@@ -150,7 +150,8 @@ static void product(Pass *pass, Weights weights, Operand x, int rows, Result res
     Cut here = cut(matrix, rows, size);
     int items = here.chunks * matrix->strips;
     Soon soon = share_of(next, rows, member);
-    const char *behind = soon.item < soon.end ? strip_at(next, soon.item++) : 0;
+    /* With nothing to come, what is there already: that costs nothing. */
+    const char *behind = soon.item < soon.end ? strip_at(next, soon.item++) : matrix->values;
     Unended unended;
     begin_products(&unended);
     for (int item = take(member, items), following; item != NOTHING; item = following) {

@@ -120,7 +120,7 @@ INLINE void end_rest(Unended *unended) { (void)unended; }
 #endif
 
 /* One strip for the tokens from `first` to `last`. Meanwhile the strip at `following`, which is needed next, comes from
- * memory, a part with each tile; null: none. */
+ * memory, a part with each tile. */
 static void multiply(const VrMatrix *matrix, int strip, const char *following, Operand x, int first, int last,
                      Result result, Unended *unended) {
     int64_t bytes = (int64_t)matrix->inputs * VR_STRIP;
@@ -134,7 +134,7 @@ static void multiply(const VrMatrix *matrix, int strip, const char *following, O
 #endif
     float product[VR_TILE_ROWS][VR_STRIP];
     int tiles = (last - first + VR_TILE_ROWS - 1) / VR_TILE_ROWS;
-    Ahead ahead = {following, following ? 4 * VR_STRIP / tiles : 0};
+    Ahead ahead = {following, 4 * VR_STRIP / tiles};
     for (; first < last; first += VR_TILE_ROWS, ahead.from += bytes / tiles) {
         int rows = last - first < VR_TILE_ROWS ? last - first : VR_TILE_ROWS;
         WITH_ROWS(rows, multiply_strip(ROWS, matrix, strip, x, first, ahead, product))

@@ -135,7 +135,7 @@ INLINE void multiply_in_tiles(const VrMatrix *matrix, int strip, const char *fol
     int few = last - first <= TILE, outputs = few ? VR_STRIP : VR_STRIP / 2;
     const int8_t *weights = (const int8_t *)matrix->values + strip * bytes;
     int64_t blocks = few ? 1 : 2 * ((last - first + BLOCK_ROWS - 1) / BLOCK_ROWS);
-    Ahead ahead = {following, following ? (int)(64 * VR_STRIP / blocks) : 0};
+    Ahead ahead = {following, (int)(64 * VR_STRIP / blocks)};
     for (int output = strip * VR_STRIP; output < (strip + 1) * VR_STRIP; output += outputs, weights += 4 * outputs)
         for (int token = first; token < last; token += BLOCK_ROWS, ahead.from += bytes / blocks) {
             Block *block = unended->blocks + unended->current, *before = unended->blocks + 1 - unended->current;
