@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 _STATUS = Path("/proc/self/status")
+_ROLLUP = Path("/proc/self/smaps_rollup")
 
 
 def peak_resident() -> int | None:
@@ -25,12 +26,22 @@ def peak_resident() -> int | None:
 
 
 def current_resident() -> int | None:
-    """Return what is in RAM now; None where only the peak is told (macOS) or nothing (Windows)."""
+    """Return what is in RAM now; None where only the peak is told (macOS) or nothing (Windows).
+
+    On Linux the pages are counted (smaps_rollup, where the system has it). VmRSS is a sum of counters that each CPU
+    brings up to date now and then; proc(5) calls it inaccurate, and it jumps by some hundred KiB.
+    """
+    if _ROLLUP.exists():
+        return _kibibytes(_ROLLUP, "Rss")
     return _status("VmRSS") if _STATUS.exists() else None
 
 
 def _status(field: str) -> int | None:
-    for line in _STATUS.read_text("utf-8").splitlines():
+    return _kibibytes(_STATUS, field)
+
+
+def _kibibytes(file: Path, field: str) -> int | None:
+    for line in file.read_text("utf-8").splitlines():
         name, _, value = line.partition(":")
         if name == field:
             return int(value.split()[0]) * 1024
