@@ -1,10 +1,12 @@
-"""How near students of the nano's recipe come to their teacher, by optimiser and number of variants, as JSON.
+"""How near students of the nano's recipe come to their teacher, by what they are taught and how, as JSON.
 
-    OMP_NUM_THREADS=1 python benchmarks/nano_student.py ../shared/data [--case muon-6]
+    OMP_NUM_THREADS=1 python benchmarks/nano_student.py ../shared/data [--case muon-6-mean]
 
-Every student has the recipe's shape, seed and learning rate, and learns from the training split in one epoch. Compared
-are the logits of the validation prompts, the teacher's being the mean over its folds, for it has seen none of these.
-A student takes five to ten minutes on one core. With more threads sums round otherwise, and a fit goes another way.
+Every student has the recipe's shape, seed and learning rate, and learns from the training split in one epoch. `mean`
+is taught the mean of the teacher's folds, `unseen` for each prompt the fold that has not seen it, and for a variant the
+one that has not seen its first parent. Compared are the logits of the validation prompts, the teacher's being the mean,
+for no fold has seen any of these. A student takes five to ten minutes on one core. With more threads sums round
+otherwise, and a fit goes another way.
 """
 
 from __future__ import annotations
@@ -21,13 +23,14 @@ import numpy as np
 from vibe_router.evaluation.dataset import LabelledPrompts
 from vibe_router.evaluation.logistic import FloatArray, logit, sigmoid
 from vibe_router.evaluation.metrics import negative_log_likelihood
-from vibe_router_training.data import Split, read_examples, read_prompts, train_and_validation
+from vibe_router_training.data import Example, Split, read_examples, read_prompts, train_and_validation
 from vibe_router_training.fit import fit
 from vibe_router_training.nano.lessons import Lessons, fit_teacher, prepare_lessons
 from vibe_router_training.nano.recipe import LABELLED_NAME, UNLABELLED_NAME
 from vibe_router_training.nano.report import Figures, figures
 from vibe_router_training.nano.settings import SILENT, NanoSettings
-from vibe_router_training.nano.teacher import FOLDS
+from vibe_router_training.nano.teacher import Mix, Teacher
+from vibe_router_training.nano.variants import group_by_source
 from vibe_router_training.optimizer import OptimizerKind
 from vibe_router_training.scoring import score_logits
 
@@ -40,14 +43,19 @@ class Case:
 
     optimizer: OptimizerKind
     variants: int
+    unseen: bool = False
 
     @property
     def name(self) -> str:
         """Return what `--case` calls it."""
-        return f"{self.optimizer.value}-{self.variants}"
+        return f"{self.optimizer.value}-{self.variants}-{'unseen' if self.unseen else 'mean'}"
 
 
-CASES = tuple(Case(optimizer=optimizer, variants=variants) for variants in (3, 6) for optimizer in OptimizerKind)
+CASES = (
+    Case(optimizer=OptimizerKind.ADAMW, variants=6),
+    Case(optimizer=OptimizerKind.MUON, variants=6, unseen=True),
+    *(Case(optimizer=OptimizerKind.MUON, variants=variants) for variants in (3, 6, 12)),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +76,12 @@ def main() -> None:
     settings = NanoSettings(variants=max(case.variants for case in arguments.cases))
     unlabelled = read_prompts(arguments.data / UNLABELLED_NAME)
     lessons = prepare_lessons(labelled, unlabelled, settings, parts=(Split.TRAIN,), events=SILENT)
-    taught = _teacher_logits(lessons, validation)
+    teacher, mix = fit_teacher(lessons.rows, settings)
+    taught = logit(mix.preference(teacher.logits(validation.prompts)))
     rows = [_row("teacher", taught, taught, validation)]
     for case in arguments.cases:
-        rows.append(_row(case.name, _student_logits(lessons, case, validation), taught, validation))
+        examples = _examples(lessons, case, teacher, mix)
+        rows.append(_row(case.name, _student_logits(lessons, examples, case, validation), taught, validation))
     sys.stdout.write(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
 
 
@@ -85,18 +95,27 @@ def _parse() -> argparse.Namespace:
     return arguments
 
 
-def _teacher_logits(lessons: Lessons, validation: LabelledPrompts) -> FloatArray:
-    """Return the teacher's logits of the validation prompts, float64 [n]."""
-    teacher, mix = fit_teacher(lessons.rows, lessons.settings)
-    folds = [np.full(len(validation.prompts), fold) for fold in range(FOLDS)]
-    judged = [logit(mix.preference(teacher.logits(validation.prompts, fold))) for fold in folds]
-    return np.asarray(np.mean(judged, axis=0), dtype=np.float64)
-
-
-def _student_logits(lessons: Lessons, case: Case, validation: LabelledPrompts) -> FloatArray:
-    """Fit one student and return its logits of the validation prompts, float64 [n]."""
-    rows = len(lessons.taught)
+def _examples(lessons: Lessons, case: Case, teacher: Teacher, mix: Mix) -> tuple[Example, ...]:
+    """Return what a case is taught."""
+    rows = len(lessons.rows.prompts)
     examples = lessons.examples[: rows + lessons.weak + case.variants * rows]
+    if not case.unseen:
+        return examples
+    # Each round of variants has the first parents in the order of their sources.
+    parents = [row for group in group_by_source(lessons.rows.sources) for row in group]
+    judged = [*range(rows), *(rows + lessons.weak + place for place in range(case.variants * rows))]
+    folds = teacher.folds[[*range(rows), *(parents * case.variants)]]
+    by_fold = [mix.preference(one) for one in teacher.logits_by_fold([examples[place].prompt for place in judged])]
+    taught = list(examples)
+    for number, (place, fold) in enumerate(zip(judged, folds, strict=True)):
+        taught[place] = replace(taught[place], p_teacher=float(by_fold[fold][number]))
+    return tuple(taught)
+
+
+def _student_logits(
+    lessons: Lessons, examples: tuple[Example, ...], case: Case, validation: LabelledPrompts
+) -> FloatArray:
+    """Fit one student and return its logits of the validation prompts, float64 [n]."""
     model = replace(lessons, examples=examples).fresh_model()
     settings = replace(lessons.settings.fit, learning_rate=LEARNING_RATE, optimizer=case.optimizer)
     with tempfile.TemporaryDirectory() as work:

@@ -124,16 +124,18 @@ def test_the_teacher_is_the_same_each_time() -> None:
     assert np.array_equal(first, second)
 
 
-def test_the_teacher_judges_texts_as_their_fold_sees_them() -> None:
+def test_the_teacher_judges_texts_by_the_mean_of_its_folds() -> None:
     rows = labelled(200)
     teacher = Teacher(rows, seed=0)
-    again = teacher.logits(rows.prompts, teacher.folds)
-    np.testing.assert_allclose(again.plain, teacher.out_of_fold.plain)
-    np.testing.assert_allclose(again.weighted, teacher.out_of_fold.weighted)
-    np.testing.assert_allclose(again.qualities, teacher.out_of_fold.qualities)
-    elsewhere = teacher.logits(rows.prompts, (teacher.folds + 1) % FOLDS)
-    assert np.abs(elsewhere.plain - teacher.out_of_fold.plain).max() > 0.01
+    by_fold, mean = teacher.logits_by_fold(rows.prompts), teacher.logits(rows.prompts)
+    assert len(by_fold) == FOLDS
     assert teacher.folds.tolist() == [fold_of(prompt) for prompt in rows.prompts]
+    for part in ("plain", "weighted", "qualities"):
+        stacked = np.stack([getattr(one, part) for one in by_fold])
+        np.testing.assert_allclose(getattr(mean, part), stacked.mean(axis=0))
+        unseen = stacked[teacher.folds, np.arange(len(rows.prompts))]
+        np.testing.assert_allclose(unseen, getattr(teacher.out_of_fold, part))
+        assert np.abs(unseen - getattr(mean, part)).max() > 0.01
 
 
 QUESTION = "Which planet is red?\nIt has two moons.\nA. Venus\nB. Mars\nC. Earth\nD. Jupiter\nAnswer:"
@@ -167,18 +169,18 @@ def test_pieces_are_the_whole_prompt(prompt: str) -> None:
     assert all(pieces(prompt))
 
 
-def test_both_parents_of_a_variant_share_source_and_fold() -> None:
-    rows = [(fold, source) for fold in range(3) for source in ("x", "y", None)] * 4
-    prompts = [f"{source}{fold}a {source}{fold}b. {source}{fold}c {source}{fold}d." for fold, source in rows]
-    folds, sources = [fold for fold, _ in rows], [source for _, source in rows]
-    made = make_variants(prompts, sources, folds, rounds=2, seed=0)
+def test_both_parents_of_a_variant_share_their_source() -> None:
+    sources = ["x", "y", None] * 6
+    prompts = [f"{source}{row}a {source}{row}b. {source}{row}c {source}{row}d." for row, source in enumerate(sources)]
+    made = make_variants(prompts, sources, rounds=2, seed=0)
     assert len(made) == 2 * len(prompts)
     for variant in made:
-        assert len({word.rstrip("abcd.") for word in variant.prompt.split()}) == 1, variant
-        assert variant.prompt.rstrip(".").rstrip("abcd").endswith(str(variant.fold))
-    assert made == make_variants(prompts, sources, folds, rounds=2, seed=0)
-    assert made != make_variants(prompts, sources, folds, rounds=2, seed=1)
-    assert make_variants(prompts, sources, folds, rounds=0, seed=0) == []
+        assert len({word.rstrip("abcd.").rstrip("0123456789") for word in variant.split()}) == 1, variant
+    parents = [{word.rstrip("abcd.") for word in variant.split()} for variant in made]
+    assert max(map(len, parents)) == 2, "some have two parents"
+    assert made == make_variants(prompts, sources, rounds=2, seed=0)
+    assert made != make_variants(prompts, sources, rounds=2, seed=1)
+    assert make_variants(prompts, sources, rounds=0, seed=0) == []
 
 
 def test_weak_labels_by_source() -> None:

@@ -75,10 +75,10 @@ Seed {report.seed}.
 2. A teacher: logistic regression on cased words, first and last words and the outline of the text, and gradient-boosted
    trees on counts and singular directions of the same. Both are fitted to p_teacher plainly, to p_teacher with the
    margin |2p - 1| as weight, and to the quality of either side, whose log-odds are subtracted; mixed
-   {(1 - quality) * (1 - margin):.0%}, {(1 - quality) * margin:.0%} and {quality:.0%}. It predicts each training
-   prompt out of fold.
-3. {report.variants:,} variants of training prompts, judged by the teacher's learners that saw neither parent: answer
-   options exchanged, reordered or left out, sentences dropped, reordered or recombined, prompts cut.
+   {(1 - quality) * (1 - margin):.0%}, {(1 - quality) * margin:.0%} and {quality:.0%}. It is the mean of five fits, each
+   without a fifth of the prompts; their predictions out of fold calibrate it.
+3. {report.variants:,} variants of training prompts, judged by the teacher: answer options exchanged, reordered or left
+   out, sentences dropped, reordered or recombined, prompts cut.
 4. {report.weak_examples:,} weakly labelled examples from unlabelled prompts: small talk and assistants' intents
    towards the device, prompts of hard suites and their first sentences towards the cloud.
 5. The student's token embeddings start from the factorised mutual information of tokens in the training prompts.

@@ -58,7 +58,7 @@ def judge(
         sources=count_sources(labelled, unlabelled, [*DEVICE_SOURCES, *CLOUD_SOURCES]),
         variants=lessons.variants,
         weak_examples=lessons.weak,
-        teacher=figures("teacher, out of fold", lessons.rows, lessons.taught),
+        teacher=figures("teacher, out of fold", lessons.rows, lessons.out_of_fold),
         sweep=chosen.swept.rows,
         temperature=calibration.temperature,
         ece_before=calibration.ece_before,

@@ -29,12 +29,13 @@ from vibe_router_training.tokenizer import train_tokenizer
 class Lessons:
     """Examples for a student and its starting point, made from the rows of some splits and no others.
 
-    `rows` are the labelled rows, `taught` the teacher's out-of-fold p for them, float64 [n]; `examples` are these,
-    the `weak` weakly labelled ones and the `variants`, each once. `embeddings` is float64 [vocabulary, width].
+    `rows` are the labelled rows, `out_of_fold` the p of teachers that have not seen them, float64 [n]; `examples` are
+    these with the p that is taught, the `weak` weakly labelled ones and the `variants`, each once. `embeddings` is
+    float64 [vocabulary, width].
     """
 
     rows: LabelledPrompts
-    taught: FloatArray
+    out_of_fold: FloatArray
     examples: tuple[Example, ...]
     variants: int
     weak: int
@@ -67,19 +68,17 @@ def prepare_lessons(
     embeddings = cooccurrence_embeddings(tokenizer, known, width=settings.shape().width, seed=settings.seed)
     events.stage("fitting the teacher")
     teacher, mix = fit_teacher(rows, settings)
-    taught = mix.preference(teacher.out_of_fold)
-    variants = make_variants(
-        rows.prompts, rows.sources, teacher.folds.tolist(), rounds=settings.variants, seed=settings.seed
-    )
-    folds = np.array([variant.fold for variant in variants], dtype=np.int_)
-    varied = [variant.prompt for variant in variants]
-    judged = mix.preference(teacher.logits(varied, folds)) if varied else np.zeros(0)
+    variants = make_variants(rows.prompts, rows.sources, rounds=settings.variants, seed=settings.seed)
+    taught = [
+        _examples(prompts, mix.preference(teacher.logits(prompts))) if prompts else []
+        for prompts in (rows.prompts, variants)
+    ]
     weak = weak_examples(unlabelled, seed=settings.seed, parts=parts)
     return Lessons(
         rows=rows,
-        taught=taught,
-        examples=(*_examples(rows.prompts, taught), *weak, *_examples(varied, judged)),
-        variants=len(varied),
+        out_of_fold=mix.preference(teacher.out_of_fold),
+        examples=(*taught[0], *weak, *taught[1]),
+        variants=len(variants),
         weak=len(weak),
         tokenizer=tokenizer,
         embeddings=embeddings,

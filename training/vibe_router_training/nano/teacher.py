@@ -10,9 +10,11 @@ Three parts estimate that, each a logistic regression and gradient-boosted trees
   If both were right or wrong independently, the log-odds of the cloud among unequal answers would be exactly the
   difference of the log-odds of being right.
 
-Their logits are standardised and mixed, and the mix is brought back to the scale of p by a logistic fit. Each
-prompt's prediction comes from learners that have not seen it (5-fold cross-fitting by prompt hash), so the student
-learns what generalises. The learners stay, to judge further texts as a fold sees them.
+Their logits are standardised and mixed, and the mix is brought back to the scale of p by a logistic fit. Every part is
+fitted five times, each time without a fifth of the prompts, by prompt hash. What a prompt's label has no part in, its
+prediction out of fold, scales the mix and says how good the teacher is. The mean of all five is the function that the
+student is to match, on the teacher's own prompts as on any other: five functions, each seen on a fifth of the prompts,
+could not be matched by any one student.
 """
 
 from __future__ import annotations
@@ -22,7 +24,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from vibe_router.evaluation.dataset import LabelledPrompts
@@ -105,21 +106,23 @@ class Teacher:
                 )
             )
             self._parts.append(_Parts(plain, weighted, cloud, device))
-        self.out_of_fold = self._logits(sparse, dense, self.folds)
-        """What learners that have not seen it say of each prompt."""
-
-    def logits(self, prompts: Sequence[str], folds: npt.NDArray[np.int_]) -> PartLogits:
-        """Judge other texts, each by the learners of its fold, int [n] in 0 to `FOLDS` - 1."""
-        sparse = self._features.sparse(prompts)
-        return self._logits(sparse, self._features.dense(prompts, sparse), folds)
-
-    def _logits(self, sparse: Any, dense: FloatArray, folds: npt.NDArray[np.int_]) -> PartLogits:
-        logits = np.zeros((3, len(folds)))
+        logits = np.zeros((3, len(self.folds)))
         for fold, parts in enumerate(self._parts):
-            here = folds == fold
+            here = self.folds == fold
             if np.any(here):
                 logits[:, here] = parts.logits(sparse[here], dense[here])
-        return PartLogits(*logits)
+        self.out_of_fold = PartLogits(*logits)
+        """What learners that have not seen it say of each prompt."""
+
+    def logits(self, prompts: Sequence[str]) -> PartLogits:
+        """Judge any texts, by the mean over the folds."""
+        return PartLogits(*np.mean([_stacked(one) for one in self.logits_by_fold(prompts)], axis=0))
+
+    def logits_by_fold(self, prompts: Sequence[str]) -> tuple[PartLogits, ...]:
+        """Return what each fold's learners say of any texts."""
+        sparse = self._features.sparse(prompts)
+        dense = self._features.dense(prompts, sparse)
+        return tuple(PartLogits(*parts.logits(sparse, dense)) for parts in self._parts)
 
 
 class Mix:

@@ -2,8 +2,7 @@
 
 The teacher can judge any text, and only what it says about many texts pins its function down. Variants stay close to
 what the labelled prompts look like: answer options are exchanged, reordered and left out, sentences dropped, reordered
-and recombined, prompts cut. Both parents of a variant come from one source, and from one fold of the teacher, so that
-the learners which have seen neither parent's label can judge it.
+and recombined, prompts cut. Both parents of a variant come from one source.
 """
 
 from __future__ import annotations
@@ -20,14 +19,6 @@ _PIECE_END = re.compile(r"(?<=[.!?])\s+(?=\S)|(?<=\n)")
 _OPTION = re.compile(r"\n([A-J])([.)]) ")
 _FEWEST_OPTIONS = 3
 _ANSWER = "\nAnswer"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Variant:
-    """A prompt made from prompts of one fold of the teacher."""
-
-    prompt: str
-    fold: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,23 +39,26 @@ class _Choice:
         )
 
 
-def make_variants(
-    prompts: Sequence[str], sources: Sequence[str | None], folds: Sequence[int], *, rounds: int, seed: int
-) -> list[Variant]:
-    """Return `rounds` variants of each prompt, each with a partner of the same source and fold at random.
+def make_variants(prompts: Sequence[str], sources: Sequence[str | None], *, rounds: int, seed: int) -> list[str]:
+    """Return `rounds` variants of each prompt, each with a partner of the same source at random.
 
     The same arguments give the same variants. A prompt too short to be changed comes back as it is.
     """
-    groups: dict[tuple[str | None, int], list[int]] = defaultdict(list)
-    for row, key in enumerate(zip(sources, folds, strict=True)):
-        groups[key].append(row)
-    generator = np.random.default_rng(seed)
+    groups, generator = group_by_source(sources), np.random.default_rng(seed)
     return [
-        Variant(prompt=vary(prompts[row], prompts[partner], generator), fold=fold)
+        vary(prompts[row], prompts[partner], generator)
         for _ in range(rounds)
-        for (_, fold), rows in groups.items()
+        for rows in groups
         for row, partner in zip(rows, generator.permutation(rows), strict=True)
     ]
+
+
+def group_by_source(sources: Sequence[str | None]) -> list[list[int]]:
+    """Return the rows of each source, sources in the order in which they appear."""
+    groups: dict[str | None, list[int]] = defaultdict(list)
+    for row, source in enumerate(sources):
+        groups[source].append(row)
+    return list(groups.values())
 
 
 def vary(prompt: str, partner: str, generator: np.random.Generator) -> str:
