@@ -111,7 +111,9 @@ class _Opened:
         requested = CURRENT_STOP.get()
         if requested is not None:
             requested.when_set(lambda: setattr(stop, "value", 1))
-        pointers = [array.__array_interface__["data"][0] for array in (ids, lengths, logits)]
+        # Not `__array_interface__`: the names in that dictionary are interned and forgotten with every call, which makes
+        # the interpreter copy its table of names, of half a megabyte, every few thousand calls.
+        pointers = [array.ctypes.data for array in (ids, lengths, logits)]
         return Status(
             self._library.vr_logits(
                 self._engine, pointers[0], pointers[1], len(lengths), ctypes.byref(stop), pointers[2]
