@@ -54,11 +54,11 @@ INLINE void rotate_token(const Head *head, const VrLayer *layer, const float *fr
     rotate_head(from, layer->rope_cosine + place, layer->rope_sine + place, factor, to, head->size);
 }
 
-/* Bring keys and values into the order that tiles read. The keys behind the last token, up to a vector's end, are
- * zeros; what tiles read behind those is of no account. */
+/* Bring keys and values into the order that tiles read. The keys behind the last token are zeros: what happens to lie
+ * there may be denormal, and multiplied a hundred times more slowly. */
 static void pack_keys_and_values(const Head *head, const VrLayer *layer, AttentionScratch scratch) {
     float rotated[LANES][VR_STRIP];
-    for (int first = 0; first < head->tokens; first += LANES) {
+    for (int first = 0; first < attention_room(head->tokens); first += LANES) {
         for (int token = first; token < first + LANES; token++) {
             if (token >= head->tokens) {
                 memset(rotated[token - first], 0, sizeof rotated[0]);

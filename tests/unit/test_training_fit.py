@@ -140,6 +140,15 @@ def test_without_validation_every_epoch_is_run_and_the_last_weights_stay(tmp_pat
     assert again == result, "a finished fit is not repeated"
 
 
+def test_what_was_fitted_in_bf16_computes_in_fp32_afterwards(tmp_path: Path) -> None:
+    model, _ = run(tmp_path, replace(SETTINGS, epochs=1, precision=Precision.BF16))
+    fresh = tiny_model(tiny_tokenizer(), seed=1)
+    fresh.load_state_dict(model.state_dict())
+    prompts = [example.prompt for example in VALIDATION]
+    scored, expected = (score_logits(one, tiny_tokenizer(), prompts) for one in (model, fresh))
+    assert scored.tolist() == expected.tolist(), "the weights decide, not how they came to be"
+
+
 def test_patience_ends_a_fit_that_only_gets_worse(tmp_path: Path) -> None:
     wrong = [replace(row, p_teacher=1 - row.p_teacher) for row in VALIDATION]
     model = tiny_model(tiny_tokenizer())

@@ -93,6 +93,8 @@ def fit(
         trainer.add_callback(ReportProgress(progress))
     started = time.monotonic()
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(work)))
+    # The Trainer has put a forward pass in bf16 in the place of the model's own, and leaves it there.
+    trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     losses = tuple(entry["eval_loss"] for entry in trainer.state.log_history if "eval_loss" in entry)
     model.to("cpu").eval()
     result = FitResult(
