@@ -55,7 +55,7 @@ INLINE void rotate_token(const Head *head, const VrLayer *layer, const float *fr
 }
 
 /* Bring keys and values into the order that tiles read. The keys behind the last token are zeros: what happens to lie
- * there may be denormal, and multiplied a hundred times more slowly. */
+ * there may be denormal, which processors multiply many times more slowly. */
 static void pack_keys_and_values(const Head *head, const VrLayer *layer, AttentionScratch scratch) {
     float rotated[LANES][VR_STRIP];
     for (int first = 0; first < attention_room(head->tokens); first += LANES) {

@@ -26,10 +26,17 @@ static void configure_tiles(void) {
 #define BEGIN_PRODUCTS configure_tiles()
 #define END_PRODUCTS _tile_release()
 
-/* Ask memory for a part of the next strip. */
-INLINE void ask(Ahead *ahead) {
-    for (int line = 0; line < ahead->step; line += CACHE_LINE) __builtin_prefetch(ahead->from + line, 0, 2);
-    ahead->from += ahead->step;
+/* Memory brings lines of several pages at a time faster than of one. */
+#define STREAMS 4
+
+/* Ask memory for a part of the next strip, with each 64 inputs. */
+INLINE void ask(Ahead *ahead, int inputs) {
+    int lines = (ahead->step + CACHE_LINE - 1) / CACHE_LINE, streams = lines < STREAMS ? lines : STREAMS;
+    int each = lines / streams;
+    for (int stream = 0; stream < streams; stream++)
+        for (int line = 0; line < each; line++)
+            __builtin_prefetch(ahead->from + (int64_t)stream * each * inputs + line * CACHE_LINE, 0, 2);
+    ahead->from += each * CACHE_LINE;
 }
 
 /* Sums of a block of tokens, and what is still to be done with them: `done` of `rows` rows have been ended. */
@@ -83,7 +90,7 @@ INLINE void product_of_16(const uint8_t *activations, int64_t stride, const int8
     _tile_loadd(2, offsets + 2 * TILE, 0);
     _tile_loadd(3, offsets + 3 * TILE, 0);
     for (int input = 0; input < inputs; input += 64, activations += 64, weights += 16 * group) {
-        ask(&ahead);
+        ask(&ahead, inputs);
         _tile_loadd(4, activations, stride);
         _tile_loadd(5, weights, group);
         _tile_dpbusd(0, 4, 5);
@@ -110,7 +117,7 @@ INLINE void product_of_32(const uint8_t *activations, int64_t stride, const int8
     _tile_loadd(2, offsets, 0);
     _tile_loadd(3, offsets + TILE, 0);
     for (int input = 0; input < inputs; input += 64, activations += 64, weights += 16 * group) {
-        ask(&ahead);
+        ask(&ahead, inputs);
         _tile_loadd(6, weights, group);
         _tile_loadd(7, weights + 4 * TILE, group);
         _tile_loadd(4, activations, stride);
