@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import threading
-import tracemalloc
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -273,24 +272,3 @@ def test_batches_need_no_second_look(bundle: Path, monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr("vibe_router.together.decide_alone", pytest.fail)
         together = router.route_many(PROMPTS, threshold=threshold)
         assert [decision.p_cloud for decision in together] == [decision.p_cloud for decision in alone]
-
-
-@needs_native_engine
-def test_calls_leave_nothing_behind_and_grow_no_table(file: Path) -> None:
-    # One thread, that of this test: waiting for others would take most of the time.
-    engine = load(file, threads=1)
-    ids, mask = np.array([[1, 2, 3]], np.int64), np.ones((1, 3), np.int64)
-    engine.logits(ids, mask)
-    tracemalloc.start()
-    try:
-        before, _ = tracemalloc.get_traced_memory()
-        tracemalloc.reset_peak()
-        # Enough for a table of names that every call enters and leaves to be copied.
-        for _ in range(12_000):
-            engine.logits(ids, mask)
-        after, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-        engine.close()
-    assert after - before < 10_000
-    assert peak - before < 50_000

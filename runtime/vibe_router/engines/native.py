@@ -111,8 +111,8 @@ class _Opened:
         requested = CURRENT_STOP.get()
         if requested is not None:
             requested.when_set(lambda: setattr(stop, "value", 1))
-        # Not `__array_interface__`: the names in that dictionary are interned and forgotten with every call, which makes
-        # the interpreter copy its table of names, of half a megabyte, every few thousand calls.
+        # Not `__array_interface__`: the names in that dictionary are interned and forgotten with every call, so that
+        # the interpreter copies its table of names, half a megabyte, every few thousand calls.
         pointers = [array.ctypes.data for array in (ids, lengths, logits)]
         return Status(
             self._library.vr_logits(
