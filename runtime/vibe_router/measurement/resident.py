@@ -29,7 +29,7 @@ def current_resident() -> int | None:
     """Return what is in RAM now; None where only the peak is told (macOS) or nothing (Windows).
 
     On Linux the pages are counted (smaps_rollup, where the system has it). VmRSS is a sum of counters that each CPU
-    brings up to date now and then; proc(5) calls it inaccurate, and it jumps by some hundred KiB.
+    brings up to date now and then; proc(5) calls it inaccurate.
     """
     if _ROLLUP.exists():
         return _kibibytes(_ROLLUP, "Rss")
