@@ -23,13 +23,12 @@ import numpy as np
 from vibe_router.evaluation.dataset import LabelledPrompts
 from vibe_router.evaluation.logistic import FloatArray, logit, sigmoid
 from vibe_router.evaluation.metrics import negative_log_likelihood
-from vibe_router_training.data import Example, Split, read_examples, read_prompts, train_and_validation
+from vibe_router_training.data import Example, Split, read_examples, read_prompts, split_of, train_and_validation
 from vibe_router_training.fit import fit
-from vibe_router_training.nano.lessons import Lessons, fit_teacher, prepare_lessons
+from vibe_router_training.nano.figures import Figures, figures
+from vibe_router_training.nano.lessons import Lessons, prepare_lessons
 from vibe_router_training.nano.recipe import LABELLED_NAME, UNLABELLED_NAME
-from vibe_router_training.nano.report import Figures, figures
 from vibe_router_training.nano.settings import SILENT, NanoSettings
-from vibe_router_training.nano.teacher import Mix, Teacher
 from vibe_router_training.nano.variants import group_by_source
 from vibe_router_training.optimizer import OptimizerKind
 from vibe_router_training.scoring import score_logits
@@ -72,15 +71,15 @@ def main() -> None:
     """Print a JSON list: the teacher, then each student."""
     arguments = _parse()
     labelled = read_examples(arguments.data / LABELLED_NAME)
-    _, validation = train_and_validation(labelled, LABELLED_NAME)
+    train, validation = train_and_validation(labelled, LABELLED_NAME)
     settings = NanoSettings(variants=max(case.variants for case in arguments.cases))
     unlabelled = read_prompts(arguments.data / UNLABELLED_NAME)
-    lessons = prepare_lessons(labelled, unlabelled, settings, parts=(Split.TRAIN,), events=SILENT)
-    teacher, mix = fit_teacher(lessons.rows, settings)
-    taught = logit(mix.preference(teacher.logits(validation.prompts)))
+    known = [row for row in unlabelled if split_of(row.prompt) is Split.TRAIN]
+    lessons = prepare_lessons(train, known, settings, events=SILENT)
+    taught = logit(lessons.mix.preference(lessons.teacher.logits(validation.prompts)))
     rows = [_row("teacher", taught, taught, validation)]
     for case in arguments.cases:
-        examples = _examples(lessons, case, teacher, mix)
+        examples = _examples(lessons, case)
         rows.append(_row(case.name, _student_logits(lessons, examples, case, validation), taught, validation))
     sys.stdout.write(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
 
@@ -95,7 +94,7 @@ def _parse() -> argparse.Namespace:
     return arguments
 
 
-def _examples(lessons: Lessons, case: Case, teacher: Teacher, mix: Mix) -> tuple[Example, ...]:
+def _examples(lessons: Lessons, case: Case) -> tuple[Example, ...]:
     """Return what a case is taught."""
     rows = len(lessons.rows.prompts)
     examples = lessons.examples[: rows + lessons.weak + case.variants * rows]
@@ -104,8 +103,9 @@ def _examples(lessons: Lessons, case: Case, teacher: Teacher, mix: Mix) -> tuple
     # Each round of variants has the first parents in the order of their sources.
     parents = [row for group in group_by_source(lessons.rows.sources) for row in group]
     judged = [*range(rows), *(rows + lessons.weak + place for place in range(case.variants * rows))]
-    folds = teacher.folds[[*range(rows), *(parents * case.variants)]]
-    by_fold = [mix.preference(one) for one in teacher.logits_by_fold([examples[place].prompt for place in judged])]
+    folds = lessons.teacher.folds[[*range(rows), *(parents * case.variants)]]
+    texts = [examples[place].prompt for place in judged]
+    by_fold = [lessons.mix.preference(one) for one in lessons.teacher.logits_by_fold(texts)]
     taught = list(examples)
     for number, (place, fold) in enumerate(zip(judged, folds, strict=True)):
         taught[place] = replace(taught[place], p_teacher=float(by_fold[fold][number]))

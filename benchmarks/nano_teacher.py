@@ -18,8 +18,9 @@ from vibe_router.evaluation.dataset import LabelledPrompts
 from vibe_router.evaluation.logistic import FloatArray
 from vibe_router_training.baselines import bag_of_words
 from vibe_router_training.data import Split, read_examples, select
-from vibe_router_training.nano.report import Figures, figures
-from vibe_router_training.nano.teacher import FOLDS, Mix, Teacher, fold_of
+from vibe_router_training.nano.figures import Figures, figures
+from vibe_router_training.nano.mix import Mix
+from vibe_router_training.nano.teacher import FOLDS, Teacher, fold_of
 
 SHARES = (
     *((margin, 0.0) for margin in (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 1.0)),

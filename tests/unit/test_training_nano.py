@@ -11,15 +11,16 @@ import pytest
 
 from tests.support.training import training_prompts, write_rows
 from vibe_router.evaluation.dataset import LabelledPrompts
-from vibe_router.evaluation.logistic import FloatArray
+from vibe_router.evaluation.logistic import FloatArray, sigmoid
 from vibe_router.evaluation.metrics import auc
 from vibe_router.evaluation.reliability import expected_calibration_error
 from vibe_router_training.baselines import bag_of_words
-from vibe_router_training.data import RawPrompt, Split, read_examples, split_of
+from vibe_router_training.data import RawPrompt, read_examples
 from vibe_router_training.nano.embeddings import cooccurrence_embeddings
 from vibe_router_training.nano.features import shape_numbers, shape_terms
-from vibe_router_training.nano.report import figures
-from vibe_router_training.nano.teacher import FOLDS, MARGIN_SHARE, QUALITY_SHARE, Mix, Teacher, fold_of
+from vibe_router_training.nano.figures import figures, lead
+from vibe_router_training.nano.mix import LiftedLogistic, Mix, fit_lifted_logistic
+from vibe_router_training.nano.teacher import FOLDS, PartLogits, Teacher, fold_of
 from vibe_router_training.nano.variants import make_variants, pieces, vary
 from vibe_router_training.nano.weak_labels import (
     CLOUD_LABEL,
@@ -77,12 +78,9 @@ def rows_of(prompts: list[str], preference: FloatArray) -> LabelledPrompts:
     )
 
 
-def out_of_fold(
-    rows: LabelledPrompts, *, seed: int, margin_share: float = MARGIN_SHARE, quality_share: float = QUALITY_SHARE
-) -> FloatArray:
+def out_of_fold(rows: LabelledPrompts, *, seed: int) -> FloatArray:
     fitted = Teacher(rows, seed=seed).out_of_fold
-    mix = Mix(fitted, rows.preference, margin_share=margin_share, quality_share=quality_share)
-    return mix.preference(fitted)
+    return Mix(fitted, rows.preference).preference(fitted)
 
 
 @pytest.mark.slow
@@ -136,6 +134,37 @@ def test_the_teacher_judges_texts_by_the_mean_of_its_folds() -> None:
         unseen = stacked[teacher.folds, np.arange(len(rows.prompts))]
         np.testing.assert_allclose(unseen, getattr(teacher.out_of_fold, part))
         assert np.abs(unseen - getattr(mean, part)).max() > 0.01
+
+
+def test_the_curve_of_the_mix_is_found_again() -> None:
+    generator = np.random.default_rng(0)
+    scores = generator.normal(size=20_000)
+    true = LiftedLogistic(slope=1.5, offset=-1.0, floor=0.4)
+    hard = (generator.uniform(size=len(scores)) < true(scores)).astype(float)
+    found = fit_lifted_logistic(scores, hard)
+    np.testing.assert_allclose(found(scores), true(scores), atol=0.02)
+    assert found.floor == pytest.approx(0.4, abs=0.05)
+
+
+def test_the_curve_of_the_mix_without_a_floor_is_a_logistic_one() -> None:
+    scores = np.linspace(-3.0, 3.0, 200)
+    found = fit_lifted_logistic(scores, sigmoid(2.0 * scores - 0.5))
+    assert (found.slope, found.offset, found.floor) == pytest.approx((2.0, -0.5, 0.0), abs=1e-3)
+    falling = fit_lifted_logistic(scores, sigmoid(-scores))
+    assert falling.slope == 0.0, "a higher score never means less"
+
+
+def test_preferences_are_mixed_and_lifted_as_the_formula_says() -> None:
+    generator = np.random.default_rng(0)
+    plain, weighted, qualities = generator.normal(size=(3, 500)) * np.array([[1.0], [2.0], [3.0]]) + 1.0
+    parts = PartLogits(plain=plain, weighted=weighted, qualities=qualities)
+    labels = sigmoid(plain + 0.2 * qualities)
+    mix = Mix(parts, labels, margin_share=0.3, quality_share=0.4)
+    standard = [(part - part.mean()) / part.std() for part in (plain, weighted, qualities)]
+    mixed = 0.6 * (0.7 * standard[0] + 0.3 * standard[1]) + 0.4 * standard[2]
+    np.testing.assert_allclose(mix.preference(parts), mix.curve(mixed))
+    one = PartLogits(plain=plain[:1], weighted=weighted[:1], qualities=qualities[:1])
+    np.testing.assert_allclose(mix.preference(one), mix.preference(parts)[:1])
 
 
 QUESTION = "Which planet is red?\nIt has two moons.\nA. Venus\nB. Mars\nC. Earth\nD. Jupiter\nAnswer:"
@@ -199,14 +228,6 @@ def test_weak_labels_by_source() -> None:
     assert not any("whatever" in row.prompt for row in rows)
 
 
-def test_weak_labels_come_from_the_named_parts_alone() -> None:
-    rows = [RawPrompt(prompt=f"set a timer {number}", source="clinc150") for number in range(200)]
-    used = {row.prompt for row in weak_examples(rows, seed=0)}
-    assert used == {row.prompt for row in rows if split_of(row.prompt) is Split.TRAIN}
-    everything = {row.prompt for row in weak_examples(rows, seed=0, parts=tuple(Split))}
-    assert everything == {row.prompt for row in rows}
-
-
 def test_the_cards_examples_are_never_trained_on() -> None:
     variants = [f" {prompt.upper()}! " for prompt in DEMO_PROMPTS]
     assert all(is_demo_prompt(prompt) for prompt in (*DEMO_PROMPTS, *variants))
@@ -234,3 +255,15 @@ def test_the_noise_of_labels_takes_two_rows_in_a_bin(tmp_path: Path) -> None:
     assert figures("nano", few, few.preference).ece is not None
     assert figures("nano", few, few.preference).ece_by_chance is None
     assert figures("nano", more, more.preference).ece_by_chance is not None
+
+
+def test_a_lead_is_the_difference_on_the_same_rows() -> None:
+    rows = labelled(400)
+    words = bag_of_words(rows.prompts, rows.preference, rows.prompts)
+    noise = np.random.default_rng(0).uniform(size=400)
+    ahead, first, second = lead(rows, words, noise), figures("a", rows, words), figures("b", rows, noise)
+    assert ahead.auc.value == pytest.approx(first.auc.value - second.auc.value)
+    assert ahead.apgr.value == pytest.approx(first.apgr.value - second.apgr.value)
+    assert ahead.auc.low < ahead.auc.value < ahead.auc.high
+    nothing = lead(rows, words, 2.0 * words)
+    assert (nothing.auc.low, nothing.auc.high, nothing.apgr.high) == (0.0, 0.0, 0.0), "each sample judges both"

@@ -33,8 +33,8 @@ def test_the_refit_takes_every_row_and_what_validation_chose(tmp_path: Path, mon
     others = [RawPrompt(prompt=f"play song {number}", source="clinc150") for number in range(20)]
     settings = NanoSettings(vocabulary=300, learning_rates=(1e-2,))
     settings = replace(settings, fit=replace(settings.fit, precision=Precision.FP32))
-    _, validation = train_and_validation(rows, "data")
-    chosen = choose(rows, others, validation, settings, work=tmp_path / "work", events=SILENT)
+    train, validation = train_and_validation(rows, "data")
+    chosen = choose(train, others, validation, settings, work=tmp_path / "work", events=SILENT)
     assert {split_of(prompt) for prompt in chosen.lessons.rows.prompts} == {Split.TRAIN}
     told: list[str] = []
     events = NanoEvents(stage=told.append, fit=lambda _: None)
@@ -56,7 +56,7 @@ def test_the_refit_takes_every_row_and_what_validation_chose(tmp_path: Path, mon
 @pytest.mark.slow
 def test_the_whole_recipe_on_little_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SHAPES, Size.NANO, TINY)
-    monkeypatch.setattr("vibe_router_training.nano.report.bootstrap", _few_resamples)
+    monkeypatch.setattr("vibe_router_training.nano.figures.bootstrap", _few_resamples)
     folder = tmp_path / "data"
     folder.mkdir()
     write_rows(folder / "routing_labelled.jsonl", 400)

@@ -11,7 +11,8 @@ from vibe_router_training.optimizer import OptimizerKind
 from vibe_router_training.sweep import sweep_markdown
 
 if TYPE_CHECKING:
-    from vibe_router_training.nano.report import Figures, TrainingReport
+    from vibe_router_training.nano.figures import Figures, Lead
+    from vibe_router_training.nano.report import TrainingReport
 
 
 def training_card(report: TrainingReport) -> str:
@@ -76,7 +77,7 @@ Seed {report.seed}.
    trees on counts and singular directions of the same. Both are fitted to p_teacher plainly, to p_teacher with the
    margin |2p - 1| as weight, and to the quality of either side, whose log-odds are subtracted; mixed
    {(1 - quality) * (1 - margin):.0%}, {(1 - quality) * margin:.0%} and {quality:.0%}. It is the mean of five fits, each
-   without a fifth of the prompts; their predictions out of fold calibrate it.
+   without a fifth of the prompts; their predictions out of fold calibrate it, by p = l + (1 - l) sigmoid(a x + b).
 3. {report.variants:,} variants of training prompts, judged by the teacher: answer options exchanged, reordered or left
    out, sentences dropped, reordered or recombined, prompts cut.
 4. {report.weak_examples:,} weakly labelled examples from unlabelled prompts: small talk and assistants' intents
@@ -132,6 +133,8 @@ Test split:
 
 {_table(header, [_row(row) for row in report.test])}
 
+{_lead(report.test_lead)}
+
 Test split by source (nano):
 
 {_table(header, [_row(row, name) for name, row in report.test_by_source.items()])}
@@ -139,7 +142,9 @@ Test split by source (nano):
 Validation split, which chose learning rate, epoch, temperature and thresholds; last row: the teacher on the training
 split, each prompt unseen:
 
-{_table(header, [_row(row) for row in (*report.validation, report.teacher)])}"""
+{_table(header, [_row(row) for row in (*report.validation, report.teacher)])}
+
+{_lead(report.validation_lead)}"""
 
 
 def _refit(report: TrainingReport) -> str:
@@ -164,6 +169,12 @@ def _row(row: Figures, name: str | None = None) -> list[str]:
     chance = "" if row.ece_by_chance is None else f"{row.ece_by_chance:.3f}"
     names = [name or row.scorer, f"{row.rows:,}", f"{row.unequal_rows:,}"]
     return [*names, _interval(row.auc), _interval(row.apgr), ece, chance]
+
+
+def _lead(lead: Lead) -> str:
+    return (
+        f"On the same rows the nano is ahead of TF-IDF by {_interval(lead.auc)} in AUC, {_interval(lead.apgr)} in APGR."
+    )
 
 
 def _share(row: Figures) -> str:

@@ -10,7 +10,7 @@ from vibe_router.evaluation.dataset import LabelledPrompts
 from vibe_router.evaluation.logistic import FloatArray
 from vibe_router_export.router_config import RouterConfig
 from vibe_router_training.calibration import Calibrated, calibrate
-from vibe_router_training.data import RawPrompt, Split, examples_of
+from vibe_router_training.data import RawPrompt, Split, examples_of, split_of
 from vibe_router_training.nano.lessons import Lessons, prepare_lessons
 from vibe_router_training.nano.settings import NanoEvents, NanoSettings
 from vibe_router_training.scoring import score_logits
@@ -33,7 +33,7 @@ class Chosen:
 
 
 def choose(
-    labelled: LabelledPrompts,
+    train: LabelledPrompts,
     unlabelled: Sequence[RawPrompt],
     validation: LabelledPrompts,
     settings: NanoSettings,
@@ -41,11 +41,13 @@ def choose(
     work: Path,
     events: NanoEvents,
 ) -> Chosen:
-    """Fit the student to the training split at each learning rate and calibrate the best on `validation`.
+    """Fit the student to `train` at each learning rate and calibrate the best on `validation`.
 
-    The lowest validation loss, against the measured labels, is the best. `work` holds the snapshots.
+    The lowest validation loss, against the measured labels, is the best. Of the unlabelled prompts those of the
+    training split are used. `work` holds the snapshots.
     """
-    lessons = prepare_lessons(labelled, unlabelled, settings, parts=(Split.TRAIN,), events=events)
+    known = [row for row in unlabelled if split_of(row.prompt) is Split.TRAIN]
+    lessons = prepare_lessons(train, known, settings, events=events)
     swept = sweep(
         lessons.fresh_model,
         lessons.tokenizer,

@@ -17,16 +17,9 @@ from vibe_router.evaluation.metrics import route
 from vibe_router_training.baselines import bag_of_words
 from vibe_router_training.data import RawPrompt, Split, select
 from vibe_router_training.nano.choose import Chosen
+from vibe_router_training.nano.figures import Figures, Lead, figures, figures_by_source, lead
 from vibe_router_training.nano.refit import Refitted
-from vibe_router_training.nano.report import (
-    DemoDecision,
-    Figures,
-    RefitSummary,
-    TrainingReport,
-    count_sources,
-    figures,
-    figures_by_source,
-)
+from vibe_router_training.nano.report import DemoDecision, RefitSummary, TrainingReport, count_sources
 from vibe_router_training.nano.weak_labels import CLOUD_SOURCES, DEMO_PROMPTS, DEVICE_SOURCES
 from vibe_router_training.scoring import score_logits
 
@@ -49,6 +42,8 @@ def judge(
     test_scores = sigmoid(score_logits(chosen.swept.model, lessons.tokenizer, test.prompts) / calibration.temperature)
     validation_scores = sigmoid(chosen.logits / calibration.temperature)
     raw = sigmoid(refitted.logits)
+    validation_figures, validation_lead = _compare(lessons.rows, chosen.validation, validation_scores)
+    test_figures, test_lead = _compare(lessons.rows, test, test_scores)
     return TrainingReport(
         name=settings.size.value,
         seed=settings.seed,
@@ -58,15 +53,17 @@ def judge(
         sources=count_sources(labelled, unlabelled, [*DEVICE_SOURCES, *CLOUD_SOURCES]),
         variants=lessons.variants,
         weak_examples=lessons.weak,
-        teacher=figures("teacher, out of fold", lessons.rows, lessons.out_of_fold),
+        teacher=figures("teacher, out of fold", lessons.rows, lessons.mix.preference(lessons.teacher.out_of_fold)),
         sweep=chosen.swept.rows,
         temperature=calibration.temperature,
         ece_before=calibration.ece_before,
         ece_after=calibration.ece_after,
         profiles=dict(config.profiles),
         cloud_rates={name: float(np.mean(route(raw, value))) for name, value in config.profiles.items()},
-        validation=_compare(lessons.rows, chosen.validation, validation_scores),
-        test=_compare(lessons.rows, test, test_scores),
+        validation=validation_figures,
+        validation_lead=validation_lead,
+        test=test_figures,
+        test_lead=test_lead,
         test_by_source=figures_by_source("nano", test, test_scores),
         refit=RefitSummary(
             rows=len(refitted.lessons.rows.prompts),
@@ -80,14 +77,15 @@ def judge(
     )
 
 
-def _compare(train: LabelledPrompts, judged: LabelledPrompts, scores: FloatArray) -> tuple[Figures, Figures, Figures]:
-    """Return the figures of the nano's p, float [n], on `judged`, and of a bag of words and the length beside it."""
+def _compare(train: LabelledPrompts, judged: LabelledPrompts, scores: FloatArray) -> tuple[tuple[Figures, ...], Lead]:
+    """Return the figures of the nano's p, float [n], of a bag of words and of the length; and the lead over words."""
     words = bag_of_words(train.prompts, train.preference, judged.prompts)
-    return (
+    compared = (
         figures("nano", judged, scores),
         figures("TF-IDF + logistic regression", judged, words),
         figures("prompt length", judged, length_scores(judged.prompts), probabilities=False),
     )
+    return compared, lead(judged, scores, words)
 
 
 def _decide_examples(refitted: Refitted) -> tuple[DemoDecision, ...]:

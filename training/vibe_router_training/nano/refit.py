@@ -17,7 +17,7 @@ import numpy as np
 from vibe_router.evaluation.dataset import LabelledPrompts
 from vibe_router.evaluation.logistic import FloatArray, sigmoid
 from vibe_router_export.router_config import RouterConfig
-from vibe_router_training.data import RawPrompt, Split
+from vibe_router_training.data import RawPrompt
 from vibe_router_training.fit import fit
 from vibe_router_training.nano.choose import Chosen
 from vibe_router_training.nano.lessons import Lessons, prepare_lessons
@@ -53,7 +53,7 @@ def refit(
     same cloud rates of the validation prompts, which needs no label.
     """
     row, settings = chosen.row(), chosen.lessons.settings
-    lessons = prepare_lessons(labelled, unlabelled, settings, parts=tuple(Split), events=events)
+    lessons = prepare_lessons(labelled, unlabelled, settings, events=events)
     model = lessons.fresh_model()
     fit(
         model,

@@ -9,16 +9,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from vibe_router.evaluation.bootstrap import Interval, bootstrap
-from vibe_router.evaluation.curve import average_gap_recovered, quality_curve
 from vibe_router.evaluation.dataset import LabelledPrompts
-from vibe_router.evaluation.logistic import FloatArray
-from vibe_router.evaluation.metrics import auc
-from vibe_router.evaluation.reliability import chance_calibration_error, expected_calibration_error
-from vibe_router_training.data import RawPrompt, Split, split_of, take
+from vibe_router_training.data import RawPrompt, Split, split_of
+from vibe_router_training.nano.figures import Figures, Lead
 from vibe_router_training.nano.sources import LABELLED, UNKNOWN, UNLABELLED
 from vibe_router_training.sweep import SweepRow
 
@@ -35,24 +28,6 @@ class SourceRows:
     used_for: str
     origin: str
     licence: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figures:
-    """One scorer on one set of rows, each figure with its 95 % bootstrap interval.
-
-    `auc` over rows whose answers differ in quality, `apgr` over all rows, `ece` in 15 equal-count bins against
-    p_teacher, `ece_by_chance` what the labels' noise alone would make of it on average. Both are None for scores that
-    are no probabilities, the latter also where no bin has two rows to tell the noise from.
-    """
-
-    scorer: str
-    rows: int
-    unequal_rows: int
-    auc: Interval
-    apgr: Interval
-    ece: Interval | None
-    ece_by_chance: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +58,8 @@ class TrainingReport:
     """Everything the card says.
 
     Figures are those of the model fitted to the training split; on the test split they were computed once, after
-    all choices. Profiles, cloud rates and example decisions are those of the refitted weights, which ship.
+    all choices. The leads are over the bag of words. Profiles, cloud rates and example decisions are those of the
+    refitted weights, which ship.
     """
 
     name: str
@@ -102,7 +78,9 @@ class TrainingReport:
     profiles: dict[str, float]
     cloud_rates: dict[str, float]
     validation: tuple[Figures, ...]
+    validation_lead: Lead
     test: tuple[Figures, ...]
+    test_lead: Lead
     test_by_source: dict[str, Figures]
     refit: RefitSummary
     demo: tuple[DemoDecision, ...]
@@ -113,38 +91,6 @@ class TrainingReport:
 def dump_report(report: TrainingReport) -> str:
     """Return the report as JSON text; figures that do not exist are null."""
     return json.dumps(_finite(asdict(report)), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def figures(scorer: str, data: LabelledPrompts, scores: FloatArray, *, probabilities: bool = True) -> Figures:
-    """Judge `scores`, float [n], on labelled rows; ECE only if they are `probabilities`."""
-
-    def statistics(sample: npt.NDArray[np.intp]) -> FloatArray:
-        p, chosen = data.preference[sample], scores[sample]
-        curve = quality_curve(chosen, data.device_quality[sample], data.cloud_quality[sample])
-        ece = expected_calibration_error(chosen, p) if probabilities else math.nan
-        return np.array([auc(chosen, p), average_gap_recovered(curve), ece])
-
-    chance = chance_calibration_error(scores, data.preference) if probabilities else math.nan
-    auc_interval, apgr_interval, ece_interval = bootstrap(statistics, len(scores))
-    return Figures(
-        scorer=scorer,
-        rows=len(scores),
-        unequal_rows=int(np.sum(data.preference != 0.5)),
-        auc=auc_interval,
-        apgr=apgr_interval,
-        ece=ece_interval if probabilities else None,
-        ece_by_chance=None if math.isnan(chance) else chance,
-    )
-
-
-def figures_by_source(scorer: str, data: LabelledPrompts, scores: FloatArray) -> dict[str, Figures]:
-    """Return `figures` for each source apart, most rows first."""
-    counts = Counter(source or "" for source in data.sources)
-    result = {}
-    for source, _ in counts.most_common():
-        rows = [index for index, name in enumerate(data.sources) if (name or "") == source]
-        result[source] = figures(scorer, take(data, rows), scores[rows])
-    return result
 
 
 def count_sources(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from vibe_router_training.distillation import LossSettings, Objective
 from vibe_router_training.fit_settings import FitSettings
 from vibe_router_training.model import SHAPES, Shape, Size
-from vibe_router_training.nano.teacher import MARGIN_SHARE, QUALITY_SHARE
+from vibe_router_training.nano.mix import MARGIN_SHARE, QUALITY_SHARE
 from vibe_router_training.optimizer import OptimizerKind
 from vibe_router_training.progress import FitCallback
 from vibe_router_training.tokenizer import VOCABULARY_SIZE
@@ -32,7 +32,7 @@ class NanoSettings:
     margin_share: float = MARGIN_SHARE
     quality_share: float = QUALITY_SHARE
     variants: int = 6
-    learning_rates: tuple[float, ...] = (7e-4, 1e-3, 1.4e-3)
+    learning_rates: tuple[float, ...] = (5e-4, 7e-4, 1e-3)
     fit: FitSettings = field(
         default_factory=lambda: FitSettings(
             optimizer=OptimizerKind.MUON,

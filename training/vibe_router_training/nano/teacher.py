@@ -10,11 +10,10 @@ Three parts estimate that, each a logistic regression and gradient-boosted trees
   If both were right or wrong independently, the log-odds of the cloud among unequal answers would be exactly the
   difference of the log-odds of being right.
 
-Their logits are standardised and mixed, and the mix is brought back to the scale of p by a logistic fit. Every part is
-fitted five times, each time without a fifth of the prompts, by prompt hash. What a prompt's label has no part in, its
-prediction out of fold, scales the mix and says how good the teacher is. The mean of all five is the function that the
-student is to match, on the teacher's own prompts as on any other: five functions, each seen on a fifth of the prompts,
-could not be matched by any one student.
+Every part is fitted five times, each time without a fifth of the prompts, by prompt hash. What a prompt's label has no
+part in, its prediction out of fold, scales the mix (mix.py) and says how good the teacher is. The mean of all five is
+the function that the student is to match, on the teacher's own prompts as on any other: five functions, each seen on a
+fifth of the prompts, could not be matched by any one student.
 """
 
 from __future__ import annotations
@@ -27,16 +26,12 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from vibe_router.evaluation.dataset import LabelledPrompts
-from vibe_router.evaluation.logistic import FloatArray, logit, sigmoid
+from vibe_router.evaluation.logistic import FloatArray, logit
 from vibe_router_training.data import bucket
 from vibe_router_training.nano.features import PromptFeatures
 from vibe_router_training.soft_logistic import soft_logistic
 
 FOLDS = 5
-MARGIN_SHARE, QUALITY_SHARE = 0.4, 0.5
-"""The margin-weighted part's share of what is fitted to the preference, and the share of the part fitted to the
-qualities in the whole; chosen by cross-validation (docs/nano.md)."""
-
 _CLIP = 0.02
 
 
@@ -116,44 +111,18 @@ class Teacher:
 
     def logits(self, prompts: Sequence[str]) -> PartLogits:
         """Judge any texts, by the mean over the folds."""
-        return PartLogits(*np.mean([_stacked(one) for one in self.logits_by_fold(prompts)], axis=0))
+        folds = self.logits_by_fold(prompts)
+        return PartLogits(
+            plain=np.mean([fold.plain for fold in folds], axis=0),
+            weighted=np.mean([fold.weighted for fold in folds], axis=0),
+            qualities=np.mean([fold.qualities for fold in folds], axis=0),
+        )
 
     def logits_by_fold(self, prompts: Sequence[str]) -> tuple[PartLogits, ...]:
         """Return what each fold's learners say of any texts."""
         sparse = self._features.sparse(prompts)
         dense = self._features.dense(prompts, sparse)
         return tuple(PartLogits(*parts.logits(sparse, dense)) for parts in self._parts)
-
-
-class Mix:
-    """The parts mixed and brought to the scale of the labels.
-
-    mixed = (1 - q) ((1 - s) plain + s weighted) + q qualities, each standardised; p = sigmoid(a mixed + b). Means,
-    standard deviations, a and b come from out-of-fold logits and labels, eight numbers from n rows, so in-sample is
-    honest.
-    """
-
-    def __init__(
-        self, fitted: PartLogits, preference: FloatArray, *, margin_share: float, quality_share: float
-    ) -> None:
-        """Fit to out-of-fold logits and the measured p_teacher, float [n]; the shares are s and q."""
-        preferred = 1.0 - quality_share
-        self._shares = np.array([preferred * (1.0 - margin_share), preferred * margin_share, quality_share])
-        parts = _stacked(fitted)
-        self._mean, self._deviation = parts.mean(axis=1, keepdims=True), parts.std(axis=1, keepdims=True)
-        self._scale = soft_logistic(self._mixed(fitted), preference, np.ones_like(preference), strength=1e4)
-
-    def preference(self, logits: PartLogits) -> FloatArray:
-        """Return p, float64 [n] in 0..1, for the logits of any texts."""
-        return sigmoid(np.asarray(self._scale.decision_function(self._mixed(logits)), dtype=np.float64))
-
-    def _mixed(self, logits: PartLogits) -> FloatArray:
-        standardised = (_stacked(logits) - self._mean) / self._deviation
-        return np.asarray(self._shares @ standardised)[:, None]
-
-
-def _stacked(logits: PartLogits) -> FloatArray:
-    return np.stack([logits.plain, logits.weighted, logits.qualities])
 
 
 def _fit_pair(sparse: Any, dense: FloatArray, target: FloatArray, weight: FloatArray, *, seed: int) -> _Pair:

@@ -9,12 +9,12 @@ it is soft and its weight below that of a label.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from vibe_router_export.golden import EXAMPLES
-from vibe_router_training.data import Example, RawPrompt, Split, split_of
+from vibe_router_training.data import Example, RawPrompt
 
 DEVICE_SOURCES = (
     "clinc150",
@@ -37,15 +37,13 @@ DEMO_PROMPTS = EXAMPLES
 _SENTENCE_END = re.compile(r"(?<=[.!?\n])\s+")
 
 
-def weak_examples(
-    prompts: Sequence[RawPrompt], *, seed: int, parts: Collection[Split] = (Split.TRAIN,)
-) -> list[Example]:
-    """Return weakly labelled examples from those unlabelled prompts that belong to one of `parts`.
+def weak_examples(prompts: Sequence[RawPrompt], *, seed: int) -> list[Example]:
+    """Return weakly labelled examples from unlabelled prompts.
 
     Device: a sample of `DEVICE_ROWS` rows. Cloud: every row twice, for there are few, and the first sentence of
     each where it is of a chat request's length, for the prompts are long and requests are short.
     """
-    usable = [row for row in prompts if split_of(row.prompt) in parts and not is_demo_prompt(row.prompt)]
+    usable = [row for row in prompts if not is_demo_prompt(row.prompt)]
     device = [row.prompt for row in usable if row.source in DEVICE_SOURCES]
     cloud = [row.prompt for row in usable if row.source in CLOUD_SOURCES]
     openings = [_SENTENCE_END.split(prompt)[0] for prompt in cloud]
