@@ -19,7 +19,7 @@ from vibe_router.evaluation.logistic import FloatArray
 from vibe_router_training.baselines import bag_of_words
 from vibe_router_training.data import Split, read_examples, select
 from vibe_router_training.nano.figures import Figures, figures
-from vibe_router_training.nano.mix import Mix
+from vibe_router_training.nano.mix import Mix, fit_lifted_logistic
 from vibe_router_training.nano.teacher import FOLDS, Teacher, fold_of
 
 SHARES = (
@@ -38,6 +38,9 @@ def main() -> None:
     for margin, quality in SHARES:
         mixed = Mix(fitted, train.preference, margin_share=margin, quality_share=quality).preference(fitted)
         rows.append(figures(f"teacher, margin share {margin:g}, quality share {quality:g}", train, mixed))
+    scores = Mix(fitted, train.preference).mixed(fitted)
+    without_floor = fit_lifted_logistic(scores, train.preference, highest_floor=0.0)
+    rows.append(figures("teacher as it is, a curve without a floor", train, without_floor(scores)))
     sys.stdout.write(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
 
 

@@ -37,13 +37,14 @@ class Mix:
         self._shares = np.array([preferred * (1.0 - margin_share), preferred * margin_share, quality_share])
         parts = _stacked(fitted)
         self._mean, self._deviation = parts.mean(axis=1, keepdims=True), parts.std(axis=1, keepdims=True)
-        self.curve = fit_lifted_logistic(self._mixed(fitted), preference)
+        self.curve = fit_lifted_logistic(self.mixed(fitted), preference)
 
     def preference(self, logits: PartLogits) -> FloatArray:
         """Return p, float64 [n] in 0..1, for the logits of any texts."""
-        return self.curve(self._mixed(logits))
+        return self.curve(self.mixed(logits))
 
-    def _mixed(self, logits: PartLogits) -> FloatArray:
+    def mixed(self, logits: PartLogits) -> FloatArray:
+        """Return the mix, float64 [n], before the curve."""
         standardised = (_stacked(logits) - self._mean) / self._deviation
         return np.asarray(self._shares @ standardised, dtype=np.float64)
 
@@ -66,10 +67,10 @@ class LiftedLogistic:
         return self.floor + (1.0 - self.floor) * sigmoid(self.slope * scores + self.offset)
 
 
-def fit_lifted_logistic(scores: FloatArray, preference: FloatArray) -> LiftedLogistic:
+def fit_lifted_logistic(scores: FloatArray, preference: FloatArray, *, highest_floor: float = 0.9) -> LiftedLogistic:
     """Return the curve of the least cross-entropy between p(`scores`) and `preference`, both float [n].
 
-    Found by L-BFGS-B within slope >= 0 and 0 <= floor <= 0.9, from a slope of 1 and no floor.
+    Found by L-BFGS-B within slope >= 0 and 0 <= floor <= `highest_floor`, from a slope of 1 and no floor.
     """
 
     def loss(values: FloatArray) -> tuple[float, FloatArray]:
@@ -87,7 +88,7 @@ def fit_lifted_logistic(scores: FloatArray, preference: FloatArray) -> LiftedLog
         start,
         jac=True,
         method="L-BFGS-B",
-        bounds=[(0.0, None), (None, None), (0.0, 0.9)],
+        bounds=[(0.0, None), (None, None), (0.0, highest_floor)],
         options={"maxiter": 1000, "ftol": 1e-14, "gtol": 1e-9},
     )
     return LiftedLogistic(*map(float, found.x))

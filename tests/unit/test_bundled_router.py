@@ -1,0 +1,28 @@
+"""The router that ships with the wheel decides the model card's example prompts as a sensible person would."""
+
+from __future__ import annotations
+
+from vibe_router import Router, Target
+from vibe_router_export.golden import EXAMPLES
+
+SMALL_TALK = ("hi", "hello", "how are you?", "tell me a joke", "what day is it today?")
+OTHER_EASY = ("what is 2+2?", "translate hello to spanish", "define photosynthesis", "explain recursion")
+CODE_AND_DESIGN = (
+    "Write a thread-safe LRU cache in Python",
+    "Design a distributed consensus algorithm",
+    "Implement a transformer attention mechanism",
+)
+OTHER_HARD = ("Explain quantum entanglement", "Explain quantum error correction codes")
+
+
+def test_the_bundled_router_decides_the_cards_examples_sensibly() -> None:
+    with Router.load() as router:
+        decided = dict(zip(EXAMPLES, (one.target for one in router.route_many(EXAMPLES)), strict=True))
+    assert {decided[prompt] for prompt in SMALL_TALK} == {Target.DEVICE}
+    assert {decided[prompt] for prompt in CODE_AND_DESIGN} == {Target.CLOUD}
+    easy, hard = (*SMALL_TALK, *OTHER_EASY), (*CODE_AND_DESIGN, *OTHER_HARD)
+    assert {*easy, *hard} == set(EXAMPLES)
+    sensible = [decided[prompt] is Target.DEVICE for prompt in easy] + [
+        decided[prompt] is Target.CLOUD for prompt in hard
+    ]
+    assert sum(sensible) >= 12, decided
