@@ -112,7 +112,7 @@ def score_fold(fold: int, *, data: Path) -> Scores:
 
 def summarise(labelled: LabelledPrompts, folds: Sequence[Scores]) -> Outcome:
     """Judge what all folds say of their rows."""
-    pooled = {name: np.empty(len(labelled.prompts)) for name in (STUDENT, TEACHER, WORDS)}
+    pooled = {name: np.full(len(labelled.prompts), np.nan) for name in (STUDENT, TEACHER, WORDS)}
     for fold in folds:
         for name, p in fold.by_scorer.items():
             pooled[name][fold.rows] = p
