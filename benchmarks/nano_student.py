@@ -25,6 +25,7 @@ from vibe_router.evaluation.logistic import FloatArray, logit, sigmoid
 from vibe_router.evaluation.metrics import negative_log_likelihood
 from vibe_router_training.data import Example, Split, read_examples, read_prompts, split_of, train_and_validation
 from vibe_router_training.fit import fit
+from vibe_router_training.model import SHAPES, Size
 from vibe_router_training.nano.figures import Figures, figures
 from vibe_router_training.nano.lessons import Lessons, prepare_lessons
 from vibe_router_training.nano.recipe import LABELLED_NAME, UNLABELLED_NAME
@@ -33,7 +34,8 @@ from vibe_router_training.nano.variants import group_by_source
 from vibe_router_training.optimizer import OptimizerKind
 from vibe_router_training.scoring import score_logits
 
-LEARNING_RATE = 1e-3
+LEARNING_RATE = 5e-4
+WINDOW = SHAPES[Size.NANO].local_attention
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,16 +45,19 @@ class Case:
     optimizer: OptimizerKind
     variants: int
     unseen: bool = False
+    local_attention: int = WINDOW
 
     @property
     def name(self) -> str:
         """Return what `--case` calls it."""
-        return f"{self.optimizer.value}-{self.variants}-{'unseen' if self.unseen else 'mean'}"
+        window = "" if self.local_attention == WINDOW else f"-window-{self.local_attention}"
+        return f"{self.optimizer.value}-{self.variants}-{'unseen' if self.unseen else 'mean'}{window}"
 
 
 CASES = (
     Case(optimizer=OptimizerKind.ADAMW, variants=6),
     Case(optimizer=OptimizerKind.MUON, variants=6, unseen=True),
+    Case(optimizer=OptimizerKind.MUON, variants=6, local_attention=128),
     *(Case(optimizer=OptimizerKind.MUON, variants=variants) for variants in (3, 6, 12)),
 )
 
@@ -76,7 +81,7 @@ def main() -> None:
     unlabelled = read_prompts(arguments.data / UNLABELLED_NAME)
     known = [row for row in unlabelled if split_of(row.prompt) is Split.TRAIN]
     lessons = prepare_lessons(train, known, settings, events=SILENT)
-    taught = logit(lessons.mix.preference(lessons.teacher.logits(validation.prompts)))
+    taught = logit(lessons.expect(validation.prompts))
     rows = [_row("teacher", taught, taught, validation)]
     for case in arguments.cases:
         examples = _examples(lessons, case)
@@ -116,7 +121,8 @@ def _student_logits(
     lessons: Lessons, examples: tuple[Example, ...], case: Case, validation: LabelledPrompts
 ) -> FloatArray:
     """Fit one student and return its logits of the validation prompts, float64 [n]."""
-    model = replace(lessons, examples=examples).fresh_model()
+    shaped = replace(lessons.settings, local_attention=case.local_attention)
+    model = replace(lessons, examples=examples, settings=shaped).fresh_model()
     settings = replace(lessons.settings.fit, learning_rate=LEARNING_RATE, optimizer=case.optimizer)
     with tempfile.TemporaryDirectory() as work:
         fit(model, lessons.tokenizer, examples, (), settings, work=Path(work))

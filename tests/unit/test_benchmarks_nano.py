@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 
 from benchmarks import nano_cross_validation
-from benchmarks.nano_cross_validation import FOLDS, STUDENT, TEACHER, WORDS, Scores, score_fold, summarise
+from benchmarks.nano_cross_validation import (
+    BY_LABELS,
+    FOLDS,
+    SCORERS,
+    STUDENT,
+    TEACHER,
+    WORDS,
+    Scores,
+    score_fold,
+    summarise,
+)
 from tests.support.training import TINY, write_rows
 from vibe_router.evaluation.dataset import LabelledPrompts
 from vibe_router_training.data import BUCKETS, RawPrompt, bucket, read_examples
@@ -36,7 +46,7 @@ def test_a_fold_is_judged_by_what_never_saw_it(tmp_path: Path, monkeypatch: pyte
     assert {bucket(rows.prompts[row]) for row in scores.rows} == {2, 3}
     assert {bucket(prompt) for prompt in seen} == set(range(BUCKETS)) - {2, 3}
     assert len(scores.rows) + sum(not prompt.startswith("play") for prompt in seen) == 300
-    assert set(scores.by_scorer) == {STUDENT, TEACHER, WORDS}
+    assert tuple(scores.by_scorer) == SCORERS
     for name, p in scores.by_scorer.items():
         assert p.shape == (len(scores.rows),), name
         assert np.all((p > 0.0) & (p < 1.0)), name
@@ -49,17 +59,17 @@ def test_all_folds_are_judged_together_and_each_tenth_alone(tmp_path: Path, monk
     for fold in range(FOLDS):
         held = [row for row, prompt in enumerate(rows.prompts) if bucket(prompt) // 2 == fold]
         p = rows.preference[held]
-        wrong_way_round = {STUDENT: p, TEACHER: p, WORDS: 1.0 - p}
+        wrong_way_round = {STUDENT: p, BY_LABELS: p, TEACHER: p, WORDS: 1.0 - p}
         folds.append(Scores(rows=held, by_scorer=wrong_way_round))
     outcome = summarise(rows, folds[::-1])
-    student, _, words = outcome.figures
+    student, _, _, words = outcome.figures
     assert (student.rows, student.auc.value, words.auc.value) == (200, 1.0, 0.0)
     assert student.ece is not None
     assert student.ece.value == pytest.approx(0.0, abs=1e-12)
     assert outcome.lead.auc.value == 1.0
-    assert [(one.bucket, one.scorer) for one in outcome.tenths[:3]] == [(0, STUDENT), (0, TEACHER), (0, WORDS)]
+    assert [(one.bucket, one.scorer) for one in outcome.tenths[:5]] == [*((0, name) for name in SCORERS), (1, STUDENT)]
     assert {one.auc for one in outcome.tenths if one.scorer == STUDENT} == {1.0}
-    assert len(outcome.tenths) == 3 * BUCKETS
+    assert len(outcome.tenths) == len(SCORERS) * BUCKETS
 
 
 def _few_resamples(statistics: object, rows: int) -> object:

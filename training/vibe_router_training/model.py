@@ -17,12 +17,16 @@ from vibe_router_training.tokenizer import END, PADDING, START
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """The numbers that make a ModernBERT; `pooling` is "cls" or "mean", `dropout` acts in training only."""
+    """The numbers that make a ModernBERT; `pooling` is "cls" or "mean", `dropout` acts in training only.
+
+    `local_attention` is how many tokens a layer with a window sees, half of them on either side.
+    """
 
     width: int
     layers: int
     heads: int
     intermediate: int
+    local_attention: int
     pooling: str
     dropout: float
     max_tokens: int
@@ -36,8 +40,26 @@ class Size(str, Enum):
 
 
 SHAPES = {
-    Size.NANO: Shape(width=192, layers=4, heads=3, intermediate=288, pooling="mean", dropout=0.1, max_tokens=512),
-    Size.BASE: Shape(width=768, layers=22, heads=12, intermediate=1152, pooling="cls", dropout=0.0, max_tokens=8192),
+    Size.NANO: Shape(
+        width=192,
+        layers=4,
+        heads=3,
+        intermediate=288,
+        local_attention=16,
+        pooling="mean",
+        dropout=0.1,
+        max_tokens=512,
+    ),
+    Size.BASE: Shape(
+        width=768,
+        layers=22,
+        heads=12,
+        intermediate=1152,
+        local_attention=128,
+        pooling="cls",
+        dropout=0.0,
+        max_tokens=8192,
+    ),
 }
 
 _CLASSIFIER = {
@@ -64,7 +86,7 @@ def build_model(shape: Shape, tokenizer: Tokenizer, *, bias: float = 0.0) -> Any
         num_hidden_layers=shape.layers,
         num_attention_heads=shape.heads,
         max_position_embeddings=shape.max_tokens,
-        local_attention=128,
+        local_attention=shape.local_attention,
         global_attn_every_n_layers=3,
         classifier_pooling=shape.pooling,
         embedding_dropout=shape.dropout,

@@ -69,8 +69,8 @@ def _recipe(report: TrainingReport) -> str:
     return f"""### Recipe
 
 ModernBERT from scratch: {report.parameters:,} parameters, {shape["layers"]} layers of width {shape["width"]},
-{shape["heads"]} heads, GeGLU {shape["intermediate"]}, {shape["pooling"]} pooling, vocabulary {report.vocabulary:,}.
-Seed {report.seed}.
+{shape["heads"]} heads, GeGLU {shape["intermediate"]}, windows of {shape["local_attention"]} tokens in local layers,
+{shape["pooling"]} pooling, vocabulary {report.vocabulary:,}. Seed {report.seed}.
 
 1. A byte-level BPE tokenizer from the training prompts.
 2. A teacher: logistic regression on cased words, first and last words and the outline of the text, and gradient-boosted
@@ -110,9 +110,11 @@ def _calibration(report: TrainingReport) -> str:
     ]
     return f"""### Calibration and profiles
 
-T = {report.temperature:.4f}, by likelihood on the validation split. Expected calibration error there (15
-equal-count bins, against p_teacher): {report.ece_before:.4f} before, {report.ece_after:.4f} after; both by the model
-fitted to the training split, whose temperature the refitted weights keep. Thresholds are those at which the refitted
+T = {report.temperature:.4f}, by the likelihood of what the teacher, which never saw them, says of the validation
+prompts: its scale rests on all labels of the training split, each unseen, and is surer than the few labels of the
+validation split. Expected calibration error there (15 equal-count bins, against the measured p_teacher):
+{report.ece_before:.4f} before, {report.ece_after:.4f} after; both by the model fitted to the training split, whose
+temperature the refitted weights keep. Thresholds are those at which the refitted
 weights reach the cloud rates on the validation prompts; on other prompts, small talk above all, the rates differ.
 
 {_table(["profile", "raw threshold", "cloud rate on validation prompts"], rows)}"""
@@ -139,8 +141,8 @@ Test split by source (nano):
 
 {_table(header, [_row(row, name) for name, row in report.test_by_source.items()])}
 
-Validation split, which chose learning rate, epoch, temperature and thresholds; last row: the teacher on the training
-split, each prompt unseen:
+Validation split, whose labels chose learning rate and epoch, and its prompts temperature and thresholds; last row: the
+teacher on the training split, each prompt unseen:
 
 {_table(header, [_row(row) for row in (*report.validation, report.teacher)])}
 

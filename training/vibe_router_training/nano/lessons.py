@@ -45,6 +45,10 @@ class Lessons:
     embeddings: FloatArray
     settings: NanoSettings
 
+    def expect(self, prompts: Sequence[str]) -> FloatArray:
+        """Return the p that the teacher would teach of any prompts, float64 [n]."""
+        return self.mix.preference(self.teacher.logits(prompts))
+
     def fresh_model(self) -> Any:
         """Return the student before its first step, the same each time."""
         torch.manual_seed(self.settings.seed)
