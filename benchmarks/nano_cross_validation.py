@@ -25,6 +25,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vibe_router.evaluation.curve import average_gap_recovered, quality_curve
 from vibe_router.evaluation.dataset import LabelledPrompts
@@ -49,11 +50,20 @@ SCORERS = (STUDENT, BY_LABELS, TEACHER, WORDS)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Temperatures:
+    """The student's temperature by what the teacher says of the fold's prompts, and by the labels of either bucket."""
+
+    by_teacher: float
+    by_labels: tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scores:
     """The held-out rows of one fold, indices int [n], and what is said of them: p, float64 [n], by scorer."""
 
     rows: list[int]
     by_scorer: dict[str, FloatArray]
+    temperatures: Temperatures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +84,7 @@ class Outcome:
     figures: tuple[Figures, ...]
     lead: Lead
     tenths: tuple[Tenth, ...]
+    temperatures: tuple[Temperatures, ...]
 
 
 def main() -> None:
@@ -105,14 +116,14 @@ def score_fold(fold: int, *, data: Path) -> Scores:
         fit(model, lessons.tokenizer, lessons.examples, (), settings, work=Path(work))
     logits = score_logits(model, lessons.tokenizer, held.prompts)
     expected = lessons.expect(held.prompts)
-    temperature = fit_temperature(logits, held.preference, expected=expected).temperature
+    temperatures = _temperatures(logits, held, expected)
     scores = {
-        STUDENT: sigmoid(logits / temperature),
-        BY_LABELS: sigmoid(_each_by_the_others_temperature(logits, held)),
+        STUDENT: sigmoid(logits / temperatures.by_teacher),
+        BY_LABELS: sigmoid(logits / _the_others(temperatures.by_labels, held)),
         TEACHER: expected,
         WORDS: bag_of_words(outside.prompts, outside.preference, held.prompts),
     }
-    return Scores(rows=held_rows, by_scorer=scores)
+    return Scores(rows=held_rows, by_scorer=scores, temperatures=temperatures)
 
 
 def summarise(labelled: LabelledPrompts, folds: Sequence[Scores]) -> Outcome:
@@ -131,16 +142,26 @@ def summarise(labelled: LabelledPrompts, folds: Sequence[Scores]) -> Outcome:
         figures=tuple(figures(name, labelled, p) for name, p in pooled.items()),
         lead=lead(labelled, pooled[STUDENT], pooled[WORDS]),
         tenths=tuple(tenths),
+        temperatures=tuple(fold.temperatures for fold in folds),
     )
 
 
-def _each_by_the_others_temperature(logits: FloatArray, held: LabelledPrompts) -> FloatArray:
-    """Divide the logits of either bucket by the temperature that fits the other's labels."""
-    first = np.array([bucket(prompt) % 2 == 0 for prompt in held.prompts])
-    calibrated = np.empty_like(logits)
-    for here in (first, ~first):
-        calibrated[here] = logits[here] / fit_temperature(logits[~here], held.preference[~here]).temperature
-    return calibrated
+def _temperatures(logits: FloatArray, held: LabelledPrompts, expected: FloatArray) -> Temperatures:
+    second = _in_second_bucket(held)
+    first_labels, second_labels = (
+        fit_temperature(logits[here], held.preference[here]).temperature for here in (~second, second)
+    )
+    by_teacher = fit_temperature(logits, held.preference, expected=expected).temperature
+    return Temperatures(by_teacher=by_teacher, by_labels=(first_labels, second_labels))
+
+
+def _the_others(by_labels: tuple[float, float], held: LabelledPrompts) -> FloatArray:
+    """Return for each row, float64 [n], the temperature that fits the labels of the bucket that it is not in."""
+    return np.where(_in_second_bucket(held), by_labels[0], by_labels[1])
+
+
+def _in_second_bucket(held: LabelledPrompts) -> NDArray[np.bool_]:
+    return np.array([bucket(prompt) % 2 == 1 for prompt in held.prompts])
 
 
 def _tenth(number: int, scorer: str, rows: LabelledPrompts, p: FloatArray) -> Tenth:
