@@ -8,21 +8,9 @@ import numpy as np
 import pytest
 
 from benchmarks import nano_cross_validation
-from benchmarks.nano_cross_validation import (
-    BY_LABELS,
-    FOLDS,
-    SCORERS,
-    STUDENT,
-    TEACHER,
-    WORDS,
-    Scores,
-    Temperatures,
-    score_fold,
-    summarise,
-)
+from benchmarks.nano_cross_validation import FOLDS, STUDENT, TEACHER, WORDS, Scores, score_fold, summarise
 from tests.support.training import TINY, write_rows
 from vibe_router.evaluation.dataset import LabelledPrompts
-from vibe_router.evaluation.logistic import logit
 from vibe_router_training.data import BUCKETS, RawPrompt, bucket, read_examples
 from vibe_router_training.model import SHAPES, Size
 from vibe_router_training.nano.lessons import Lessons, prepare_lessons
@@ -47,14 +35,8 @@ def test_a_fold_is_judged_by_what_never_saw_it(tmp_path: Path, monkeypatch: pyte
     scores = score_fold(1, data=tmp_path)
     assert {bucket(rows.prompts[row]) for row in scores.rows} == {2, 3}
     assert {bucket(prompt) for prompt in seen} == set(range(BUCKETS)) - {2, 3}
-    logits = {name: logit(scores.by_scorer[name]) for name in (STUDENT, BY_LABELS)}
-    second = np.array([bucket(rows.prompts[row]) == 3 for row in scores.rows])
-    for here, temperature in zip((second, ~second), scores.temperatures.by_labels, strict=True):
-        np.testing.assert_allclose(
-            logits[BY_LABELS][here] * temperature, logits[STUDENT][here] * scores.temperatures.by_teacher
-        )
     assert len(scores.rows) + sum(not prompt.startswith("play") for prompt in seen) == 300
-    assert tuple(scores.by_scorer) == SCORERS
+    assert set(scores.by_scorer) == {STUDENT, TEACHER, WORDS}
     for name, p in scores.by_scorer.items():
         assert p.shape == (len(scores.rows),), name
         assert np.all((p > 0.0) & (p < 1.0)), name
@@ -67,19 +49,17 @@ def test_all_folds_are_judged_together_and_each_tenth_alone(tmp_path: Path, monk
     for fold in range(FOLDS):
         held = [row for row, prompt in enumerate(rows.prompts) if bucket(prompt) // 2 == fold]
         p = rows.preference[held]
-        wrong_way_round = {STUDENT: p, BY_LABELS: p, TEACHER: p, WORDS: 1.0 - p}
-        temperatures = Temperatures(by_teacher=1.0 + fold, by_labels=(2.0, 3.0))
-        folds.append(Scores(rows=held, by_scorer=wrong_way_round, temperatures=temperatures))
+        wrong_way_round = {STUDENT: p, TEACHER: p, WORDS: 1.0 - p}
+        folds.append(Scores(rows=held, by_scorer=wrong_way_round))
     outcome = summarise(rows, folds[::-1])
-    student, _, _, words = outcome.figures
+    student, _, words = outcome.figures
     assert (student.rows, student.auc.value, words.auc.value) == (200, 1.0, 0.0)
     assert student.ece is not None
     assert student.ece.value == pytest.approx(0.0, abs=1e-12)
     assert outcome.lead.auc.value == 1.0
-    assert [(one.bucket, one.scorer) for one in outcome.tenths[:5]] == [*((0, name) for name in SCORERS), (1, STUDENT)]
+    assert [(one.bucket, one.scorer) for one in outcome.tenths[:3]] == [(0, STUDENT), (0, TEACHER), (0, WORDS)]
     assert {one.auc for one in outcome.tenths if one.scorer == STUDENT} == {1.0}
-    assert [fold.by_teacher for fold in outcome.temperatures] == [5.0, 4.0, 3.0, 2.0, 1.0]
-    assert len(outcome.tenths) == len(SCORERS) * BUCKETS
+    assert len(outcome.tenths) == 3 * BUCKETS
 
 
 def _few_resamples(statistics: object, rows: int) -> object:

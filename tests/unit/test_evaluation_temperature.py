@@ -39,16 +39,6 @@ def test_nothing_near_the_fit_is_likelier() -> None:
     assert fit.ece_before == expected_calibration_error(sigmoid(logits), labels)
 
 
-def test_what_is_expected_is_fitted_and_labels_are_what_it_is_judged_by() -> None:
-    labels = (RANDOM.random(500) < sigmoid(TRUE_LOGITS)).astype(float)
-    logits = 2 * TRUE_LOGITS
-    fit = fit_temperature(logits, labels, expected=sigmoid(TRUE_LOGITS))
-    assert fit.temperature == pytest.approx(2, rel=1e-5)
-    assert fit.ece_after == pytest.approx(expected_calibration_error(sigmoid(TRUE_LOGITS), labels), rel=1e-3)
-    with pytest.raises(ValueError, match="expected"):
-        fit_temperature(logits, labels, expected=labels[:-1])
-
-
 def test_large_logits_do_not_overflow() -> None:
     logits = np.array([1e3, -1e3, 80.0, -70.0])
     fit = fit_temperature(logits, np.array([0.9, 0.1, 0.6, 0.4]), bins=2)

@@ -39,25 +39,17 @@ class Calibrated:
         return {**dict(zip(DIAGRAM_NAMES, self.diagrams, strict=True)), CONFIG_NAME: text}
 
 
-def calibrate(
-    logits: FloatArray,
-    preference: FloatArray,
-    *,
-    config: RouterConfig,
-    choose_profiles: bool,
-    expected: FloatArray | None = None,
-) -> Calibrated:
+def calibrate(logits: FloatArray, preference: FloatArray, *, config: RouterConfig, choose_profiles: bool) -> Calibrated:
     """Return `config` with T fitted to logits and soft labels, both float [n], of a validation split.
 
-    T minimises the negative log-likelihood (`vibe_router.evaluation.temperature`), of `expected` where it is given;
-    ECE is over 15 equal-count bins, and against `preference` in any case. With `choose_profiles` the thresholds are
-    chosen for `CLOUD_RATES`, else those of `config` stay.
+    T minimises the negative log-likelihood (`vibe_router.evaluation.temperature`); ECE is over 15 equal-count
+    bins. With `choose_profiles` the thresholds are chosen for `CLOUD_RATES`, else those of `config` stay.
 
     Raises:
         DataError: no temperature fits. MissingExtraError: scipy or matplotlib is not installed.
     """
     require_matplotlib()
-    fitted = fit_temperature(logits, preference, expected=expected)
+    fitted = fit_temperature(logits, preference)
     raw, calibrated = sigmoid(logits), sigmoid(logits / fitted.temperature)
     figure = reliability_figure(
         {"raw": reliability_bins(raw, preference), "calibrated": reliability_bins(calibrated, preference)}

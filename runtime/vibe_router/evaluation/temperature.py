@@ -32,7 +32,6 @@ def fit_temperature(
     logits: FloatArray,
     preference: FloatArray,
     *,
-    expected: FloatArray | None = None,
     bins: int = BINS,
     binning: Binning = Binning.EQUAL_COUNT,
 ) -> TemperatureFit:
@@ -42,23 +41,19 @@ def fit_temperature(
     arXiv 1706.04599, section 4.2, with a soft label in place of a hard one). It is convex in 1 / T, hence has
     one minimum in log T, which Brent's bounded method finds between LOWEST and HIGHEST.
 
-    Where something better than single noisy labels is known of the rows, `expected`, float [n] in 0..1, takes the place
-    of p in the fit; ECE and NLL before and after are those against `preference` all the same.
-
     Raises:
         MissingExtraError: scipy is not installed.
         DataError: the likelihood has no minimum in the range, for instance because the scores do not rise with
             the preference.
         ValueError: no rows, or arrays of different lengths.
     """
-    targets = preference if expected is None else expected
-    if not logits.shape == preference.shape == targets.shape or not logits.size:
-        raise ValueError(f"cannot fit {logits.shape} logits to {preference.shape} labels, {targets.shape} expected")
+    if logits.shape != preference.shape or not logits.size:
+        raise ValueError(f"cannot fit {logits.shape} logits to {preference.shape} labels")
     require_scipy()
     from scipy.optimize import minimize_scalar
 
     def loss(log_temperature: float) -> float:
-        return _negative_log_likelihood(logits / math.exp(log_temperature), targets)
+        return _negative_log_likelihood(logits / math.exp(log_temperature), preference)
 
     bounds = (math.log(LOWEST), math.log(HIGHEST))
     best = float(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-9}).x)

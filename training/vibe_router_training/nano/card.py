@@ -110,11 +110,9 @@ def _calibration(report: TrainingReport) -> str:
     ]
     return f"""### Calibration and profiles
 
-T = {report.temperature:.4f}, by the likelihood of what the teacher, which never saw them, says of the validation
-prompts: its scale rests on all labels of the training split, each unseen, and is surer than the few labels of the
-validation split. Expected calibration error there (15 equal-count bins, against the measured p_teacher):
-{report.ece_before:.4f} before, {report.ece_after:.4f} after; both by the model fitted to the training split, whose
-temperature the refitted weights keep. Thresholds are those at which the refitted
+T = {report.temperature:.4f}, by likelihood on the validation split. Expected calibration error there (15
+equal-count bins, against p_teacher): {report.ece_before:.4f} before, {report.ece_after:.4f} after; both by the model
+fitted to the training split, whose temperature the refitted weights keep. Thresholds are those at which the refitted
 weights reach the cloud rates on the validation prompts; on other prompts, small talk above all, the rates differ.
 
 {_table(["profile", "raw threshold", "cloud rate on validation prompts"], rows)}"""
@@ -141,8 +139,8 @@ Test split by source (nano):
 
 {_table(header, [_row(row, name) for name, row in report.test_by_source.items()])}
 
-Validation split, whose labels chose learning rate and epoch, and its prompts temperature and thresholds; last row: the
-teacher on the training split, each prompt unseen:
+Validation split, which chose learning rate, epoch, temperature and thresholds; last row: the teacher on the training
+split, each prompt unseen:
 
 {_table(header, [_row(row) for row in (*report.validation, report.teacher)])}
 

@@ -43,10 +43,8 @@ def choose(
 ) -> Chosen:
     """Fit the student to `train` at each learning rate and calibrate the best on `validation`.
 
-    The lowest validation loss, against the measured labels, is the best. Its temperature is fitted to what the teacher
-    says of the validation prompts: the teacher's own scale rests on all labels of the training split, each unseen,
-    while the few of the validation split leave a temperature uncertain by several hundredths. Of the unlabelled
-    prompts those of the training split are used. `work` holds the snapshots.
+    The lowest validation loss, against the measured labels, is the best. Of the unlabelled prompts those of the
+    training split are used. `work` holds the snapshots.
     """
     known = [row for row in unlabelled if split_of(row.prompt) is Split.TRAIN]
     lessons = prepare_lessons(train, known, settings, events=events)
@@ -63,7 +61,5 @@ def choose(
     events.stage("calibrating")
     logits = score_logits(swept.model, lessons.tokenizer, validation.prompts)
     config = RouterConfig(name=settings.size.value)
-    calibrated = calibrate(
-        logits, validation.preference, expected=lessons.expect(validation.prompts), config=config, choose_profiles=True
-    )
+    calibrated = calibrate(logits, validation.preference, config=config, choose_profiles=True)
     return Chosen(lessons=lessons, swept=swept, validation=validation, logits=logits, calibrated=calibrated)
