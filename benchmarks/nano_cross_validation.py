@@ -1,6 +1,6 @@
 """The nano's recipe on every labelled row, each judged by a student that has not seen it, as JSON.
 
-    OMP_NUM_THREADS=1 python benchmarks/nano_cross_validation.py ../shared/data
+    OMP_NUM_THREADS=1 python benchmarks/nano_cross_validation.py ../shared/data [--local-attention 16 ...]
 
 Five times a fifth of the rows, two buckets of the prompt's hash, is held out; tokenizer, teacher, variants and student
 are made from the rest, and from unlabelled prompts of the same buckets alone. Of the two buckets either one chooses the
@@ -42,7 +42,7 @@ from vibe_router_training.nano.settings import SILENT, NanoSettings
 from vibe_router_training.scoring import score_logits
 
 FOLDS = BUCKETS // 2
-LEARNING_RATE = 5e-4
+LEARNING_RATE = 7e-4
 STUDENT, TEACHER, WORDS = "nano", "teacher", "TF-IDF + logistic regression"
 
 
@@ -79,28 +79,42 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="The folder with the two files of prompts.")
     parser.add_argument("--workers", type=int, default=2, help="How many folds go side by side; default: 2.")
+    recipe = NanoSettings()
+    parser.add_argument("--learning-rate", type=float, default=LEARNING_RATE, help="default: %(default)g")
+    for option, kind, default in (
+        ("--local-attention", int, recipe.local_attention),
+        ("--margin-share", float, recipe.margin_share),
+        ("--variants", int, recipe.variants),
+    ):
+        parser.add_argument(option, type=kind, default=default, help="default: the recipe's, %(default)s")
     arguments = parser.parse_args()
+    settings = replace(
+        recipe,
+        local_attention=arguments.local_attention,
+        margin_share=arguments.margin_share,
+        variants=arguments.variants,
+        fit=replace(recipe.fit, learning_rate=arguments.learning_rate),
+    )
     # A forked child would inherit locks of torch's threads.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(arguments.workers, mp_context=context) as pool:
-        folds = list(pool.map(partial(score_fold, data=arguments.data), range(FOLDS)))
+        folds = list(pool.map(partial(score_fold, data=arguments.data, settings=settings), range(FOLDS)))
     outcome = summarise(read_examples(arguments.data / LABELLED_NAME), folds)
     sys.stdout.write(json.dumps(asdict(outcome), indent=2) + "\n")
 
 
-def score_fold(fold: int, *, data: Path) -> Scores:
-    """Fit the recipe to the rows of `data` outside one fold, and score those inside."""
+def score_fold(fold: int, *, data: Path, settings: NanoSettings) -> Scores:
+    """Fit the recipe to the rows of `data` outside one fold, at its fit's learning rate, and score those inside."""
     labelled = read_examples(data / LABELLED_NAME)
     inside = [bucket(prompt) // 2 == fold for prompt in labelled.prompts]
     outside = take(labelled, [row for row, held in enumerate(inside) if not held])
     held_rows = [row for row, held in enumerate(inside) if held]
     held = take(labelled, held_rows)
     others = [row for row in read_prompts(data / UNLABELLED_NAME) if bucket(row.prompt) // 2 != fold]
-    lessons = prepare_lessons(outside, others, NanoSettings(), events=SILENT)
+    lessons = prepare_lessons(outside, others, settings, events=SILENT)
     model = lessons.fresh_model()
     with tempfile.TemporaryDirectory() as work:
-        settings = replace(lessons.settings.fit, learning_rate=LEARNING_RATE)
-        fit(model, lessons.tokenizer, lessons.examples, (), settings, work=Path(work))
+        fit(model, lessons.tokenizer, lessons.examples, (), settings.fit, work=Path(work))
     logits = score_logits(model, lessons.tokenizer, held.prompts)
     scores = {
         STUDENT: sigmoid(_each_by_the_others_temperature(logits, held)),

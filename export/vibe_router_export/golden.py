@@ -109,7 +109,7 @@ def edge_prompts(count_tokens: Callable[[str], int], *, max_tokens: int) -> list
     max_tokens + 1 ids, and some of many times as much.
     """
     around = [_text_of(length, count_tokens) for length in (max_tokens - 1, max_tokens, max_tokens + 1)]
-    # The window of local attention is 128: lengths at and around its half and its whole.
+    # ModernBERT's window of local attention is 128: lengths at and around its half and its whole.
     windows = [
         _text_of(length, count_tokens) for length in (64, 65, 66, 67, 127, 128, 129, 130, 256) if length < max_tokens
     ]

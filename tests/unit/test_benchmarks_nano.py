@@ -14,6 +14,7 @@ from vibe_router.evaluation.dataset import LabelledPrompts
 from vibe_router_training.data import BUCKETS, RawPrompt, bucket, read_examples
 from vibe_router_training.model import SHAPES, Size
 from vibe_router_training.nano.lessons import Lessons, prepare_lessons
+from vibe_router_training.nano.settings import NanoSettings
 
 # The Trainer doubts clocks by which two snapshots are written within a second.
 pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable:UserWarning")
@@ -32,7 +33,7 @@ def test_a_fold_is_judged_by_what_never_saw_it(tmp_path: Path, monkeypatch: pyte
         return prepare_lessons(outside, others, *arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(nano_cross_validation, "prepare_lessons", watched)
-    scores = score_fold(1, data=tmp_path)
+    scores = score_fold(1, data=tmp_path, settings=NanoSettings())
     assert {bucket(rows.prompts[row]) for row in scores.rows} == {2, 3}
     assert {bucket(prompt) for prompt in seen} == set(range(BUCKETS)) - {2, 3}
     assert len(scores.rows) + sum(not prompt.startswith("play") for prompt in seen) == 300

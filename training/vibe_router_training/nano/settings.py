@@ -20,10 +20,9 @@ class NanoSettings:
 
     `variants` is how many variants of each labelled prompt are taught beside it. Everything comes once, in one epoch:
     a further variant tells more of the teacher's function than the same prompt again. Dropout would blur a function
-    that is to be matched, and Muon brings the student nearer to it than AdamW does in as many steps. So do narrow
-    windows in local layers, for much of the teacher is words that follow each other. The loss is plain cross-entropy:
-    the teacher's predictions carry the margin already, and scores must be calibrated on data where most answers are
-    equally good.
+    that is to be matched, and Muon brings the student nearer to it than AdamW does in as many steps. The loss is plain
+    cross-entropy: the teacher's predictions carry the margin already, and scores must be calibrated on data where
+    most answers are equally good.
     """
 
     seed: int = 0
@@ -34,7 +33,7 @@ class NanoSettings:
     margin_share: float = MARGIN_SHARE
     quality_share: float = QUALITY_SHARE
     variants: int = 6
-    learning_rates: tuple[float, ...] = (5e-4, 7e-4)
+    learning_rates: tuple[float, ...] = (5e-4, 7e-4, 1e-3)
     fit: FitSettings = field(
         default_factory=lambda: FitSettings(
             optimizer=OptimizerKind.MUON,
