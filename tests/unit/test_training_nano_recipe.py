@@ -31,7 +31,7 @@ def test_the_refit_takes_every_row_and_what_validation_chose(tmp_path: Path, mon
     monkeypatch.setitem(SHAPES, Size.NANO, TINY)
     rows = read_examples(write_rows(tmp_path / "data.jsonl", 200))
     others = [RawPrompt(prompt=f"play song {number}", source="clinc150") for number in range(20)]
-    settings = NanoSettings(vocabulary=300, learning_rates=(1e-2,))
+    settings = NanoSettings(vocabulary=300, learning_rates=(1e-2,), local_attention=6)
     settings = replace(settings, fit=replace(settings.fit, precision=Precision.FP32))
     train, validation = train_and_validation(rows, "data")
     chosen = choose(train, others, validation, settings, work=tmp_path / "work", events=SILENT)
@@ -44,6 +44,7 @@ def test_the_refit_takes_every_row_and_what_validation_chose(tmp_path: Path, mon
     assert len(refitted.lessons.examples) == 200 + 20 + settings.variants * 200
     assert refitted.lessons.settings == chosen.lessons.settings
     assert told[-1] == "refitting on all rows"
+    assert refitted.model.config.local_attention == chosen.swept.model.config.local_attention == 6
     assert refitted.config.temperature == chosen.calibrated.config.temperature
     np.testing.assert_array_equal(
         refitted.logits, score_logits(refitted.model, refitted.lessons.tokenizer, validation.prompts)
