@@ -13,9 +13,7 @@ from tests.support.tokenizers import train_tokenizer
 from vibe_router_training.data import Example, RawPrompt, Split, split_of
 from vibe_router_training.model import Shape, build_model
 
-TINY = Shape(
-    width=16, layers=2, heads=2, intermediate=16, local_attention=16, pooling="mean", dropout=0.1, max_tokens=64
-)
+TINY = Shape(width=16, layers=2, heads=2, intermediate=16, pooling="mean", dropout=0.1, max_tokens=64)
 
 
 def examples(count: int, *, offset: int = 0) -> list[Example]:

@@ -27,13 +27,15 @@ def test_a_fold_is_judged_by_what_never_saw_it(tmp_path: Path, monkeypatch: pyte
     )
     monkeypatch.setitem(SHAPES, Size.NANO, TINY)
     seen: list[str] = []
+    settings = NanoSettings(local_attention=6)
 
     def watched(outside: LabelledPrompts, others: list[RawPrompt], *arguments: object, **options: object) -> Lessons:
+        assert arguments == (settings,)
         seen.extend((*outside.prompts, *(row.prompt for row in others)))
         return prepare_lessons(outside, others, *arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(nano_cross_validation, "prepare_lessons", watched)
-    scores = score_fold(1, data=tmp_path, settings=NanoSettings())
+    scores = score_fold(1, data=tmp_path, settings=settings)
     assert {bucket(rows.prompts[row]) for row in scores.rows} == {2, 3}
     assert {bucket(prompt) for prompt in seen} == set(range(BUCKETS)) - {2, 3}
     assert len(scores.rows) + sum(not prompt.startswith("play") for prompt in seen) == 300

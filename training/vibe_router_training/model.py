@@ -26,10 +26,10 @@ class Shape:
     layers: int
     heads: int
     intermediate: int
-    local_attention: int
     pooling: str
     dropout: float
     max_tokens: int
+    local_attention: int = 128
 
 
 class Size(str, Enum):
@@ -40,26 +40,8 @@ class Size(str, Enum):
 
 
 SHAPES = {
-    Size.NANO: Shape(
-        width=192,
-        layers=4,
-        heads=3,
-        intermediate=288,
-        local_attention=128,
-        pooling="mean",
-        dropout=0.1,
-        max_tokens=512,
-    ),
-    Size.BASE: Shape(
-        width=768,
-        layers=22,
-        heads=12,
-        intermediate=1152,
-        local_attention=128,
-        pooling="cls",
-        dropout=0.0,
-        max_tokens=8192,
-    ),
+    Size.NANO: Shape(width=192, layers=4, heads=3, intermediate=288, pooling="mean", dropout=0.1, max_tokens=512),
+    Size.BASE: Shape(width=768, layers=22, heads=12, intermediate=1152, pooling="cls", dropout=0.0, max_tokens=8192),
 }
 
 _CLASSIFIER = {
