@@ -8,7 +8,10 @@ temperature for the other, as the validation split does for the test split. Besi
 taught it and a bag of words fitted to the same rows.
 
 The figures are of all rows at once, whose intervals are narrow, and of each tenth alone, for calibration error grows as
-rows get fewer. Nothing is chosen here. A fold takes about fifteen minutes on one core, two go side by side.
+rows get fewer. Each student also decides the card's example prompts, at the threshold that sends as many of its
+held-out prompts to the cloud as the profile `balanced` promises: how far they lie from it tells whether a recipe
+decides them well or one run was lucky. Nothing is chosen here. A fold takes about fifteen minutes on one core, two go
+side by side.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ from vibe_router.evaluation.logistic import FloatArray, sigmoid
 from vibe_router.evaluation.metrics import auc
 from vibe_router.evaluation.reliability import expected_calibration_error
 from vibe_router.evaluation.temperature import fit_temperature
+from vibe_router_export.router_config import RouterConfig
 from vibe_router_training.baselines import bag_of_words
 from vibe_router_training.data import BUCKETS, bucket, read_examples, read_prompts, take
 from vibe_router_training.fit import fit
@@ -39,6 +43,8 @@ from vibe_router_training.nano.figures import Figures, Lead, figures, lead
 from vibe_router_training.nano.lessons import prepare_lessons
 from vibe_router_training.nano.recipe import LABELLED_NAME, UNLABELLED_NAME
 from vibe_router_training.nano.settings import SILENT, NanoSettings
+from vibe_router_training.nano.weak_labels import DEMO_PROMPTS
+from vibe_router_training.router_config import choose_thresholds
 from vibe_router_training.scoring import score_logits
 
 FOLDS = BUCKETS // 2
@@ -48,10 +54,14 @@ STUDENT, TEACHER, WORDS = "nano", "teacher", "TF-IDF + logistic regression"
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """The held-out rows of one fold, indices int [n], and what is said of them: p, float64 [n], by scorer."""
+    """The held-out rows of one fold, indices int [n], and what is said of them: p, float64 [n], by scorer.
+
+    `example_margins`, float64 [prompts], is the student's p - threshold of `DEMO_PROMPTS`, before any temperature.
+    """
 
     rows: list[int]
     by_scorer: dict[str, FloatArray]
+    example_margins: FloatArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,12 +76,21 @@ class Tenth:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExamplePrompt:
+    """How far above its threshold each fold's student puts one of the card's example prompts."""
+
+    prompt: str
+    margins: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """All rows at once, the student's lead over the bag of words there, and each tenth alone."""
+    """All rows at once, the student's lead over the bag of words there, each tenth alone, and the example prompts."""
 
     figures: tuple[Figures, ...]
     lead: Lead
     tenths: tuple[Tenth, ...]
+    examples: tuple[ExamplePrompt, ...]
 
 
 def main() -> None:
@@ -84,6 +103,8 @@ def main() -> None:
     for option, kind, default in (
         ("--local-attention", int, recipe.local_attention),
         ("--margin-share", float, recipe.margin_share),
+        ("--device-weight", float, recipe.device_weight),
+        ("--one-step-requests", int, recipe.one_step_requests),
         ("--variants", int, recipe.variants),
     ):
         parser.add_argument(option, type=kind, default=default, help="default: the recipe's, %(default)s")
@@ -92,6 +113,8 @@ def main() -> None:
         recipe,
         local_attention=arguments.local_attention,
         margin_share=arguments.margin_share,
+        device_weight=arguments.device_weight,
+        one_step_requests=arguments.one_step_requests,
         variants=arguments.variants,
         fit=replace(recipe.fit, learning_rate=arguments.learning_rate),
     )
@@ -121,7 +144,9 @@ def score_fold(fold: int, *, data: Path, settings: NanoSettings) -> Scores:
         TEACHER: lessons.expect(held.prompts),
         WORDS: bag_of_words(outside.prompts, outside.preference, held.prompts),
     }
-    return Scores(rows=held_rows, by_scorer=scores)
+    balanced = choose_thresholds(sigmoid(logits))[RouterConfig().default_profile]
+    examples = sigmoid(score_logits(model, lessons.tokenizer, DEMO_PROMPTS))
+    return Scores(rows=held_rows, by_scorer=scores, example_margins=examples - balanced)
 
 
 def summarise(labelled: LabelledPrompts, folds: Sequence[Scores]) -> Outcome:
@@ -140,6 +165,10 @@ def summarise(labelled: LabelledPrompts, folds: Sequence[Scores]) -> Outcome:
         figures=tuple(figures(name, labelled, p) for name, p in pooled.items()),
         lead=lead(labelled, pooled[STUDENT], pooled[WORDS]),
         tenths=tuple(tenths),
+        examples=tuple(
+            ExamplePrompt(prompt=prompt, margins=tuple(float(fold.example_margins[place]) for fold in folds))
+            for place, prompt in enumerate(DEMO_PROMPTS)
+        ),
     )
 
 

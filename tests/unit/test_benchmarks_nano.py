@@ -15,6 +15,7 @@ from vibe_router_training.data import BUCKETS, RawPrompt, bucket, read_examples
 from vibe_router_training.model import SHAPES, Size
 from vibe_router_training.nano.lessons import Lessons, prepare_lessons
 from vibe_router_training.nano.settings import NanoSettings
+from vibe_router_training.nano.weak_labels import DEMO_PROMPTS
 
 # The Trainer doubts clocks by which two snapshots are written within a second.
 pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable:UserWarning")
@@ -43,17 +44,19 @@ def test_a_fold_is_judged_by_what_never_saw_it(tmp_path: Path, monkeypatch: pyte
     for name, p in scores.by_scorer.items():
         assert p.shape == (len(scores.rows),), name
         assert np.all((p > 0.0) & (p < 1.0)), name
+    assert scores.example_margins.shape == (len(DEMO_PROMPTS),)
 
 
 def test_all_folds_are_judged_together_and_each_tenth_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = read_examples(write_rows(tmp_path / "data.jsonl", 200))
     monkeypatch.setattr("vibe_router_training.nano.figures.bootstrap", _few_resamples)
     folds = []
+    margins = np.linspace(-0.2, 0.2, len(DEMO_PROMPTS))
     for fold in range(FOLDS):
         held = [row for row, prompt in enumerate(rows.prompts) if bucket(prompt) // 2 == fold]
         p = rows.preference[held]
         wrong_way_round = {STUDENT: p, TEACHER: p, WORDS: 1.0 - p}
-        folds.append(Scores(rows=held, by_scorer=wrong_way_round))
+        folds.append(Scores(rows=held, by_scorer=wrong_way_round, example_margins=margins + fold))
     outcome = summarise(rows, folds[::-1])
     student, _, words = outcome.figures
     assert (student.rows, student.auc.value, words.auc.value) == (200, 1.0, 0.0)
@@ -63,6 +66,9 @@ def test_all_folds_are_judged_together_and_each_tenth_alone(tmp_path: Path, monk
     assert [(one.bucket, one.scorer) for one in outcome.tenths[:3]] == [(0, STUDENT), (0, TEACHER), (0, WORDS)]
     assert {one.auc for one in outcome.tenths if one.scorer == STUDENT} == {1.0}
     assert len(outcome.tenths) == 3 * BUCKETS
+    assert [one.prompt for one in outcome.examples] == list(DEMO_PROMPTS)
+    assert outcome.examples[0].margins == pytest.approx((3.8, 2.8, 1.8, 0.8, -0.2))
+    assert outcome.examples[-1].margins == pytest.approx((4.2, 3.2, 2.2, 1.2, 0.2))
 
 
 def _few_resamples(statistics: object, rows: int) -> object:

@@ -20,6 +20,7 @@ from vibe_router_training.nano.embeddings import cooccurrence_embeddings
 from vibe_router_training.nano.features import shape_numbers, shape_terms
 from vibe_router_training.nano.figures import figures, lead
 from vibe_router_training.nano.mix import LiftedLogistic, Mix, fit_lifted_logistic
+from vibe_router_training.nano.one_step import one_step_requests
 from vibe_router_training.nano.teacher import FOLDS, PartLogits, Teacher, fold_of
 from vibe_router_training.nano.variants import make_variants, pieces, vary
 from vibe_router_training.nano.weak_labels import (
@@ -218,9 +219,10 @@ def test_weak_labels_by_source() -> None:
         *training_prompts("arena-hard v0.1", 3, "Design a sharded key-value store. Explain each trade-off"),
         *training_prompts("self-instruct seeds", 2, "whatever"),
     ]
-    rows = weak_examples(prompts, seed=0)
+    rows = weak_examples(prompts, [], seed=0, device_weight=0.7, one_step=5)
     labels = [row.p_teacher for row in rows]
-    assert labels.count(DEVICE_LABEL) == 4
+    assert labels.count(DEVICE_LABEL) == 4 + 5
+    assert {row.weight for row in rows if row.p_teacher == DEVICE_LABEL} == {0.7}
     assert labels.count(CLOUD_LABEL) == 2 * 3
     assert labels.count(CLOUD_OPENING_LABEL) == 3
     openings = {row.prompt for row in rows if row.p_teacher == CLOUD_OPENING_LABEL}
@@ -233,7 +235,27 @@ def test_the_cards_examples_are_never_trained_on() -> None:
     assert all(is_demo_prompt(prompt) for prompt in (*DEMO_PROMPTS, *variants))
     assert not is_demo_prompt("Design a distributed cache")
     rows = [RawPrompt(prompt=prompt, source="clinc150") for prompt in (*DEMO_PROMPTS, *variants)]
-    assert weak_examples(rows, seed=0) == []
+    assert weak_examples(rows, [], seed=0) == []
+
+
+def test_one_step_requests_ask_about_numbers_and_known_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vibe_router_training.nano.one_step._RANKS", slice(1, 3))
+    prompts = ["which organ", "which organ makes hormones", "which gland makes hormones", "which rare tumor", "Which?"]
+    made = one_step_requests(prompts, count=400, seed=0)
+    words = {word for request in made for word in re.findall(r"organ|hormones|makes|which|gland|tumor", request)}
+    assert words == {"hormones", "makes"}, "the most frequent one and rare ones are left out"
+    assert sum(bool(re.search(r"\d", request)) for request in made) == pytest.approx(400 * 10 / 20, abs=10)
+    assert made == one_step_requests(prompts[::-1], count=400, seed=0) != one_step_requests(prompts, count=400, seed=1)
+    assert all(re.search(r"\d", request) for request in one_step_requests([], count=30, seed=0))
+
+
+def test_no_one_step_request_is_one_of_the_cards_examples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vibe_router_training.nano.one_step._RANKS", slice(None))
+    labelled = ["photosynthesis"]
+    assert "define photosynthesis" in one_step_requests(labelled, count=60, seed=0)
+    taught = {row.prompt for row in weak_examples([], labelled, seed=0, one_step=60)}
+    assert "what is photosynthesis?" in taught
+    assert not any(is_demo_prompt(prompt) for prompt in taught)
 
 
 def test_the_bag_of_words_baseline_ranks_by_words() -> None:

@@ -31,7 +31,7 @@ def test_the_refit_takes_every_row_and_what_validation_chose(tmp_path: Path, mon
     monkeypatch.setitem(SHAPES, Size.NANO, TINY)
     rows = read_examples(write_rows(tmp_path / "data.jsonl", 200))
     others = [RawPrompt(prompt=f"play song {number}", source="clinc150") for number in range(20)]
-    settings = NanoSettings(vocabulary=300, learning_rates=(1e-2,), local_attention=6)
+    settings = NanoSettings(vocabulary=300, learning_rates=(1e-2,), local_attention=6, one_step_requests=30)
     settings = replace(settings, fit=replace(settings.fit, precision=Precision.FP32))
     train, validation = train_and_validation(rows, "data")
     chosen = choose(train, others, validation, settings, work=tmp_path / "work", events=SILENT)
@@ -40,8 +40,8 @@ def test_the_refit_takes_every_row_and_what_validation_chose(tmp_path: Path, mon
     events = NanoEvents(stage=told.append, fit=lambda _: None)
     refitted = refit(chosen, rows, others, work=tmp_path / "work" / "refit", events=events)
     assert refitted.lessons.rows.prompts == rows.prompts
-    assert (refitted.lessons.variants, refitted.lessons.weak) == (settings.variants * 200, 20)
-    assert len(refitted.lessons.examples) == 200 + 20 + settings.variants * 200
+    assert (refitted.lessons.variants, refitted.lessons.weak) == (settings.variants * 200, 50)
+    assert len(refitted.lessons.examples) == 200 + 50 + settings.variants * 200
     assert refitted.lessons.settings == chosen.lessons.settings
     assert told[-1] == "refitting on all rows"
     assert refitted.model.config.local_attention == chosen.swept.model.config.local_attention == 6
@@ -68,7 +68,7 @@ def test_the_whole_recipe_on_little_data(tmp_path: Path, monkeypatch: pytest.Mon
     ]
     lines = [json.dumps({"prompt": row.prompt, "source": row.source}) for row in unlabelled]
     (folder / "prompts.jsonl").write_text("\n".join(lines) + "\n")
-    settings = NanoSettings(vocabulary=300, learning_rates=(1e-2, 1e-3))
+    settings = NanoSettings(vocabulary=300, learning_rates=(1e-2, 1e-3), one_step_requests=20)
     settings = replace(settings, fit=replace(settings.fit, epochs=2, precision=Precision.FP32))
     report = make_nano(folder, tmp_path / "nano", settings)
     checkpoint = read_checkpoint(tmp_path / "nano")
@@ -85,6 +85,7 @@ def test_the_whole_recipe_on_little_data(tmp_path: Path, monkeypatch: pytest.Mon
         "fitted to all 400 labelled rows",
         f"T = {report.temperature:.4f}",
         "TF-IDF",
+        "towards the device 20 are one-step\n   requests written by rule",
         "Muon for the\n   matrices of the layers at 10 times the learning rate",
     ):
         assert text in checkpoint.training_card

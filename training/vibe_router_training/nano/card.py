@@ -81,7 +81,7 @@ ModernBERT from scratch: {report.parameters:,} parameters, {shape["layers"]} lay
 3. {report.variants:,} variants of training prompts, judged by the teacher: answer options exchanged, reordered or left
    out, sentences dropped, reordered or recombined, prompts cut.
 4. {report.weak_examples:,} weakly labelled examples from unlabelled prompts: small talk and assistants' intents
-   towards the device, prompts of hard suites and their first sentences towards the cloud.
+   towards the device, prompts of hard suites and their first sentences towards the cloud.{_one_step(report)}
 5. The student's token embeddings start from the factorised mutual information of tokens in the training prompts.
 6. The student learns the teacher's predictions by cross-entropy: each prompt and each variant once,
    batch {fit["batch"]}, prompts cut to {fit["max_tokens"]} tokens while training, {_optimizer(fit)};
@@ -95,6 +95,15 @@ ModernBERT from scratch: {report.parameters:,} parameters, {shape["layers"]} lay
 
 The whole run took {report.seconds / 60:.0f} minutes. The student was taught none of the example prompts below; some
 stand in the unlabelled text that tokenizer and embeddings are counted from."""
+
+
+def _one_step(report: TrainingReport) -> str:
+    count = report.recipe["one_step_requests"]
+    if not count:
+        return ""
+    return f""" Of those towards the device {count:,} are one-step
+   requests written by rule: sums, conversions, meanings of single words. No example prompt is among them, but some have
+   their forms."""
 
 
 def _optimizer(fit: Mapping[str, Any]) -> str:

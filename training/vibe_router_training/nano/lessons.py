@@ -1,6 +1,7 @@
 """What the student is taught, and what it starts from: everything before the first step of a fit.
 
-rows -> tokenizer -> token embeddings; rows -> teacher -> p of rows and of their variants; other prompts -> weak labels.
+rows -> tokenizer -> token embeddings; rows -> teacher -> p of rows and of their variants; other prompts and one-step
+requests -> weak labels.
 """
 
 from __future__ import annotations
@@ -79,7 +80,13 @@ def prepare_lessons(
         _examples(prompts, mix.preference(teacher.logits(prompts))) if prompts else []
         for prompts in (rows.prompts, variants)
     ]
-    weak = weak_examples(unlabelled, seed=settings.seed)
+    weak = weak_examples(
+        unlabelled,
+        rows.prompts,
+        seed=settings.seed,
+        device_weight=settings.device_weight,
+        one_step=settings.one_step_requests,
+    )
     return Lessons(
         rows=rows,
         teacher=teacher,
