@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-_SUMS = (
+_NUMBERS = (
     "what is {a}+{b}?",
     "what is {a} - {b}",
     "calculate {a} * {b}",
@@ -49,7 +49,7 @@ def one_step_requests(prompts: Sequence[str], *, count: int, seed: int) -> list[
     """
     frequency = Counter(word for prompt in prompts for word in set(_WORD.findall(prompt)))
     words = sorted(frequency, key=lambda word: (-frequency[word], word))[_RANKS]
-    forms = [*_SUMS, *(_WORDS if words else ())]
+    forms = [*_NUMBERS, *(_WORDS if words else ())]
     generator = np.random.default_rng(seed)
     requests = []
     for number in range(count):
