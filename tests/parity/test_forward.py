@@ -16,7 +16,7 @@ from vibe_router.engines.onnx import OnnxCpuEngine
 from vibe_router.verify import FP32_TOLERANCE
 from vibe_router_export.checkpoint import Checkpoint, read_checkpoint
 from vibe_router_export.emit.numpy_values import evaluate
-from vibe_router_export.emit.onnx_attention import BLOCK, LONG, VERY_LONG
+from vibe_router_export.emit.onnx_attention import BLOCK, VERY_LONG, blocks_from
 from vibe_router_export.emit.onnx_graph import build_onnx
 from vibe_router_export.fold import centre_residual, fold_temperature
 from vibe_router_export.onnx_file import write_onnx
@@ -97,7 +97,7 @@ def test_each_way_to_attend_equals_transformers(tmp_path: Path, window: int) -> 
     checkpoint = read_checkpoint(write_checkpoint(tmp_path / "small", config))
     torch_model = reference.Reference(checkpoint)
     engine = engine_for(checkpoint, tmp_path, max_tokens=VERY_LONG + 1)
-    around = (window + 1, 2 * window + 1, LONG, LONG + BLOCK, VERY_LONG)
+    around = (window + 1, 2 * window + 1, blocks_from(window), blocks_from(window) + BLOCK, VERY_LONG)
     lengths = sorted({max(2, length + step) for length in around for step in (-1, 0, 1)})
     sequences = [random_ids(checkpoint, length) for length in lengths]
     expected = np.array([torch_model.logit(ids) for ids in sequences])
