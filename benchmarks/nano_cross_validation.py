@@ -48,7 +48,7 @@ from vibe_router_training.router_config import choose_thresholds
 from vibe_router_training.scoring import score_logits
 
 FOLDS = BUCKETS // 2
-LEARNING_RATE = 7e-4
+LEARNING_RATE = 5e-4
 STUDENT, TEACHER, WORDS = "nano", "teacher", "TF-IDF + logistic regression"
 
 

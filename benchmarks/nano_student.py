@@ -34,7 +34,7 @@ from vibe_router_training.nano.variants import group_by_source
 from vibe_router_training.optimizer import OptimizerKind
 from vibe_router_training.scoring import score_logits
 
-LEARNING_RATE = 7e-4
+LEARNING_RATE = 5e-4
 WINDOW = SHAPES[Size.NANO].local_attention
 
 
@@ -57,7 +57,7 @@ class Case:
 CASES = (
     Case(optimizer=OptimizerKind.ADAMW, variants=6),
     Case(optimizer=OptimizerKind.MUON, variants=6, unseen=True),
-    Case(optimizer=OptimizerKind.MUON, variants=6, local_attention=16),
+    Case(optimizer=OptimizerKind.MUON, variants=6, local_attention=128),
     *(Case(optimizer=OptimizerKind.MUON, variants=variants) for variants in (3, 6, 12)),
 )
 

@@ -28,7 +28,7 @@ def test_a_fold_is_judged_by_what_never_saw_it(tmp_path: Path, monkeypatch: pyte
     )
     monkeypatch.setitem(SHAPES, Size.NANO, TINY)
     seen: list[str] = []
-    settings = NanoSettings(local_attention=6)
+    settings = NanoSettings(local_attention=6, one_step_requests=10)
 
     def watched(outside: LabelledPrompts, others: list[RawPrompt], *arguments: object, **options: object) -> Lessons:
         assert arguments == (settings,)

@@ -85,7 +85,7 @@ def test_the_whole_recipe_on_little_data(tmp_path: Path, monkeypatch: pytest.Mon
         "fitted to all 400 labelled rows",
         f"T = {report.temperature:.4f}",
         "TF-IDF",
-        "towards the device 20 are one-step\n   requests written by rule",
+        "sentences towards the cloud.\n   20 of those towards the device are one-step requests",
         "Muon for the\n   matrices of the layers at 10 times the learning rate",
     ):
         assert text in checkpoint.training_card

@@ -40,7 +40,16 @@ class Size(str, Enum):
 
 
 SHAPES = {
-    Size.NANO: Shape(width=192, layers=4, heads=3, intermediate=288, pooling="mean", dropout=0.1, max_tokens=512),
+    Size.NANO: Shape(
+        width=192,
+        layers=4,
+        heads=3,
+        intermediate=288,
+        pooling="mean",
+        dropout=0.1,
+        max_tokens=512,
+        local_attention=16,
+    ),
     Size.BASE: Shape(width=768, layers=22, heads=12, intermediate=1152, pooling="cls", dropout=0.0, max_tokens=8192),
 }
 

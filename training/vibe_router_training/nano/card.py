@@ -37,7 +37,7 @@ def _limits(report: TrainingReport) -> str:
 * It was trained on English prompts. What it does with other languages is chance.
 * Its labels are benchmark-like: multiple-choice questions, grade-school mathematics, short exam tasks, with the
   measured answer quality of 7-8B class or Mixtral models against GPT-4 class or 49/51B ones, **not of the two models
-  it is shipped to choose between**. Chat requests have weak labels by source only: nobody measured them.
+  it is shipped to choose between**. Chat requests have weak labels, by source or form: nobody measured them.
 * It has learned the type of task more than the difficulty of the prompt: which kind of question a prompt resembles
   explains most of its ranking. Do not expect it to tell an easy question from a hard one of the same kind.
 * It ranks a prompt that the cloud answers better above one that the device answers better {_share(nano)} of the time;
@@ -101,9 +101,9 @@ def _one_step(report: TrainingReport) -> str:
     count = report.recipe["one_step_requests"]
     if not count:
         return ""
-    return f""" Of those towards the device {count:,} are one-step
-   requests written by rule: sums, conversions, meanings of single words. No example prompt is among them, but some have
-   their forms."""
+    return f"""
+   {count:,} of those towards the device are one-step requests written by rule: sums, conversions, meanings of single
+   words. No example prompt is among them, but two have their forms: "what is 2+2?" and "define photosynthesis"."""
 
 
 def _optimizer(fit: Mapping[str, Any]) -> str:

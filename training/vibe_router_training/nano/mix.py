@@ -11,7 +11,7 @@ from vibe_router.evaluation.logistic import FloatArray, logit, sigmoid
 from vibe_router.evaluation.metrics import negative_log_likelihood
 from vibe_router_training.nano.teacher import PartLogits
 
-MARGIN_SHARE, QUALITY_SHARE = 0.4, 0.5
+MARGIN_SHARE, QUALITY_SHARE = 0.2, 0.5
 """The margin-weighted part's share of what is fitted to the preference, and the share of the part fitted to the
 qualities in the whole; chosen by cross-validation (docs/nano.md)."""
 

@@ -9,7 +9,7 @@ from vibe_router_training.distillation import LossSettings, Objective
 from vibe_router_training.fit_settings import FitSettings
 from vibe_router_training.model import SHAPES, Shape, Size
 from vibe_router_training.nano.mix import MARGIN_SHARE, QUALITY_SHARE
-from vibe_router_training.nano.weak_labels import DEVICE_WEIGHT
+from vibe_router_training.nano.weak_labels import DEVICE_WEIGHT, ONE_STEP_REQUESTS
 from vibe_router_training.optimizer import OptimizerKind
 from vibe_router_training.progress import FitCallback
 from vibe_router_training.tokenizer import VOCABULARY_SIZE
@@ -34,9 +34,9 @@ class NanoSettings:
     margin_share: float = MARGIN_SHARE
     quality_share: float = QUALITY_SHARE
     device_weight: float = DEVICE_WEIGHT
-    one_step_requests: int = 0
+    one_step_requests: int = ONE_STEP_REQUESTS
     variants: int = 6
-    learning_rates: tuple[float, ...] = (5e-4, 7e-4, 1e-3)
+    learning_rates: tuple[float, ...] = (5e-4, 7e-4)
     fit: FitSettings = field(
         default_factory=lambda: FitSettings(
             optimizer=OptimizerKind.MUON,

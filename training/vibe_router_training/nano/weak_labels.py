@@ -29,8 +29,8 @@ DEVICE_SOURCES = (
 CLOUD_SOURCES = ("arena-hard v0.1", "arena-hard v2.0", "mt_bench", "vicuna_bench")
 
 DEVICE_LABEL, CLOUD_LABEL, CLOUD_OPENING_LABEL = 0.3, 0.85, 0.8
-DEVICE_WEIGHT, CLOUD_WEIGHT = 0.3, 0.8
-DEVICE_ROWS = 8000
+DEVICE_WEIGHT, CLOUD_WEIGHT = 0.4, 0.8
+DEVICE_ROWS, ONE_STEP_REQUESTS = 8000, 1200
 
 DEMO_PROMPTS = EXAMPLES
 """The model card's example prompts. They are a test: no training set may contain them."""
