@@ -136,11 +136,14 @@ def test_the_graph_is_a_few_fused_nodes_a_layer(bundle: Path) -> None:
     assert len(kinds) - 13 * 4 <= 30
 
 
-@pytest.mark.parametrize(("max_tokens", "choices"), [(127, 0), (128, 2 + 1), (1024, 4 + 1)])
+@pytest.mark.parametrize(
+    ("window", "max_tokens", "choices"),
+    [(8, 127, 0), (8, 128, 2 + 1), (64, 319, 0), (64, 320, 2 + 1), (64, 1024, 4 + 1)],
+)
 def test_the_graph_chooses_only_where_a_sequence_can_be_long_enough(
-    tmp_path: Path, max_tokens: int, choices: int
+    tmp_path: Path, window: int, max_tokens: int, choices: int
 ) -> None:
-    config = small_config(max_position_embeddings=max_tokens)
+    config = small_config(local_attention=2 * window, max_position_embeddings=max_tokens)
     weights = read_checkpoint(write_checkpoint(tmp_path / "small", config)).weights
     kinds = [node.op_type for node in build_onnx(centre_residual(weights), max_tokens=max_tokens).nodes]
     assert kinds.count("If") == choices, "one a layer, and the masks once"
