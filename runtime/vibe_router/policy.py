@@ -25,10 +25,13 @@ LOW_PRECISION_BAND = 0.02
 
 
 class Target(str, Enum):
-    """Where a request goes."""
+    """Where a request goes. As text it is its value, "device" or "cloud"."""
 
     DEVICE = "device"
     CLOUD = "cloud"
+
+    def __str__(self) -> str:
+        return self.value
 
 
 class Reason(str, Enum):
@@ -40,6 +43,11 @@ class Reason(str, Enum):
     """The caller forbade the cloud."""
     FALLBACK = "fallback"
     """There is no score, and the caller had named a target for that case."""
+    HELD = "held"
+    """A conversation stays on its side: the turn leans on earlier ones, carries on a tool call, or its score has not
+    passed the threshold by enough, or often enough, for a change."""
+    REQUIRED = "required"
+    """The request needs what the device's model has not: tools, images, sound, or a longer context."""
 
 
 @dataclass(frozen=True, kw_only=True)

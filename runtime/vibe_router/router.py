@@ -16,7 +16,7 @@ What a call does when there is no score to decide with:
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from vibe_router.alone import decide_alone
 from vibe_router.bundle import Bundle, check_verify_mode, open_bundle
+from vibe_router.conversation.scores import RecentScores
 from vibe_router.deadline import NO_DEADLINE, Deadline
 from vibe_router.engines.usage import Usage
 from vibe_router.errors import PromptError, UsageError
@@ -34,6 +35,9 @@ from vibe_router.process_scorer import ProcessScorer
 from vibe_router.terms import Terms, check_fallback
 
 if TYPE_CHECKING:
+    from vibe_router.conversation.decision import ChatDecision, ChatState
+    from vibe_router.conversation.policy import ChatPolicy
+    from vibe_router.conversation.route import ChatCall
     from vibe_router.engines.protocol import Engine
     from vibe_router.tokenizer import PromptTokenizer
 
@@ -67,6 +71,7 @@ class Router:
         self._profile = profile
         self._threshold = profile_threshold(bundle.manifest, profile)
         self._origin = origin
+        self._recent_scores = RecentScores()
         self._scorer = ProcessScorer(
             engine,
             pad_token_id=bundle.manifest.pad_token_id,
@@ -202,6 +207,71 @@ class Router:
         deadline = Deadline.after(timeout)
         return await decide_awaited(self._scorer.here(), self._tokenizer, prompt, terms, deadline)
 
+    def route_chat(
+        self,
+        messages: Sequence[Mapping[str, object]],
+        *,
+        state: ChatState | Mapping[str, object] | None = None,
+        profile: str | None = None,
+        threshold: float | None = None,
+        allow_cloud: bool = True,
+        fallback: Target | None = None,
+        timeout: float | None = None,
+        tools: Sequence[object] | None = None,
+        policy: ChatPolicy | None = None,
+    ) -> ChatDecision:
+        """Return the decision for a conversation whose last turn wants an answer.
+
+        `messages` are those of a chat API: roles system, developer, user, assistant and tool, content as text or as
+        parts. What is asked, and when a conversation changes sides, is in docs/conversations.md. `state` of the
+        decision before spares scores and keeps a pin; without it the same is decided from the messages. `tools` are
+        the request's tool definitions. The other arguments are those of `route`.
+
+        Raises:
+            PromptError: messages of the wrong form, or text that cannot be tokenized.
+            DeadlineError, EngineError: as `route`.
+            UsageError: as `route`, or a state that is none.
+        """
+        from vibe_router.conversation.route import decide_chat
+
+        deadline = Deadline.after(timeout)
+        terms = self._terms(profile, threshold, allow_cloud, fallback)
+        scorer = self._scorer.here()
+        call = self._chat_call(messages, tools, state, policy, terms, scorer.engine)
+        return decide_chat(
+            call,
+            self._tokenizer,
+            self._recent_scores,
+            lambda item: float(scorer.logits([item.ids], deadline=deadline)[0]),
+            engine=scorer.engine.name,
+        )
+
+    async def aroute_chat(
+        self,
+        messages: Sequence[Mapping[str, object]],
+        *,
+        state: ChatState | Mapping[str, object] | None = None,
+        profile: str | None = None,
+        threshold: float | None = None,
+        allow_cloud: bool = True,
+        fallback: Target | None = None,
+        timeout: float | None = None,
+        tools: Sequence[object] | None = None,
+        policy: ChatPolicy | None = None,
+    ) -> ChatDecision:
+        """Return what `route_chat` returns, without holding the event loop, as `aroute` does.
+
+        Raises:
+            As `route_chat`.
+        """
+        from vibe_router.conversation.awaited import decide_chat_awaited
+
+        deadline = Deadline.after(timeout)
+        terms = self._terms(profile, threshold, allow_cloud, fallback)
+        scorer = self._scorer.here()
+        call = self._chat_call(messages, tools, state, policy, terms, scorer.engine)
+        return await decide_chat_awaited(call, scorer, self._tokenizer, self._recent_scores, deadline)
+
     def route_many(
         self,
         prompts: Iterable[str],
@@ -280,6 +350,21 @@ class Router:
 
     def _terms(self, profile: str | None, threshold: float | None, allow_cloud: bool, fallback: Target | None) -> Terms:
         return Terms(self._choose_threshold(profile, threshold), allow_cloud, check_fallback(fallback))
+
+    def _chat_call(
+        self,
+        messages: object,
+        tools: object,
+        state: ChatState | Mapping[str, object] | None,
+        policy: ChatPolicy | None,
+        terms: Terms,
+        engine: Engine,
+    ) -> ChatCall:
+        from vibe_router.conversation.route import read_call
+
+        manifest = self._bundle.manifest
+        scorer = f"{manifest.name} {manifest.version} {engine.name} {engine.file}"
+        return read_call(messages, tools=tools, state=state, policy=policy, terms=terms, scorer=scorer)
 
     def _choose_threshold(self, profile: str | None, threshold: float | None) -> float:
         if threshold is None:

@@ -14,6 +14,9 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_the_public_names_are_these() -> None:
     assert sorted(vibe_router.__all__) == [
         "Bundle",
+        "ChatDecision",
+        "ChatPolicy",
+        "ChatState",
         "Decision",
         "Reason",
         "Router",
