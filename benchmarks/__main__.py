@@ -16,7 +16,7 @@ from benchmarks.commands.quantization import quantization
 from benchmarks.commands.report import report
 from benchmarks.commands.soak import soak
 from benchmarks.commands.throughput import throughput
-from vibe_router.commands.entry import run
+from vibe_router_tools.console.entry import run
 
 
 def build_app() -> typer.Typer:

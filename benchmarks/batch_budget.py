@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibe_router import Router
-from vibe_router.batching import batches, pad, score, score_alone
+from vibe_router.routing.batching import batches, pad, score, score_alone
 
 _BUDGETS = (64, 128, 256, 384, 512, 1024, 2048)
 _ROUNDS = 7

@@ -15,8 +15,8 @@ from benchmarks.outcome import Outcome, Status
 from benchmarks.results_file import merge_contenders
 from benchmarks.sources import NotMeasurableError, Sources, environment
 from vibe_router.errors import EngineError
-from vibe_router.events import Progress, ProgressCallback
-from vibe_router.measurement.cold import ColdStart, run_cold, summarize_cold
+from vibe_router.progress import Progress, ProgressCallback
+from vibe_router_tools.measurement.cold import ColdStart, run_cold, summarize_cold
 
 
 def measure_cold(
@@ -94,7 +94,7 @@ def _starter(contender: Contender, sources: Sources, *, prompt: str, threads: in
     paths = {"checkpoint": load.checkpoint, "bundle": load.bundle, "artifact": load.artifact}
     variables = environment(threads=threads)
     if contender.family == "ours":
-        command = [sys.executable, "-m", "vibe_router.measurement.cold_child"]
+        command = [sys.executable, "-m", "vibe_router_tools.measurement.cold_child"]
         text = cold_request(contender, load, prompt=prompt).to_json()
     else:
         command = [str(sources.python(contender)), "-m", "benchmarks.cold_child", contender.key]

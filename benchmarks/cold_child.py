@@ -1,4 +1,4 @@
-"""One cold start of a peer, told as one line of JSON on stdout, as `vibe_router.measurement.cold_child` tells ours."""
+"""Measure one cold start of a peer and print it as one line of JSON, as ours does (`measurement.cold_child`)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def main() -> None:
     scorer.decide(request["prompt"])
     mark("first decision")
 
-    from vibe_router.measurement.resident import peak_resident
+    from vibe_router_tools.measurement.resident import peak_resident
 
     told = {"seconds": seconds, "peak_resident": peak_resident()}
     os.write(channel, (json.dumps(told) + "\n").encode())

@@ -21,17 +21,17 @@ import typer
 from numpy.typing import NDArray
 
 from benchmarks.machine import machine
-from vibe_router.commands.entry import run
 from vibe_router.policy import sigmoid
-from vibe_router_export.activations import norm_inputs
-from vibe_router_export.checkpoint import read_checkpoint
-from vibe_router_export.config import ModernBertConfig
-from vibe_router_export.coreml_options import Layout, Target, quiet_coremltools
-from vibe_router_export.emit.numpy_values import evaluate
-from vibe_router_export.half_precision import HalfPrecisionFolds, choose_residual_scale, fold_for_half_precision
-from vibe_router_export.mil_interpreter.arithmetic import Rounding
-from vibe_router_export.mil_interpreter.program import InterpretedProgram
-from vibe_router_export.weights import ModernBertWeights
+from vibe_router_export.checkpoint.checkpoint import read_checkpoint
+from vibe_router_export.checkpoint.config import ModernBertConfig
+from vibe_router_export.checkpoint.weights import ModernBertWeights
+from vibe_router_export.emit.numpy.values import evaluate
+from vibe_router_export.fold.half_precision import HalfPrecisionFolds, choose_residual_scale, fold_for_half_precision
+from vibe_router_export.observe.activations import norm_inputs
+from vibe_router_export.proof.mil_interpreter.arithmetic import Rounding
+from vibe_router_export.proof.mil_interpreter.program import InterpretedProgram
+from vibe_router_export.recipes.coreml_options import Layout, Target, quiet_coremltools
+from vibe_router_tools.console.entry import run
 
 SEQUENCES = 12
 
@@ -108,7 +108,7 @@ def _in_half_precision(
 ) -> tuple[float | None, float | None]:
     """Return the worst |dp| in fp16 and in pessimistic fp16; None where a score is not finite."""
     with quiet_coremltools():
-        from vibe_router_export.coreml_package import write_packages
+        from vibe_router_export.emit.coreml.package import write_packages
     worst: list[float | None] = []
     with tempfile.TemporaryDirectory() as folder:
         packages = write_packages(

@@ -21,15 +21,15 @@ import typer
 from numpy.typing import NDArray
 
 from benchmarks.machine import machine
-from vibe_router.commands.entry import run
 from vibe_router.policy import sigmoid
-from vibe_router_export.activations import norm_inputs
-from vibe_router_export.checkpoint import Checkpoint, read_checkpoint
-from vibe_router_export.coreml_options import Layout, Precision, Target, quiet_coremltools
-from vibe_router_export.half_precision import HalfPrecisionFolds, choose_residual_scale, fold_for_half_precision
-from vibe_router_export.mil_interpreter.arithmetic import Rounding
-from vibe_router_export.mil_interpreter.program import InterpretedProgram
-from vibe_router_export.reference import Reference
+from vibe_router_export.checkpoint.checkpoint import Checkpoint, read_checkpoint
+from vibe_router_export.fold.half_precision import HalfPrecisionFolds, choose_residual_scale, fold_for_half_precision
+from vibe_router_export.observe.activations import norm_inputs
+from vibe_router_export.proof.mil_interpreter.arithmetic import Rounding
+from vibe_router_export.proof.mil_interpreter.program import InterpretedProgram
+from vibe_router_export.proof.reference import Reference
+from vibe_router_export.recipes.coreml_options import Layout, Precision, Target, quiet_coremltools
+from vibe_router_tools.console.entry import run
 
 LENGTHS = (64, 128, 512)
 # What the arithmetic is called, the package's precision, and how it is interpreted.
@@ -115,7 +115,7 @@ def _write(
     checkpoint: Checkpoint, folder: Path, *, lengths: Sequence[int], precision: Precision, scale: float
 ) -> Sequence[Path]:
     with quiet_coremltools():
-        from vibe_router_export.coreml_package import write_packages
+        from vibe_router_export.emit.coreml.package import write_packages
     return write_packages(
         fold_for_half_precision(checkpoint.weights, HalfPrecisionFolds(residual_scale=scale)),
         folder,

@@ -15,13 +15,13 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
 
-from vibe_router.bundle import bundled_folder, open_bundle
+from vibe_router.bundle.bundle import bundled_folder, open_bundle
+from vibe_router.bundle.manifest import MANIFEST_NAME
 from vibe_router.errors import BundleNotFoundError, VibeRouterError
-from vibe_router.events import Progress, ProgressCallback
-from vibe_router.manifest import MANIFEST_NAME
+from vibe_router.progress import Progress, ProgressCallback
 from vibe_router.router import Router
-from vibe_router.staging import clean, leftovers
-from vibe_router_export.random_checkpoint import Size, write_random_checkpoint
+from vibe_router_export.synthetic.checkpoint import Size, write_random_checkpoint
+from vibe_router_tools.atomic.write import clean, leftovers
 
 _PROMPT = "Which of the two bundles is this?"
 # How long after the manifest is written the last window is: flushing, renaming, removing the old bundle.

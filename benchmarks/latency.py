@@ -21,7 +21,7 @@ from benchmarks.contenders.definition import Contender
 from benchmarks.latency_result import LatencyResult
 from benchmarks.sources import Sources
 from benchmarks.team import Team, assembled
-from vibe_router.events import Progress, ProgressCallback
+from vibe_router.progress import Progress, ProgressCallback
 
 # No further timed call of a turn is begun after this: several short ones, one long one.
 _TURN_SECONDS = 0.2

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.outcome import Outcome
 from benchmarks.results_file import merge_contenders
-from vibe_router.measurement.timing import summarize
+from vibe_router_tools.measurement.timing import summarize
 
 BASELINE = "optimum-fp32"
 # Whose logits the others' are compared with: the first of these that was measured.

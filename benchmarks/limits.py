@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.contenders.definition import Contender
 from benchmarks.sources import environment
-from vibe_router_export.config import ModernBertConfig
+from vibe_router_export.checkpoint.config import ModernBertConfig
 
 Rates = Mapping[str, Mapping[str, float]]
 """By kind ("bandwidth", or a number format) and library: bytes or operations a second."""

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.present import missing
-from vibe_router.measurement.timing import time_calls
+from vibe_router_tools.measurement.timing import time_calls
 
 _BANDWIDTH_BYTES = 256 * 2**20
 _ROWS = 4096

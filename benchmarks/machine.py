@@ -6,7 +6,7 @@ import re
 from dataclasses import asdict
 from typing import Any
 
-from vibe_router.measurement.machine import LIBRARIES, describe_machine
+from vibe_router_tools.measurement.machine import LIBRARIES, describe_machine
 
 _LIBRARIES = (*LIBRARIES, "onnx", "torch", "transformers", "optimum-onnx", "openvino", "nncf")
 

@@ -14,7 +14,7 @@ from benchmarks.outcome import Outcome
 from benchmarks.results_file import merge_contenders
 from benchmarks.sources import Sources
 from benchmarks.team import Team
-from vibe_router.events import Progress, ProgressCallback
+from vibe_router.progress import Progress, ProgressCallback
 
 # Calls before the slope counts: arenas and caches grow to what the longest prompts need.
 _SETTLING = 0.1

@@ -29,13 +29,13 @@ from pathlib import Path
 
 import numpy as np
 
-from vibe_router.evaluation.curve import average_gap_recovered, quality_curve
-from vibe_router.evaluation.dataset import LabelledPrompts
-from vibe_router.evaluation.logistic import FloatArray, sigmoid
-from vibe_router.evaluation.metrics import auc
-from vibe_router.evaluation.reliability import expected_calibration_error
-from vibe_router.evaluation.temperature import fit_temperature
-from vibe_router_export.router_config import RouterConfig
+from vibe_router_export.checkpoint.router_config import RouterConfig
+from vibe_router_tools.evaluation.curve import average_gap_recovered, quality_curve
+from vibe_router_tools.evaluation.dataset import LabelledPrompts
+from vibe_router_tools.evaluation.logistic import FloatArray, sigmoid
+from vibe_router_tools.evaluation.metrics import auc
+from vibe_router_tools.evaluation.reliability import expected_calibration_error
+from vibe_router_tools.evaluation.temperature import fit_temperature
 from vibe_router_training.baselines import bag_of_words
 from vibe_router_training.data import BUCKETS, bucket, read_examples, read_prompts, take
 from vibe_router_training.fit import fit

@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from vibe_router.evaluation.dataset import LabelledPrompts
-from vibe_router.evaluation.logistic import FloatArray, logit, sigmoid
-from vibe_router.evaluation.metrics import negative_log_likelihood
+from vibe_router_tools.evaluation.dataset import LabelledPrompts
+from vibe_router_tools.evaluation.logistic import FloatArray, logit, sigmoid
+from vibe_router_tools.evaluation.metrics import negative_log_likelihood
 from vibe_router_training.data import Example, Split, read_examples, read_prompts, split_of, train_and_validation
 from vibe_router_training.fit import fit
 from vibe_router_training.model import SHAPES, Size

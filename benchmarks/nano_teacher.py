@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vibe_router.evaluation.dataset import LabelledPrompts
-from vibe_router.evaluation.logistic import FloatArray
+from vibe_router_tools.evaluation.dataset import LabelledPrompts
+from vibe_router_tools.evaluation.logistic import FloatArray
 from vibe_router_training.baselines import bag_of_words
 from vibe_router_training.data import Split, read_examples, select
 from vibe_router_training.nano.figures import Figures, figures

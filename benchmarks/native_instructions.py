@@ -15,11 +15,11 @@ import time
 
 import numpy as np
 
-from vibe_router.bundle import open_bundle
+from vibe_router.bundle.bundle import open_bundle
 from vibe_router.engines.choice import choose_file
-from vibe_router.engines.native import NativeEngine
-from vibe_router.engines.native_library import supported_instructions
-from vibe_router.tokenizer import PromptTokenizer
+from vibe_router.engines.native.engine import NativeEngine
+from vibe_router.engines.native.library import supported_instructions
+from vibe_router.text.tokenizer import PromptTokenizer
 
 _TOKENS = (4, 16, 48, 128, 512)
 _THREADS = 2
@@ -29,7 +29,7 @@ _CALLS = 3
 def main() -> None:
     """Measure and print."""
     from benchmarks.prompts import default_prompts
-    from vibe_router.measurement.workload import sequences_of
+    from vibe_router_tools.measurement.workload import sequences_of
 
     bundle = open_bundle(sys.argv[1])
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 7

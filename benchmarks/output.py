@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from benchmarks.machine import machine
-from vibe_router.staging import write_file
+from vibe_router_tools.atomic.write import write_file
 
 
 def write_results(path: Path, content: dict[str, Any], *, threads: int = 1) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vibe_router.bundle import Bundle
-from vibe_router.commands.rows import read_prompts
+from vibe_router.bundle.bundle import Bundle
 from vibe_router.errors import DataError
-from vibe_router.measurement.workload import evenly
 from vibe_router.verify import GOLDEN_NAME, read_golden
+from vibe_router_tools.commands.rows import read_prompts
+from vibe_router_tools.measurement.workload import evenly
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "prompts.jsonl"
 
@@ -30,7 +30,7 @@ def default_prompts(count: int, path: Path | None = None) -> list[str]:
     """Return `count` prompts of every length, from `path`, else from the shared data, else made up."""
     if path is not None or SHARED.exists():
         return evenly(read_file(path or SHARED), count)
-    from vibe_router_export.golden import EXAMPLES, mixed_prompts
+    from vibe_router_export.proof.golden import EXAMPLES, mixed_prompts
 
     return list(mixed_prompts(EXAMPLES, count=count, seed=0))
 

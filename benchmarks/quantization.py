@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.quantization_ways import MAX_TOKENS, Way, ways_to_run
-from vibe_router.events import Progress, ProgressCallback
 from vibe_router.policy import LOW_PRECISION_BAND, above, sigmoid
-from vibe_router.tokenizer import PromptTokenizer
-from vibe_router_export.checkpoint import read_checkpoint
-from vibe_router_export.golden import EXAMPLES, mixed_prompts
+from vibe_router.progress import Progress, ProgressCallback
+from vibe_router.text.tokenizer import PromptTokenizer
+from vibe_router_export.checkpoint.checkpoint import read_checkpoint
+from vibe_router_export.proof.golden import EXAMPLES, mixed_prompts
 
 COLUMNS = ("way", "MB", "error rms", "error max", "max |dp|", "flips", "outside the band", "kept in fp32")
 

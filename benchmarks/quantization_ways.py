@@ -16,18 +16,18 @@ from onnx import TensorProto
 from benchmarks.contenders import openvino
 from benchmarks.contenders.definition import Contender
 from benchmarks.contenders.scorer import Load
-from vibe_router.batching import score_alone
-from vibe_router.engines.native_library import native_problem
-from vibe_router.engines.onnx import OnnxCpuEngine
+from vibe_router.engines.native.library import native_problem
+from vibe_router.engines.onnx.cpu import OnnxCpuEngine
 from vibe_router.errors import CheckpointError
-from vibe_router_export.checkpoint import Checkpoint
-from vibe_router_export.emit.onnx_graph import build_onnx
-from vibe_router_export.fold import centre_residual
-from vibe_router_export.native_file import native_architecture, open_native, write_native
-from vibe_router_export.onnx_file import remove_onnx, write_onnx
-from vibe_router_export.quantize import ALL_FP32, MatrixFormat, Precision, PrecisionPlan, lowered
-from vibe_router_export.reference import reference_available
-from vibe_router_export.spikes import input_ranges
+from vibe_router.routing.batching import score_alone
+from vibe_router_export.checkpoint.checkpoint import Checkpoint
+from vibe_router_export.emit.native.file import native_architecture, open_native, write_native
+from vibe_router_export.emit.onnx.file import remove_onnx, write_onnx
+from vibe_router_export.emit.onnx.graph import build_onnx
+from vibe_router_export.emit.quantize import ALL_FP32, MatrixFormat, Precision, PrecisionPlan, lowered
+from vibe_router_export.fold.folds import centre_residual
+from vibe_router_export.observe.spikes import input_ranges
+from vibe_router_export.proof.reference import reference_available
 
 MAX_TOKENS = 512
 _CALIBRATION_PROMPTS = 32

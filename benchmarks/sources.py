@@ -13,10 +13,10 @@ from benchmarks.contenders.definition import Contender
 from benchmarks.contenders.scorer import Load
 from benchmarks.outcome import Status
 from benchmarks.present import NOT_INSTALLED
-from vibe_router.bundle import open_bundle
+from vibe_router.bundle.bundle import open_bundle
+from vibe_router.bundle.manifest import MANIFEST_NAME
 from vibe_router.errors import UsageError
-from vibe_router.manifest import MANIFEST_NAME
-from vibe_router.tokenizer import PromptTokenizer
+from vibe_router.text.tokenizer import PromptTokenizer
 
 _ROOT = Path(__file__).resolve().parents[1]
 WORK = _ROOT / "build" / "benchmarks"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from vibe_router.measurement.cold import PHASES
+from vibe_router_tools.measurement.cold import PHASES
 
 Table = tuple[Sequence[str], list[Sequence[str]]]
 """Columns and rows."""

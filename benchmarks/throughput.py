@@ -15,7 +15,7 @@ from benchmarks.outcome import Outcome
 from benchmarks.results_file import merge_contenders
 from benchmarks.sources import Sources
 from benchmarks.team import Team
-from vibe_router.events import Progress, ProgressCallback
+from vibe_router.progress import Progress, ProgressCallback
 
 
 class Way(Enum):

@@ -22,9 +22,9 @@ from benchmarks.contenders.registry import ALL
 from benchmarks.contenders.scorer import Load, Scorer
 from benchmarks.present import missing
 from benchmarks.prompts import read_file
-from vibe_router.measurement.machine import installed_versions
-from vibe_router.measurement.resident import current_resident, peak_resident
-from vibe_router.measurement.timing import time_calls
+from vibe_router_tools.measurement.machine import installed_versions
+from vibe_router_tools.measurement.resident import current_resident, peak_resident
+from vibe_router_tools.measurement.timing import time_calls
 
 _ALONE, _BATCHED = "alone", "batched"
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from benchmarks.adversarial.edits import edits
 from benchmarks.adversarial.gadgets import Search, before, climb, printable_tokens
-from vibe_router.events import Progress, ProgressCallback
 from vibe_router.policy import Target, above, profile_threshold
+from vibe_router.progress import Progress, ProgressCallback
 from vibe_router.router import Router
 
 

@@ -15,7 +15,7 @@ from benchmarks.options import (
     SourcesArgument,
     WorkOption,
 )
-from vibe_router.commands.output import print_table, progress_bar
+from vibe_router_tools.console.output import print_table, progress_bar
 
 
 def cold(

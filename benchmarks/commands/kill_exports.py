@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.results_file import RESULTS
-from vibe_router.commands.output import print_table, progress_bar
+from vibe_router_tools.console.output import print_table, progress_bar
 
 
 def kill_exports(

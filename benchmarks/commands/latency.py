@@ -16,7 +16,7 @@ from benchmarks.options import (
     SourcesArgument,
     WorkOption,
 )
-from vibe_router.commands.output import print_table, progress_bar
+from vibe_router_tools.console.output import print_table, progress_bar
 
 
 def latency(
@@ -44,7 +44,7 @@ def latency(
     from benchmarks.prompts import default_prompts, describe
     from benchmarks.results_file import opening, path_for, read_to_add, write_result
     from benchmarks.sources import read_sources
-    from vibe_router.measurement.workload import TOKEN_COUNTS, sequences_of
+    from vibe_router_tools.measurement.workload import TOKEN_COUNTS, sequences_of
 
     chosen = read_sources(sources, work=work, pythons=pythons or [])
     contenders = choose(engines)

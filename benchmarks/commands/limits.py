@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.options import NameOption, OutputOption
-from vibe_router.commands.output import print_table
+from vibe_router_tools.console.output import print_table
 
 
 def limits(
@@ -23,7 +23,7 @@ def limits(
     from benchmarks.limits import floors, measure_rates
     from benchmarks.results_file import opening, path_for, read_result, write_result
     from benchmarks.sources import read_sources
-    from vibe_router_export.config import parse_config
+    from vibe_router_export.checkpoint.config import parse_config
 
     head = opening("limits", read_sources([str(checkpoint)], work=None, pythons=[]), name=name)
     path = path_for(head, output)

@@ -15,7 +15,7 @@ from benchmarks.options import (
     SourcesArgument,
     WorkOption,
 )
-from vibe_router.commands.output import print_table, progress_bar
+from vibe_router_tools.console.output import print_table, progress_bar
 
 _SEQUENCES = 500
 
@@ -44,7 +44,7 @@ def memory(
     from benchmarks.prompts import default_prompts
     from benchmarks.results_file import opening, path_for, read_to_add, write_result
     from benchmarks.sources import read_sources
-    from vibe_router.measurement.workload import sequences_of
+    from vibe_router_tools.measurement.workload import sequences_of
 
     chosen = read_sources(sources, work=work, pythons=pythons or [])
     head = opening("memory", chosen, name=name)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.results_file import RESULTS
-from vibe_router.commands.output import print_table, progress_bar
+from vibe_router_tools.console.output import print_table, progress_bar
 
 
 def quantization(
@@ -24,7 +24,7 @@ def quantization(
     """Compare remedies for massive activations, and other tools' int8, with the fp32 graph."""
     from benchmarks.output import write_results
     from benchmarks.quantization import COLUMNS, measure_checkpoint
-    from vibe_router.evaluation.dataset import read_rows
+    from vibe_router_tools.evaluation.dataset import read_rows
 
     texts = None if prompts is None else [row.prompt for row in read_rows(prompts)]
     results = []

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.results_file import RESULTS
-from vibe_router.commands.output import print_json, progress_bar
+from vibe_router_tools.console.output import print_json, progress_bar
 
 
 def soak(

@@ -17,7 +17,7 @@ from benchmarks.options import (
     WorkOption,
 )
 from benchmarks.throughput import Way
-from vibe_router.commands.output import print_table, progress_bar
+from vibe_router_tools.console.output import print_table, progress_bar
 
 
 def throughput(

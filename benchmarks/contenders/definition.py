@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.contenders.scorer import Load, Mark, Scorer
-from vibe_router.manifest import EngineFile
+from vibe_router.bundle.manifest import EngineFile
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 from benchmarks.contenders.definition import Contender
 from benchmarks.contenders.scorer import Ids, Load, Mark, Scorer
 from vibe_router.engines.choice import ENGINE_KINDS
-from vibe_router.engines.native_library import native_problem
-from vibe_router.measurement.cold import ColdRequest
+from vibe_router.engines.native.library import native_problem
+from vibe_router_tools.measurement.cold import ColdRequest
 
 _NATIVE = "native-cpu"
 
@@ -20,8 +20,8 @@ class RouterScorer:
     """A router on one engine."""
 
     def __init__(self, load: Load, mark: Mark, *, engine: str, precision: str) -> None:
-        from vibe_router.batching import score_alone
         from vibe_router.router import Router
+        from vibe_router.routing.batching import score_alone
 
         mark("imports")
         self._score = score_alone
@@ -50,9 +50,9 @@ def _prepare(checkpoint: Path, target: Path, *, precision: str) -> None:
 
     Without proof: what is measured here is time, and the logits stand in the results beside everybody else's.
     """
-    from vibe_router_export.checkpoint import read_checkpoint
+    from vibe_router_export.checkpoint.checkpoint import read_checkpoint
+    from vibe_router_export.emit.quantize import Precision
     from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
-    from vibe_router_export.quantize import Precision
 
     chosen = (Precision(precision),)
     options = ExportOptions(reference=ReferenceChoice.NONE, precisions=chosen, max_flips=sys.maxsize)
@@ -78,16 +78,16 @@ def _outside_macos() -> str | None:
 
 
 def _without_gpu() -> str | None:
-    from vibe_router.engines.cuda_session import cuda_problem
+    from vibe_router.engines.onnx.cuda_session import cuda_problem
 
     return cuda_problem()
 
 
 def _prepare_native(checkpoint: Path, target: Path) -> None:
     """Export `checkpoint` for the native engine into the folder `target`; without proof, as above."""
-    from vibe_router_export.checkpoint import read_checkpoint
-    from vibe_router_export.native_export import NativeOptions, export_native
+    from vibe_router_export.checkpoint.checkpoint import read_checkpoint
     from vibe_router_export.onnx_export import ReferenceChoice
+    from vibe_router_export.recipes.native_export import NativeOptions, export_native
 
     options = NativeOptions(reference=ReferenceChoice.NONE, max_flips=sys.maxsize)
     export_native(read_checkpoint(checkpoint), target, options=options)

@@ -49,8 +49,8 @@ def load_model(checkpoint: Path, *, dtype: Any) -> Any:
     """Return the model with sdpa attention in `dtype`, ready for inference."""
     import transformers
 
-    from vibe_router_export.config import parse_config
-    from vibe_router_export.reference import transformers_config
+    from vibe_router_export.checkpoint.config import parse_config
+    from vibe_router_export.proof.reference import transformers_config
 
     expected = parse_config((checkpoint / "config.json").read_text("utf-8"))
     model: Any = transformers.AutoModelForSequenceClassification.from_pretrained(

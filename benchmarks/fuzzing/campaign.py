@@ -21,7 +21,7 @@ from pathlib import Path
 from benchmarks.fuzzing.sandbox import Sandbox, write_bundle, write_checkpoint
 from benchmarks.fuzzing.subjects import Folders, Kind, Outcome
 from benchmarks.fuzzing.tamper import TAMPER, all_subjects, dump, tamperings
-from vibe_router.events import Progress, ProgressCallback
+from vibe_router.progress import Progress, ProgressCallback
 
 _FAILURES = (Kind.CRASH, Kind.HANG, Kind.WRONG)
 _KEPT_DETAILS = 20

@@ -10,15 +10,15 @@ from pathlib import Path
 
 from safetensors.numpy import save_file
 
-from vibe_router.bundle import bundled_folder
-from vibe_router.engines.native_library import native_problem
-from vibe_router.manifest import MANIFEST_NAME, FileEntry, dump_manifest, parse_manifest
+from vibe_router.bundle.bundle import bundled_folder
+from vibe_router.bundle.manifest import MANIFEST_NAME, FileEntry, dump_manifest, parse_manifest
+from vibe_router.engines.native.library import native_problem
 from vibe_router.verify import GOLDEN_NAME
-from vibe_router_export.checkpoint import read_checkpoint
-from vibe_router_export.config import parse_config
-from vibe_router_export.native_export import NativeOptions, export_native
+from vibe_router_export.checkpoint.checkpoint import read_checkpoint
+from vibe_router_export.checkpoint.config import parse_config
 from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
-from vibe_router_export.random_checkpoint import random_tensors
+from vibe_router_export.recipes.native_export import NativeOptions, export_native
+from vibe_router_export.synthetic.checkpoint import random_tensors
 
 MODEL, CONFIG, TOKENIZER, WEIGHTS = "onnx/model.onnx", "config.json", "tokenizer.json", "model.safetensors"
 _GOLDEN_LINES = 12

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from benchmarks.fuzzing.mutations import mutate_bytes, mutate_json, mutate_onnx, random_prompt, random_value
 from benchmarks.fuzzing.sandbox import CONFIG, MODEL, TOKENIZER, WEIGHTS, Sandbox
+from vibe_router.bundle.manifest import MANIFEST_NAME
 from vibe_router.errors import VibeRouterError
-from vibe_router.manifest import MANIFEST_NAME
 from vibe_router.policy import Decision, Reason, Target, profile_threshold
 from vibe_router.router import Router
 from vibe_router.verify import GOLDEN_NAME, read_golden, verify
-from vibe_router_export.native_file import NATIVE_FILE
+from vibe_router_export.emit.native.file import NATIVE_FILE
 
 PROBES = ("hi", "Explain quantum error correction codes", "é 字 🙂 [SEP] " * 20)
 _LARGEST_DIFFERENCE = 1e-5
@@ -214,7 +214,7 @@ def _bundle_file(
 
 
 def _checkpoint_file(checkpoint: Path, name: str, mutate: Callable[[bytes, random.Random], bytes]) -> Subject:
-    from vibe_router_export.checkpoint import read_checkpoint
+    from vibe_router_export.checkpoint.checkpoint import read_checkpoint
 
     box = Sandbox(checkpoint)
 

@@ -10,7 +10,7 @@ from enum import Enum
 
 from benchmarks.fuzzing.sandbox import Sandbox
 from benchmarks.fuzzing.subjects import TARGETS, Folders, Subject, WrongAnswerError, check_bundle, known_decisions
-from vibe_router.manifest import MANIFEST_NAME
+from vibe_router.bundle.manifest import MANIFEST_NAME
 
 TAMPER = "tamper"
 _DECIDE = ("onnx/model.onnx", "onnx/model.onnx_data", "tokenizer.json")

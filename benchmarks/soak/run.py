@@ -18,8 +18,8 @@ import numpy as np
 from benchmarks.soak.faults import FaultyEngine
 from benchmarks.soak.requests import Request, is_right
 from vibe_router.errors import EngineError
-from vibe_router.events import Progress, ProgressCallback
 from vibe_router.policy import Decision, Reason, Target
+from vibe_router.progress import Progress, ProgressCallback
 from vibe_router.router import Router
 
 _BATCH = 8

@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vibe_router.errors import CheckpointError
-from vibe_router.manifest import (
+from vibe_router.bundle.manifest import (
     MANIFEST_NAME,
     SCHEMA,
     Calibration,
@@ -25,9 +24,10 @@ from vibe_router.manifest import (
     dump_manifest,
     parse_manifest,
 )
+from vibe_router.errors import CheckpointError
 from vibe_router.policy import calibrate_threshold
 from vibe_router.version import __version__
-from vibe_router_export.checkpoint import Checkpoint
+from vibe_router_export.checkpoint.checkpoint import Checkpoint
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "tokenizers", "torch", "transformers")
 _SPECIAL_NAMES = {

@@ -7,18 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vibe_router.bundle import Bundle, open_bundle
-from vibe_router.calibration.copy import CARD, copy_files
+from vibe_router.bundle.bundle import Bundle, open_bundle
+from vibe_router.bundle.manifest import MANIFEST_NAME, EngineFile, Manifest, dump_manifest, parse_manifest
 from vibe_router.errors import UsageError
-from vibe_router.events import ProgressCallback
-from vibe_router.manifest import MANIFEST_NAME, EngineFile, Manifest, dump_manifest, parse_manifest
-from vibe_router.staging import staged_folder
-from vibe_router.tokenizer import PromptTokenizer
+from vibe_router.progress import ProgressCallback
+from vibe_router.text.tokenizer import PromptTokenizer
 from vibe_router_export.assemble import hash_files
 from vibe_router_export.card import with_section
-from vibe_router_export.checkpoint import Checkpoint
+from vibe_router_export.checkpoint.checkpoint import Checkpoint
 from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx, load_reference
-from vibe_router_export.proof import ProofCases, collect_cases
+from vibe_router_export.proof.cases import ProofCases, collect_cases
+from vibe_router_tools.atomic.write import staged_folder
+from vibe_router_tools.bundle_edit import CARD, copy_files
 
 
 @dataclass(frozen=True)

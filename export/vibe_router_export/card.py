@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from vibe_router.manifest import Calibration, EngineFile, Labels, Threshold
-from vibe_router_export.low_precision import KeptMatrix
+from vibe_router.bundle.manifest import Calibration, EngineFile, Labels, Threshold
+from vibe_router_export.recipes.low_precision import KeptMatrix
 
 
 def bundle_card(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vibe_router_export.coreml_gate import CoreMLParity
-from vibe_router_export.coreml_options import Target
+from vibe_router_export.proof.coreml_gate import CoreMLParity
+from vibe_router_export.recipes.coreml_options import Target
 
 _HEADING = "## Core ML: "
 

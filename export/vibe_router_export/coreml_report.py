@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vibe_router_export.coreml_export import CoreMLExported
-from vibe_router_export.coreml_lint import ASSUMED_FLOPS_PER_SECOND, LintReport
+from vibe_router_export.emit.coreml.lint import ASSUMED_FLOPS_PER_SECOND, LintReport
+from vibe_router_export.recipes.coreml_export import CoreMLExported
 from vibe_router_export.report import has_parity, verdict
 
 

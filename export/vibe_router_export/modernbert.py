@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from vibe_router_export.config import Pooling
-from vibe_router_export.weights import Layer, LayerNorm, Linear, ModernBertWeights, Parameter
+from vibe_router_export.checkpoint.config import Pooling
+from vibe_router_export.checkpoint.weights import Layer, LayerNorm, Linear, ModernBertWeights, Parameter
 
 T = TypeVar("T")
 

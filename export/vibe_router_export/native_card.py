@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from vibe_router.manifest import EngineFile
+from vibe_router.bundle.manifest import EngineFile
 from vibe_router_export.card import kept_matrices, parity_table
-from vibe_router_export.low_precision import KeptMatrix
+from vibe_router_export.recipes.low_precision import KeptMatrix
 
 
 def native_section(entry: EngineFile, kept: Iterable[KeptMatrix]) -> str:

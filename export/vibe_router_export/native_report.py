@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from vibe_router_export.native_export import NativeExported
+from vibe_router_export.recipes.native_export import NativeExported
 from vibe_router_export.report import has_parity, low_precision_lines, low_precision_summary, verdict
 
 

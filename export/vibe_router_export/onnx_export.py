@@ -7,27 +7,27 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
-from vibe_router.engines.onnx import OnnxCpuEngine
+from vibe_router.bundle.manifest import MANIFEST_NAME, Calibration, EngineFile, Manifest
+from vibe_router.engines.onnx.cpu import OnnxCpuEngine
 from vibe_router.engines.protocol import Engine
-from vibe_router.events import ProgressCallback
-from vibe_router.manifest import MANIFEST_NAME, Calibration, EngineFile, Manifest
 from vibe_router.policy import LOW_PRECISION_BAND
-from vibe_router.staging import staged_folder
-from vibe_router.tokenizer import PromptTokenizer
+from vibe_router.progress import ProgressCallback
+from vibe_router.text.tokenizer import PromptTokenizer
 from vibe_router_export.assemble import calibrated_thresholds, declare_data_files, write_manifest, write_model_files
 from vibe_router_export.card import bundle_card
-from vibe_router_export.checkpoint import Checkpoint
-from vibe_router_export.emit.onnx_graph import build_onnx
-from vibe_router_export.fold import centre_residual, fold_temperature
-from vibe_router_export.golden import dump_golden
-from vibe_router_export.half_precision_export import export_half_precision
-from vibe_router_export.low_precision import LowPrecisionExporter, LowPrecisionFile
-from vibe_router_export.low_precision_onnx import OnnxRecipe, spiking_matrices
-from vibe_router_export.onnx_file import remove_onnx, write_onnx
-from vibe_router_export.parity import FP32_LIMITS, Case, ParityReport, gate, limits_for, measure
-from vibe_router_export.proof import ProofCases, collect_cases, score_with_graph, spread
-from vibe_router_export.quantize import Precision
-from vibe_router_export.reference import Reference, reference_available
+from vibe_router_export.checkpoint.checkpoint import Checkpoint
+from vibe_router_export.emit.onnx.file import remove_onnx, write_onnx
+from vibe_router_export.emit.onnx.graph import build_onnx
+from vibe_router_export.emit.quantize import Precision
+from vibe_router_export.fold.folds import centre_residual, fold_temperature
+from vibe_router_export.proof.cases import ProofCases, collect_cases, score_with_graph, spread
+from vibe_router_export.proof.golden import dump_golden
+from vibe_router_export.proof.parity import FP32_LIMITS, Case, ParityReport, gate, limits_for, measure
+from vibe_router_export.proof.reference import Reference, reference_available
+from vibe_router_export.recipes.half_precision_export import export_half_precision
+from vibe_router_export.recipes.low_precision import LowPrecisionExporter, LowPrecisionFile
+from vibe_router_export.recipes.low_precision_onnx import OnnxRecipe, spiking_matrices
+from vibe_router_tools.atomic.write import staged_folder
 
 MODEL_FILE = "onnx/model.onnx"
 # The names under which transformers.js and optimum look for these precisions.

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vibe_router.manifest import Manifest, ParityNumbers
-from vibe_router_export.checkpoint import Checkpoint
-from vibe_router_export.low_precision import LowPrecisionFile
+from vibe_router.bundle.manifest import Manifest, ParityNumbers
+from vibe_router_export.checkpoint.checkpoint import Checkpoint
+from vibe_router_export.checkpoint.weights import expected_shapes
 from vibe_router_export.onnx_export import Exported
-from vibe_router_export.weights import expected_shapes
+from vibe_router_export.recipes.low_precision import LowPrecisionFile
 
 
 def export_summary(bundle: Path, exported: Exported) -> dict[str, Any]:

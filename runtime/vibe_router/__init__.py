@@ -9,7 +9,7 @@
 Errors are in `vibe_router.errors`; all of them are `VibeRouterError`.
 """
 
-from vibe_router.bundle import Bundle
+from vibe_router.bundle.bundle import Bundle
 from vibe_router.conversation.decision import ChatDecision, ChatState
 from vibe_router.conversation.policy import ChatPolicy
 from vibe_router.engines.usage import Usage

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from vibe_router.errors import UsageError
 
 if TYPE_CHECKING:
-    from vibe_router.manifest import Manifest
+    from vibe_router.bundle.manifest import Manifest
 
 LOW_PRECISION_BAND = 0.02
 """Below fp32 a decision may differ from fp32's where |p_cloud - threshold| is less than this."""

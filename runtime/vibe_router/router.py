@@ -22,24 +22,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from vibe_router.alone import decide_alone
-from vibe_router.bundle import Bundle, check_verify_mode, open_bundle
+from vibe_router.bundle.bundle import Bundle, check_verify_mode, open_bundle
 from vibe_router.conversation.scores import RecentScores
-from vibe_router.deadline import NO_DEADLINE, Deadline
+from vibe_router.engines.origin import Origin
 from vibe_router.engines.usage import Usage
 from vibe_router.errors import PromptError, UsageError
-from vibe_router.events import Progress, ProgressCallback
-from vibe_router.origin import Origin
 from vibe_router.policy import Decision, Target, check_threshold, profile_threshold
-from vibe_router.process_scorer import ProcessScorer
-from vibe_router.terms import Terms, check_fallback
+from vibe_router.progress import Progress, ProgressCallback
+from vibe_router.routing.alone import decide_alone
+from vibe_router.routing.deadline import NO_DEADLINE, Deadline
+from vibe_router.routing.process_scorer import ProcessScorer
+from vibe_router.routing.terms import Terms, check_fallback
 
 if TYPE_CHECKING:
     from vibe_router.conversation.decision import ChatDecision, ChatState
     from vibe_router.conversation.policy import ChatPolicy
     from vibe_router.conversation.route import ChatCall
     from vibe_router.engines.protocol import Engine
-    from vibe_router.tokenizer import PromptTokenizer
+    from vibe_router.text.tokenizer import PromptTokenizer
 
 # Prompts whose ids are held at a time: for answers soon, and for batches of nearly equal lengths.
 _CHUNK = 256
@@ -116,7 +116,7 @@ class Router:
         read: list[PromptTokenizer] = []
 
         def read_tokenizer() -> None:
-            from vibe_router.tokenizer import PromptTokenizer
+            from vibe_router.text.tokenizer import PromptTokenizer
 
             read.append(PromptTokenizer(bundle.read("tokenizer.json"), max_tokens=bundle.manifest.max_tokens))
 
@@ -201,7 +201,7 @@ class Router:
         Raises:
             As `route`.
         """
-        from vibe_router.awaited import decide_awaited
+        from vibe_router.routing.awaited import decide_awaited
 
         terms = self._terms(profile, threshold, allow_cloud, fallback)
         deadline = Deadline.after(timeout)
@@ -374,7 +374,7 @@ class Router:
         return check_threshold(threshold)
 
     def _stream(self, prompts: Iterable[str], terms: Terms, deadline: Deadline, *, chunk: int) -> Iterator[Decision]:
-        from vibe_router.together import decide_stream, several
+        from vibe_router.routing.many import decide_stream, several
 
         return decide_stream(
             self._scorer, self._tokenizer, self._bundle, several(prompts), terms, deadline, chunk=chunk

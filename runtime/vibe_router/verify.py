@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vibe_router.errors import BundleCorruptError, ParityError
-from vibe_router.events import Progress, ProgressCallback
 from vibe_router.policy import LOW_PRECISION_BAND, above, sigmoid
+from vibe_router.progress import Progress, ProgressCallback
 
 if TYPE_CHECKING:
-    from vibe_router.bundle import Bundle
+    from vibe_router.bundle.bundle import Bundle
     from vibe_router.router import Router
 
 GOLDEN_NAME = "golden.jsonl"
@@ -104,7 +104,7 @@ def verify(router: Router, *, progress: ProgressCallback | None = None) -> Verif
         BundleCorruptError: no golden prompts, or a line that is not one.
         EngineError: the engine failed.
     """
-    from vibe_router.batching import score_alone
+    from vibe_router.routing.batching import score_alone
 
     bundle = router.bundle
     golden = list(read_golden(bundle))

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.bundles import write_bundle
 from vibe_router import Router
-from vibe_router.bundle import open_bundle
+from vibe_router.bundle.bundle import open_bundle
 from vibe_router.errors import BundleCorruptError, BundleNotFoundError, SchemaError
 
 FILES = ("tokenizer.json", "config.json", "golden.jsonl", "onnx/model.onnx")
@@ -98,7 +98,7 @@ def test_a_hard_link_is_refused_but_to_the_bundle_that_was_installed(
     with pytest.raises(BundleCorruptError, match="hard link"):
         open_bundle(folder)
     # Package managers link what they install to their caches.
-    monkeypatch.setattr("vibe_router.bundle.bundled_folder", lambda: folder)
+    monkeypatch.setattr("vibe_router.bundle.bundle.bundled_folder", lambda: folder)
     open_bundle(folder).check()
 
 

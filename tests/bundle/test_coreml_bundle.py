@@ -12,23 +12,24 @@ import pytest
 
 from tests.support.checkpoints import small_config, write_checkpoint
 from vibe_router import Router
-from vibe_router.bundle import open_bundle
-from vibe_router.engines import choice, coreml_models
+from vibe_router.bundle.bundle import open_bundle
+from vibe_router.engines import choice
+from vibe_router.engines.coreml import models as coreml_models
 from vibe_router.errors import ParityError, UsageError, VibeRouterError
 from vibe_router.verify import read_golden
-from vibe_router_export.checkpoint import Checkpoint, read_checkpoint
-from vibe_router_export.coreml_options import Target, WeightFormat
+from vibe_router_export.checkpoint.checkpoint import Checkpoint, read_checkpoint
+from vibe_router_export.checkpoint.weights import Parameter
 from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
-from vibe_router_export.parity import HALF_PRECISION_P_DIFFERENCE, Case
-from vibe_router_export.proof import ProofCases
-from vibe_router_export.weights import Parameter
+from vibe_router_export.proof.cases import ProofCases
+from vibe_router_export.proof.parity import HALF_PRECISION_P_DIFFERENCE, Case
+from vibe_router_export.recipes.coreml_options import Target, WeightFormat
 
 pytest.importorskip("coremltools", reason="packages are written with coremltools")
 
-from vibe_router_export.coreml_export import CoreMLOptions, export_coreml
-from vibe_router_export.coreml_gate import gate_packages
-from vibe_router_export.mil_interpreter.arithmetic import Rounding
-from vibe_router_export.mil_interpreter.program import InterpretedProgram
+from vibe_router_export.proof.coreml_gate import gate_packages
+from vibe_router_export.proof.mil_interpreter.arithmetic import Rounding
+from vibe_router_export.proof.mil_interpreter.program import InterpretedProgram
+from vibe_router_export.recipes.coreml_export import CoreMLOptions, export_coreml
 
 PACKAGE = "coreml/VibeRouter.mlpackage"
 OPTIONS = CoreMLOptions(lengths=(32, 16), reference=ReferenceChoice.NONE)
@@ -171,7 +172,7 @@ def test_a_bundle_of_another_checkpoint_is_refused(made: Path, tmp_path: Path) -
 def test_packages_that_decide_otherwise_are_not_written(
     checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vibe_router_export import coreml_export
+    from vibe_router_export.recipes import coreml_export
 
     def wrong(weights: Any, folds: Any) -> Any:
         folded = fold(weights, folds)
@@ -192,7 +193,7 @@ def test_packages_that_decide_otherwise_are_not_written(
 def test_packages_that_overflow_are_not_written(
     checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vibe_router_export import coreml_export
+    from vibe_router_export.recipes import coreml_export
 
     scaled_up = replace(
         checkpoint.weights.classifier,
@@ -211,7 +212,7 @@ def test_packages_that_overflow_are_not_written(
 def test_packages_whose_scores_are_too_far_off_are_not_written(
     made: Path, monkeypatch: pytest.MonkeyPatch, limit: str, message: str
 ) -> None:
-    from vibe_router_export import coreml_gate
+    from vibe_router_export.proof import coreml_gate
 
     cases = ProofCases(tuple(golden_cases(made)[:8]), (), 8, None)
     settings: dict[str, Any] = {"file": PACKAGE, "weight_format": WeightFormat.FP16, "every_prompt": True}
@@ -234,7 +235,7 @@ def golden_cases(bundle: Path) -> list[Case]:
 def test_packages_that_would_leave_the_neural_engine_are_not_written(
     checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vibe_router_export.coreml_lint.LARGEST_RANK", 3)
+    monkeypatch.setattr("vibe_router_export.emit.coreml.lint.LARGEST_RANK", 3)
     with pytest.raises(VibeRouterError, match="would leave the Neural Engine"):
         export_coreml(checkpoint, tmp_path / "bundle", options=OPTIONS)
     assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ import pytest
 from tests.support.prompts import mixed_prompts
 from tests.support.tokenizers import reference_ids
 from vibe_router import Router
-from vibe_router.bundle import bundled_folder
+from vibe_router.bundle.bundle import bundled_folder
 from vibe_router.engines.choice import is_proven
 from vibe_router.verify import verify
 

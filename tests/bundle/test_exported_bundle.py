@@ -11,13 +11,13 @@ import pytest
 
 from tests.support.checkpoints import ROUTER_CONFIG, small_config, write_checkpoint
 from vibe_router import Router
+from vibe_router.bundle.manifest import Manifest
 from vibe_router.errors import CheckpointError, UsageError
-from vibe_router.manifest import Manifest
-from vibe_router_export.checkpoint import read_checkpoint
-from vibe_router_export.emit.onnx_graph import build_onnx
-from vibe_router_export.fold import centre_residual
+from vibe_router_export.checkpoint.checkpoint import read_checkpoint
+from vibe_router_export.checkpoint.router_config import CARD_PROFILES, parse_profiles
+from vibe_router_export.emit.onnx.graph import build_onnx
+from vibe_router_export.fold.folds import centre_residual
 from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
-from vibe_router_export.router_config import CARD_PROFILES, parse_profiles
 
 UNPROVEN = ExportOptions(reference=ReferenceChoice.NONE)
 
@@ -169,7 +169,7 @@ def test_weights_beside_the_graph_are_named_for_transformers_js(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "transformers.js_config" not in json.loads((bundle / "config.json").read_text())
-    monkeypatch.setattr("vibe_router_export.onnx_file._SINGLE_FILE_BYTES", 0)
+    monkeypatch.setattr("vibe_router_export.emit.onnx.file._SINGLE_FILE_BYTES", 0)
     export(tmp_path)
     config = json.loads((tmp_path / "bundle" / "config.json").read_text())
     assert (tmp_path / "bundle" / "onnx" / "model.onnx_data").is_file()

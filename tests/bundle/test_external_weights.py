@@ -12,10 +12,10 @@ import pytest
 
 from tests.support.bundles import PARITY, replace_file, tiny_logit, write_bundle
 from vibe_router import Router
-from vibe_router.bundle import Bundle, open_bundle
-from vibe_router.engines.onnx import OnnxCpuEngine
+from vibe_router.bundle.bundle import Bundle, open_bundle
+from vibe_router.bundle.manifest import EngineFile, FileEntry
+from vibe_router.engines.onnx.cpu import OnnxCpuEngine
 from vibe_router.errors import BundleCorruptError, UsageError
-from vibe_router.manifest import EngineFile, FileEntry
 
 DATA = "onnx/model.onnx_data"
 

@@ -10,9 +10,9 @@ import pytest
 
 from tests.support.bundles import write_bundle
 from vibe_router import Router
-from vibe_router.bundle import open_bundle
+from vibe_router.bundle.bundle import open_bundle
+from vibe_router.bundle.hub import is_hub_id
 from vibe_router.errors import BundleCorruptError, BundleNotFoundError, MissingExtraError
-from vibe_router.hub import is_hub_id
 
 constants = pytest.importorskip("huggingface_hub.constants", reason="the extra 'hub' is not installed")
 

@@ -12,18 +12,18 @@ import pytest
 
 from tests.support.native import PROFILES, native_checkpoint, needs_native_engine, with_a_loud_neuron
 from tests.support.prompts import mixed_prompts
-from vibe_router.bundle import open_bundle
-from vibe_router.engines import native_library
+from vibe_router.bundle.bundle import open_bundle
+from vibe_router.engines.native import library as native_library
 from vibe_router.errors import CheckpointError, EngineUnavailableError, ParityError, UsageError
-from vibe_router_export import native_export
-from vibe_router_export.checkpoint import Checkpoint
-from vibe_router_export.native_export import NativeOptions, export_native
-from vibe_router_export.native_file import NATIVE_FILE
+from vibe_router_export.checkpoint.checkpoint import Checkpoint
+from vibe_router_export.checkpoint.weights import Parameter
+from vibe_router_export.emit.native.file import NATIVE_FILE
+from vibe_router_export.emit.quantize import MatrixFormat, Precision
 from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
-from vibe_router_export.parity import limits_for
-from vibe_router_export.quantize import MatrixFormat, Precision
-from vibe_router_export.verify import verify_bundle
-from vibe_router_export.weights import Parameter
+from vibe_router_export.proof.parity import limits_for
+from vibe_router_export.proof.verify import verify_bundle
+from vibe_router_export.recipes import native_export
+from vibe_router_export.recipes.native_export import NativeOptions, export_native
 
 pytestmark = needs_native_engine
 
@@ -161,7 +161,7 @@ def test_what_decides_otherwise_is_refused_and_nothing_is_written(
     bundle = tmp_path / "bundle"
     export_onnx(loud, bundle, options=ExportOptions(reference=ReferenceChoice.NONE))
     before = contents(bundle)
-    monkeypatch.setattr("vibe_router_export.low_precision_native.doubling", lambda _: ())
+    monkeypatch.setattr("vibe_router_export.recipes.low_precision_native.doubling", lambda _: ())
     with pytest.raises(ParityError, match=r"no native file passes: with 0 of 17 matrices in a higher") as caught:
         export_native(loud, bundle, options=UNPROVEN)
     assert "--max-flips" in caught.value.hint

@@ -10,13 +10,13 @@ import pytest
 from tests.support.bundles import write_bundle
 from tests.support.command_line import CommandLine
 from vibe_router.errors import DataError, EngineError
-from vibe_router.measurement.cold import PHASES, ColdRequest, cold_start
-from vibe_router.measurement.cold_child import PhaseClock
-from vibe_router.measurement.machine import describe_machine
-from vibe_router.measurement.resident import current_resident, peak_resident
-from vibe_router.measurement.timing import summarize, time_calls
-from vibe_router.measurement.workload import evenly, sequences_of
-from vibe_router.tokenizer import PromptTokenizer
+from vibe_router.text.tokenizer import PromptTokenizer
+from vibe_router_tools.measurement.cold import PHASES, ColdRequest, cold_start
+from vibe_router_tools.measurement.cold_child import PhaseClock
+from vibe_router_tools.measurement.machine import describe_machine
+from vibe_router_tools.measurement.resident import current_resident, peak_resident
+from vibe_router_tools.measurement.timing import summarize, time_calls
+from vibe_router_tools.measurement.workload import evenly, sequences_of
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_memory_is_told_in_bytes() -> None:
 
 
 def test_a_machine_is_described_on_systems_without_proc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("vibe_router.measurement.machine._CPU_INFO", tmp_path / "none")
+    monkeypatch.setattr("vibe_router_tools.measurement.machine._CPU_INFO", tmp_path / "none")
     facts = describe_machine()
     assert facts.cpu
     assert facts.instruction_sets == ()

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from benchmarks.__main__ import build_app
 from tests.support.bundles import write_bundle
-from vibe_router.measurement.cold import PHASES
+from vibe_router_tools.measurement.cold import PHASES
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 from tests.support.bundles import write_bundle
 from tests.support.command_line import CommandLine, Finished
 from vibe_router import Router
-from vibe_router.evaluation.dataset import read_labelled
+from vibe_router_tools.evaluation.dataset import read_labelled
 
 ONE_THREAD = ("--threads", "1")
 

@@ -12,10 +12,10 @@ import pytest
 
 from tests.support.command_line import CommandLine
 from vibe_router import Router
-from vibe_router.evaluation.dataset import read_labelled
-from vibe_router.evaluation.logistic import raw_from_calibrated
-from vibe_router.evaluation.metrics import auc, route, routing_metrics
-from vibe_router.evaluation.reliability import chance_calibration_error, expected_calibration_error
+from vibe_router_tools.evaluation.dataset import read_labelled
+from vibe_router_tools.evaluation.logistic import raw_from_calibrated
+from vibe_router_tools.evaluation.metrics import auc, route, routing_metrics
+from vibe_router_tools.evaluation.reliability import chance_calibration_error, expected_calibration_error
 
 QUICK = ("--resamples", "20", "--threads", "1")
 

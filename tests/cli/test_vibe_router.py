@@ -11,13 +11,13 @@ import pytest
 from tests.support.bundles import replace_file, write_bundle
 from tests.support.prompts import mixed_prompts
 from vibe_router import Router, __version__
-from vibe_router.commands.output import decision_fields
+from vibe_router_tools.console.output import decision_fields
 
 
 def run(*arguments: str | Path, stdin: bytes = b"", code: int = 0) -> subprocess.CompletedProcess[str]:
     """Run the command in a process of its own, without colours and without the network."""
     done = subprocess.run(
-        [sys.executable, "-m", "vibe_router", *map(str, arguments)],
+        [sys.executable, "-m", "vibe_router_tools", *map(str, arguments)],
         input=stdin,
         capture_output=True,
         env=os.environ | {"NO_COLOR": "1", "HF_HUB_OFFLINE": "1", "PYTHONIOENCODING": "utf-8"},
@@ -73,7 +73,7 @@ def test_a_thousand_prompts_streamed_are_decided_as_one_by_one(
 
 
 def test_an_endless_stream_is_answered_as_it_comes(tiny_bundle: Path) -> None:
-    command = [sys.executable, "-m", "vibe_router", "route", "--input", "-", "--chunk", "1", "--threads", "1"]
+    command = [sys.executable, "-m", "vibe_router_tools", "route", "--input", "-", "--chunk", "1", "--threads", "1"]
     with subprocess.Popen(
         [*command, "--bundle", str(tiny_bundle)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -15,8 +15,8 @@ import pytest
 
 from tests.support.bundles import write_bundle
 from vibe_router import Router
-from vibe_router.bundle import bundled_folder, open_bundle
-from vibe_router.engines.native_library import library_file
+from vibe_router.bundle.bundle import bundled_folder, open_bundle
+from vibe_router.engines.native.library import library_file
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = ROOT / "examples" / "frozen_app" / "route_prompts.spec"

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from tests.support.libraries import read_library
 from tests.support.native import matrix_names, native_checkpoint, native_config, native_engine, needs_native_engine
 from tests.support.native_image import write_image
-from vibe_router.engines import native_library
-from vibe_router.engines.native_library import Instructions, supported_instructions
+from vibe_router.engines.native import library as native_library
+from vibe_router.engines.native.library import Instructions, supported_instructions
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "native"

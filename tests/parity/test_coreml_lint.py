@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 
 from tests.support.checkpoints import small_config, write_checkpoint
-from vibe_router_export.checkpoint import read_checkpoint
+from vibe_router_export.checkpoint.checkpoint import read_checkpoint
 from vibe_router_export.cli import build_app
-from vibe_router_export.coreml_lint import ASSUMED_FLOPS_PER_SECOND, Rule, lint
-from vibe_router_export.coreml_options import Layout, Target, WeightFormat
-from vibe_router_export.half_precision import HalfPrecisionFolds, fold_for_half_precision
+from vibe_router_export.emit.coreml.lint import ASSUMED_FLOPS_PER_SECOND, Rule, lint
+from vibe_router_export.fold.half_precision import HalfPrecisionFolds, fold_for_half_precision
+from vibe_router_export.recipes.coreml_options import Layout, Target, WeightFormat
 
 pytest.importorskip("coremltools", reason="packages are written with coremltools")
 
 from coremltools.proto import MIL_pb2, Model_pb2
 
-from vibe_router_export.coreml_package import write_packages
-from vibe_router_export.mil_interpreter.package import read_package
+from vibe_router_export.emit.coreml.package import write_packages
+from vibe_router_export.proof.mil_interpreter.package import read_package
 
 LENGTHS = (16, 40)
 

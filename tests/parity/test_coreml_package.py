@@ -13,25 +13,25 @@ import pytest
 from tests.support.checkpoints import small_config, write_checkpoint
 from tests.support.sequences import padded_sequences
 from vibe_router.policy import sigmoid
-from vibe_router_export.activations import norm_inputs
-from vibe_router_export.checkpoint import Checkpoint, read_checkpoint
-from vibe_router_export.config import parse_config
-from vibe_router_export.coreml_options import Layout, Precision, Target
-from vibe_router_export.emit.numpy_values import evaluate
-from vibe_router_export.fold import fold_temperature
-from vibe_router_export.half_precision import HalfPrecisionFolds, choose_residual_scale, fold_for_half_precision
-from vibe_router_export.mil_interpreter.arithmetic import Rounding
-from vibe_router_export.random_checkpoint import Outliers, random_tensors
-from vibe_router_export.weights import ModernBertWeights, arrange
+from vibe_router_export.checkpoint.checkpoint import Checkpoint, read_checkpoint
+from vibe_router_export.checkpoint.config import parse_config
+from vibe_router_export.checkpoint.weights import ModernBertWeights, arrange
+from vibe_router_export.emit.numpy.values import evaluate
+from vibe_router_export.fold.folds import fold_temperature
+from vibe_router_export.fold.half_precision import HalfPrecisionFolds, choose_residual_scale, fold_for_half_precision
+from vibe_router_export.observe.activations import norm_inputs
+from vibe_router_export.proof.mil_interpreter.arithmetic import Rounding
+from vibe_router_export.recipes.coreml_options import Layout, Precision, Target
+from vibe_router_export.synthetic.checkpoint import Outliers, random_tensors
 
 pytest.importorskip("coremltools", reason="packages are written with coremltools")
 
-from vibe_router_export.coreml_package import write_packages
-from vibe_router_export.emit import coreml_operations
-from vibe_router_export.emit.coreml_ane import AneOperations
-from vibe_router_export.emit.coreml_operations import Constants
-from vibe_router_export.mil_interpreter.interpreter import Interpreter
-from vibe_router_export.mil_interpreter.package import Package, read_package
+from vibe_router_export.emit.coreml import operations as coreml_operations
+from vibe_router_export.emit.coreml.ane import AneOperations
+from vibe_router_export.emit.coreml.operations import Constants
+from vibe_router_export.emit.coreml.package import write_packages
+from vibe_router_export.proof.mil_interpreter.interpreter import Interpreter
+from vibe_router_export.proof.mil_interpreter.package import Package, read_package
 
 FP32_TOLERANCE = 1e-5
 HALF_TOLERANCE = 2e-3
@@ -81,7 +81,7 @@ def test_fp32_package_equals_transformers(
     configuration: str, checkpoint: Checkpoint, layout: Layout, tmp_path: Path
 ) -> None:
     pytest.importorskip("torch", reason="parity is measured against PyTorch")
-    from vibe_router_export.reference import Reference
+    from vibe_router_export.proof.reference import Reference
 
     torch_model = Reference(checkpoint)
     folded = fold_for_half_precision(checkpoint.weights, HalfPrecisionFolds(residual_scale=2.0**-4))

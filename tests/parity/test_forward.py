@@ -11,18 +11,18 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.support.checkpoints import small_config, write_checkpoint
-from vibe_router.batching import pad
-from vibe_router.engines.onnx import OnnxCpuEngine
+from vibe_router.engines.onnx.cpu import OnnxCpuEngine
+from vibe_router.routing.batching import pad
 from vibe_router.verify import FP32_TOLERANCE
-from vibe_router_export.checkpoint import Checkpoint, read_checkpoint
-from vibe_router_export.emit.numpy_values import evaluate
-from vibe_router_export.emit.onnx_attention import BLOCK, VERY_LONG, blocks_from
-from vibe_router_export.emit.onnx_graph import build_onnx
-from vibe_router_export.fold import centre_residual, fold_temperature
-from vibe_router_export.onnx_file import write_onnx
+from vibe_router_export.checkpoint.checkpoint import Checkpoint, read_checkpoint
+from vibe_router_export.emit.numpy.values import evaluate
+from vibe_router_export.emit.onnx.attention import BLOCK, VERY_LONG, blocks_from
+from vibe_router_export.emit.onnx.file import write_onnx
+from vibe_router_export.emit.onnx.graph import build_onnx
+from vibe_router_export.fold.folds import centre_residual, fold_temperature
 
 pytest.importorskip("torch", reason="parity is measured against PyTorch")
-reference = pytest.importorskip("vibe_router_export.reference")
+reference = pytest.importorskip("vibe_router_export.proof.reference")
 
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "mean pooling": {},
@@ -154,7 +154,7 @@ def test_big_constants_go_to_a_data_file_and_the_graph_computes_the_same(
     ids = random_ids(checkpoint, 20)[None]
     single = engine_for(checkpoint, tmp_path).logits(ids, np.ones_like(ids))
     assert not (tmp_path / "model.onnx_data").exists()
-    monkeypatch.setattr("vibe_router_export.onnx_file._SINGLE_FILE_BYTES", 0)
+    monkeypatch.setattr("vibe_router_export.emit.onnx.file._SINGLE_FILE_BYTES", 0)
     split = engine_for(checkpoint, tmp_path).logits(ids, np.ones_like(ids))
     assert (tmp_path / "model.onnx_data").stat().st_size > 10 * (tmp_path / "model.onnx").stat().st_size
     np.testing.assert_array_equal(split, single)

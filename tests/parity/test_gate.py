@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from tests.support.checkpoints import write_checkpoint
+from vibe_router.bundle.manifest import Threshold
 from vibe_router.errors import ParityError
-from vibe_router.manifest import Threshold
-from vibe_router.tokenizer import PromptTokenizer
+from vibe_router.text.tokenizer import PromptTokenizer
 from vibe_router_export import onnx_export
-from vibe_router_export.checkpoint import Checkpoint, read_checkpoint
+from vibe_router_export.checkpoint.checkpoint import Checkpoint, read_checkpoint
+from vibe_router_export.checkpoint.weights import Layer, LayerNorm, Linear, ModernBertWeights, Parameter
 from vibe_router_export.onnx_export import ExportOptions, export_onnx
-from vibe_router_export.proof import ProofCases, collect_cases
-from vibe_router_export.reference import Reference
-from vibe_router_export.weights import Layer, LayerNorm, Linear, ModernBertWeights, Parameter
+from vibe_router_export.proof.cases import ProofCases, collect_cases
+from vibe_router_export.proof.reference import Reference
 
 pytest.importorskip("torch", reason="parity is measured against PyTorch")
 

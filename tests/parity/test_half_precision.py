@@ -11,12 +11,12 @@ import pytest
 
 from tests.support.checkpoints import small_config, write_checkpoint
 from tests.support.sequences import padded_sequences
-from vibe_router_export.activations import norm_inputs
-from vibe_router_export.checkpoint import read_checkpoint
-from vibe_router_export.config import parse_config
-from vibe_router_export.emit.numpy_values import evaluate
-from vibe_router_export.fold import centre_residual, centre_writes
-from vibe_router_export.half_precision import (
+from vibe_router_export.checkpoint.checkpoint import read_checkpoint
+from vibe_router_export.checkpoint.config import parse_config
+from vibe_router_export.checkpoint.weights import ModernBertWeights, arrange
+from vibe_router_export.emit.numpy.values import evaluate
+from vibe_router_export.fold.folds import centre_residual, centre_writes
+from vibe_router_export.fold.half_precision import (
     LARGEST_SUM_OF_SQUARES,
     HalfPrecisionFolds,
     choose_residual_scale,
@@ -27,9 +27,9 @@ from vibe_router_export.half_precision import (
     rotate_residual,
     scale_residual,
 )
-from vibe_router_export.random_checkpoint import Outliers, random_tensors
-from vibe_router_export.rotation import mean_keeping_rotation
-from vibe_router_export.weights import ModernBertWeights, arrange
+from vibe_router_export.fold.rotation import mean_keeping_rotation
+from vibe_router_export.observe.activations import norm_inputs
+from vibe_router_export.synthetic.checkpoint import Outliers, random_tensors
 
 TOLERANCE = 1e-5
 BIASES = {"norm_bias": True, "attention_bias": True, "mlp_bias": True, "classifier_bias": True}

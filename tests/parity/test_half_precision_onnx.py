@@ -14,23 +14,23 @@ from onnx import TensorProto, shape_inference
 from tests.support.checkpoints import small_config, write_checkpoint
 from tests.support.prompts import mixed_prompts
 from vibe_router import Router
-from vibe_router.bundle import open_bundle
-from vibe_router.engines.onnx import OnnxCpuEngine
+from vibe_router.bundle.bundle import open_bundle
+from vibe_router.engines.onnx.cpu import OnnxCpuEngine
 from vibe_router.errors import ParityError
 from vibe_router.verify import verify
-from vibe_router_export import half_precision_export
-from vibe_router_export.checkpoint import Checkpoint, read_checkpoint
-from vibe_router_export.emit.numpy_half import evaluate_half
-from vibe_router_export.emit.numpy_values import evaluate
-from vibe_router_export.emit.onnx_half import build_half_precision_onnx
-from vibe_router_export.half_precision import HalfPrecisionFolds, choose_peak_scale, fold_for_half_precision
+from vibe_router_export.checkpoint.checkpoint import Checkpoint, read_checkpoint
+from vibe_router_export.checkpoint.weights import Linear, ModernBertWeights, Parameter
+from vibe_router_export.emit.numpy.half import evaluate_half
+from vibe_router_export.emit.numpy.values import evaluate
+from vibe_router_export.emit.onnx.file import write_onnx
+from vibe_router_export.emit.onnx.half import build_half_precision_onnx
+from vibe_router_export.emit.quantize import Precision
+from vibe_router_export.fold.half_precision import HalfPrecisionFolds, choose_peak_scale, fold_for_half_precision
+from vibe_router_export.observe.residual_scale import measured_norm_inputs
 from vibe_router_export.onnx_export import MODEL_FILES, ExportOptions, ReferenceChoice, export_onnx
-from vibe_router_export.onnx_file import write_onnx
-from vibe_router_export.parity import HALF_PRECISION_P_DIFFERENCE, failure, limits_for
-from vibe_router_export.quantize import Precision
-from vibe_router_export.random_checkpoint import Outliers
-from vibe_router_export.residual_scale import measured_norm_inputs
-from vibe_router_export.weights import Linear, ModernBertWeights, Parameter
+from vibe_router_export.proof.parity import HALF_PRECISION_P_DIFFERENCE, failure, limits_for
+from vibe_router_export.recipes import half_precision_export
+from vibe_router_export.synthetic.checkpoint import Outliers
 
 FILE = MODEL_FILES[Precision.FP16]
 OPTIONS = ExportOptions(

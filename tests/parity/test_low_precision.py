@@ -12,23 +12,23 @@ import pytest
 from tests.support.checkpoints import small_config, write_checkpoint
 from tests.support.prompts import mixed_prompts
 from vibe_router import Router
-from vibe_router.bundle import open_bundle
+from vibe_router.bundle.bundle import open_bundle
+from vibe_router.bundle.manifest import Threshold
 from vibe_router.engines.choice import is_proven
-from vibe_router.engines.onnx import OnnxCpuEngine
+from vibe_router.engines.onnx.cpu import OnnxCpuEngine
 from vibe_router.errors import ParityError
-from vibe_router.manifest import Threshold
 from vibe_router.verify import verify
-from vibe_router_export import low_precision_onnx
-from vibe_router_export.checkpoint import Checkpoint, read_checkpoint
-from vibe_router_export.emit.numpy_quantized import evaluate_quantized
-from vibe_router_export.emit.numpy_values import evaluate
-from vibe_router_export.emit.onnx_graph import build_onnx
+from vibe_router_export.checkpoint.checkpoint import Checkpoint, read_checkpoint
+from vibe_router_export.emit.numpy.quantized import evaluate_quantized
+from vibe_router_export.emit.numpy.values import evaluate
+from vibe_router_export.emit.onnx.file import write_onnx
+from vibe_router_export.emit.onnx.graph import build_onnx
+from vibe_router_export.emit.quantize import MatrixFormat, Precision, encoder_linears
+from vibe_router_export.observe.spikes import input_ranges
 from vibe_router_export.onnx_export import MODEL_FILES, Exported, ExportOptions, ReferenceChoice, export_onnx
-from vibe_router_export.onnx_file import write_onnx
-from vibe_router_export.parity import Case, failure, limits_for, measure
-from vibe_router_export.quantize import MatrixFormat, Precision, encoder_linears
-from vibe_router_export.random_checkpoint import Outliers
-from vibe_router_export.spikes import input_ranges
+from vibe_router_export.proof.parity import Case, failure, limits_for, measure
+from vibe_router_export.recipes import low_precision_onnx
+from vibe_router_export.synthetic.checkpoint import Outliers
 
 SPIKING = "model.layers.2.mlp.Wo.weight"
 PROMPTS = mixed_prompts(260, seed=3)
@@ -177,7 +177,7 @@ def test_auto_takes_int8_and_it_verifies(bundle: Path) -> None:
 
 
 def test_an_exported_int8_graph_is_compared_with_pytorch_again(bundle: Path, plain: Checkpoint) -> None:
-    from vibe_router_export.verify import verify_bundle
+    from vibe_router_export.proof.verify import verify_bundle
 
     limits = limits_for(Precision.INT8)
     report = verify_bundle(plain, str(bundle), precision=Precision.INT8, limits=limits, prompts=PROMPTS[:5])
@@ -236,7 +236,7 @@ def test_a_flip_counts_that_only_batches_show(error: float, band: float, flips: 
 
 
 def test_parity_numbers_of_older_manifests_are_read(bundle: Path) -> None:
-    from vibe_router.manifest import dump_manifest, parse_manifest
+    from vibe_router.bundle.manifest import dump_manifest, parse_manifest
 
     data = json.loads(dump_manifest(open_bundle(bundle).manifest))
     for engine in data["engines"]:

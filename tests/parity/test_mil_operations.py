@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vibe_router.errors import BundleCorruptError, EngineError
-from vibe_router_export.mil_interpreter.arithmetic import Arithmetic, Rounding, to_half
+from vibe_router_export.proof.mil_interpreter.arithmetic import Arithmetic, Rounding, to_half
 
 ct = pytest.importorskip("coremltools", reason="packages are written with coremltools")
 torch = pytest.importorskip("torch", reason="operations are compared with torch")
@@ -19,9 +19,9 @@ torch = pytest.importorskip("torch", reason="operations are compared with torch"
 from coremltools.converters.mil import Builder as mb  # noqa: E402, N813
 from coremltools.converters.mil.mil import types  # noqa: E402
 
-from vibe_router_export.mil_interpreter.interpreter import Interpreter  # noqa: E402
-from vibe_router_export.mil_interpreter.operations import OPERATIONS  # noqa: E402
-from vibe_router_export.mil_interpreter.package import read_package  # noqa: E402
+from vibe_router_export.proof.mil_interpreter.interpreter import Interpreter  # noqa: E402
+from vibe_router_export.proof.mil_interpreter.operations import OPERATIONS  # noqa: E402
+from vibe_router_export.proof.mil_interpreter.package import read_package  # noqa: E402
 
 Array = NDArray[Any]
 SHAPE = (1, 12, 1, 10)

@@ -12,16 +12,16 @@ from safetensors.numpy import load_file, save_file
 
 from tests.support.checkpoints import write_checkpoint
 from tests.support.native import matrix_names, native_checkpoint, native_config, native_engine, needs_native_engine
-from vibe_router.batching import pad
-from vibe_router.engines.native import NativeEngine
-from vibe_router.engines.native_library import supported_instructions
+from vibe_router.engines.native.engine import NativeEngine
+from vibe_router.engines.native.library import supported_instructions
 from vibe_router.errors import EngineError
+from vibe_router.routing.batching import pad
 from vibe_router.verify import FP32_TOLERANCE
-from vibe_router_export.checkpoint import Checkpoint, read_checkpoint
-from vibe_router_export.emit.numpy_quantized import evaluate_quantized
-from vibe_router_export.emit.numpy_values import evaluate
-from vibe_router_export.quantize import MatrixFormat, int8_rows, lowered_by_token, restore_int8
-from vibe_router_export.random_checkpoint import Outliers
+from vibe_router_export.checkpoint.checkpoint import Checkpoint, read_checkpoint
+from vibe_router_export.emit.numpy.quantized import evaluate_quantized
+from vibe_router_export.emit.numpy.values import evaluate
+from vibe_router_export.emit.quantize import MatrixFormat, int8_rows, lowered_by_token, restore_int8
+from vibe_router_export.synthetic.checkpoint import Outliers
 
 pytestmark = needs_native_engine
 
@@ -92,7 +92,7 @@ def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 def test_with_every_matrix_exact_it_equals_pytorch_and_numpy(checkpoint: Checkpoint, tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="parity is measured against PyTorch")
-    from vibe_router_export.reference import Reference
+    from vibe_router_export.proof.reference import Reference
 
     sequences = sequences_of(checkpoint)
     logits = alone(native_engine(checkpoint, tmp_path / "model", exact=matrix_names(checkpoint)), sequences)

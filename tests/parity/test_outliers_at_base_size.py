@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.base_size import check_base_size
-from vibe_router_export.random_checkpoint import Outliers
+from vibe_router_export.synthetic.checkpoint import Outliers
 
 pytest.importorskip("torch", reason="parity is measured against PyTorch")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vibe_router_export.checkpoint import read_checkpoint
+from vibe_router_export.checkpoint.checkpoint import read_checkpoint
+from vibe_router_export.emit.quantize import Precision
 from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
-from vibe_router_export.quantize import Precision
-from vibe_router_export.random_checkpoint import Outliers, Size, write_random_checkpoint
+from vibe_router_export.synthetic.checkpoint import Outliers, Size, write_random_checkpoint
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 PROMPTS = SHARED / "data" / "prompts.jsonl"

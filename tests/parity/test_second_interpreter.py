@@ -10,20 +10,20 @@ import pytest
 
 from tests.support.checkpoints import small_config, write_checkpoint
 from tests.support.sequences import padded_sequences
-from vibe_router_export.checkpoint import read_checkpoint
-from vibe_router_export.coreml_options import Layout, Precision, Target, WeightFormat
-from vibe_router_export.half_precision import HalfPrecisionFolds, fold_for_half_precision
-from vibe_router_export.mil_interpreter.arithmetic import Rounding
-from vibe_router_export.random_checkpoint import Outliers
-from vibe_router_export.weights import ModernBertWeights
+from vibe_router_export.checkpoint.checkpoint import read_checkpoint
+from vibe_router_export.checkpoint.weights import ModernBertWeights
+from vibe_router_export.fold.half_precision import HalfPrecisionFolds, fold_for_half_precision
+from vibe_router_export.proof.mil_interpreter.arithmetic import Rounding
+from vibe_router_export.recipes.coreml_options import Layout, Precision, Target, WeightFormat
+from vibe_router_export.synthetic.checkpoint import Outliers
 
 pytest.importorskip("coremltools", reason="packages are written with coremltools")
 pytest.importorskip("torch", reason="the second interpreter computes with torch")
 
 from tests.support.torch_program import TorchProgram
-from vibe_router_export.coreml_package import write_packages
-from vibe_router_export.mil_interpreter.interpreter import Interpreter
-from vibe_router_export.mil_interpreter.package import read_package
+from vibe_router_export.emit.coreml.package import write_packages
+from vibe_router_export.proof.mil_interpreter.interpreter import Interpreter
+from vibe_router_export.proof.mil_interpreter.package import read_package
 
 TOLERANCE = 2e-5
 FOLDS = HalfPrecisionFolds(residual_scale=2.0**-4)

@@ -13,7 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.support.tokenizers import reference_ids, train_tokenizer
-from vibe_router.manifest import (
+from vibe_router.bundle.manifest import (
     MANIFEST_NAME,
     SCHEMA,
     Calibration,

@@ -9,8 +9,8 @@ from typing import Any
 from safetensors.numpy import save_file
 
 from tests.support.bundles import tiny_tokenizer_json
-from vibe_router_export.config import parse_config
-from vibe_router_export.random_checkpoint import Outliers, random_tensors
+from vibe_router_export.checkpoint.config import parse_config
+from vibe_router_export.synthetic.checkpoint import Outliers, random_tensors
 
 ROUTER_CONFIG = {
     "name": "small",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vibe_router.cli import main
+from vibe_router_tools.cli import main
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from vibe_router import staging
+from vibe_router_tools.atomic import write as staging
 
 OLD, NEW, NEXT = "old", "new", "next"
 _NAMES = ("marker", "a/first", "a/second")

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibe_router.errors import EngineError
-from vibe_router.mac.protocols import PlannedOperation
-from vibe_router.mac.report import Machine
-from vibe_router_export.mil_interpreter.program import InterpretedProgram
+from vibe_router_export.proof.mil_interpreter.program import InterpretedProgram
+from vibe_router_tools.measurement.mac.protocols import PlannedOperation
+from vibe_router_tools.measurement.mac.report import Machine
 
 POWER = """\
 **** Processor usage ****

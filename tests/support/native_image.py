@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.support.native import mapped
-from vibe_router.engines.native_library import Instructions, Layer, Model
-from vibe_router.engines.native_model import NativeModel
+from vibe_router.engines.native.library import Instructions, Layer, Model
+from vibe_router.engines.native.model import NativeModel
 
 
 class Image(ctypes.Structure):

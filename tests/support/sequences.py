@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vibe_router_export.config import ModernBertConfig
+from vibe_router_export.checkpoint.config import ModernBertConfig
 
 
 def padded_sequences(

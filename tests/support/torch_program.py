@@ -1,7 +1,7 @@
 """A second interpreter of saved packages, of other parts than the project's: coremltools reads them, torch computes.
 
-It shares no code with `vibe_router_export.mil_interpreter`: programs, constants and compressed weights are read by
-coremltools' own loader, and each operation is what torch has for it, in fp32.
+It shares no code with `vibe_router_export.proof.mil_interpreter`: programs, constants and compressed weights are read
+by coremltools' own loader, and each operation is what torch has for it, in fp32.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tests.support.bundles import write_bundle
 from vibe_router import Router
-from vibe_router.batching import batches, pad
+from vibe_router.routing.batching import batches, pad
 
 
 @given(st.lists(st.integers(1, 600), max_size=60), st.integers(1, 700))

@@ -11,7 +11,7 @@ from benchmarks import quantization, quantization_ways
 from benchmarks.machine import machine
 from tests.support.checkpoints import write_checkpoint
 from tests.support.prompts import mixed_prompts
-from vibe_router_export.random_checkpoint import Outliers
+from vibe_router_export.synthetic.checkpoint import Outliers
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 SPIKING = "model.layers.2.mlp.Wo.weight"

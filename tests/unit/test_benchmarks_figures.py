@@ -26,7 +26,7 @@ from benchmarks.results_file import read_to_add, write_result
 from benchmarks.tables import latency_table, markdown
 from tests.support.checkpoints import small_config
 from vibe_router.errors import DataError, UsageError
-from vibe_router_export.config import parse_config
+from vibe_router_export.checkpoint.config import parse_config
 
 MACHINE = {
     "cpu": "A CPU",

@@ -10,7 +10,7 @@ import pytest
 from benchmarks import nano_cross_validation
 from benchmarks.nano_cross_validation import FOLDS, STUDENT, TEACHER, WORDS, Scores, score_fold, summarise
 from tests.support.training import TINY, write_rows
-from vibe_router.evaluation.dataset import LabelledPrompts
+from vibe_router_tools.evaluation.dataset import LabelledPrompts
 from vibe_router_training.data import BUCKETS, RawPrompt, bucket, read_examples
 from vibe_router_training.model import SHAPES, Size
 from vibe_router_training.nano.lessons import Lessons, prepare_lessons
@@ -72,6 +72,6 @@ def test_all_folds_are_judged_together_and_each_tenth_alone(tmp_path: Path, monk
 
 
 def _few_resamples(statistics: object, rows: int) -> object:
-    from vibe_router.evaluation.bootstrap import bootstrap
+    from vibe_router_tools.evaluation.bootstrap import bootstrap
 
     return bootstrap(statistics, rows, resamples=20)  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from benchmarks.sources import NotInstalledError, NotMeasurableError, Sources, r
 from benchmarks.team import Team, assembled
 from benchmarks.worker import Operations
 from tests.support.bundles import tiny_logit, write_bundle
-from vibe_router.bundle import bundled_folder
+from vibe_router.bundle.bundle import bundled_folder
 from vibe_router.errors import UsageError
 
 POSIX = sys.platform != "win32"

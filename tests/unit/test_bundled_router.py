@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vibe_router import Router, Target
-from vibe_router_export.golden import EXAMPLES
+from vibe_router_export.proof.golden import EXAMPLES
 
 SMALL_TALK = ("hi", "hello", "how are you?", "tell me a joke", "what day is it today?")
 OTHER_EASY = ("what is 2+2?", "translate hello to spanish", "define photosynthesis", "explain recursion")

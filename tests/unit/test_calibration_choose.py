@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from vibe_router.calibration.choose import choose_for_catastrophic_miss, choose_for_cloud_rate
-from vibe_router.calibration.confidence import (
+from vibe_router.errors import DataError
+from vibe_router_tools.calibration.choose import choose_for_catastrophic_miss, choose_for_cloud_rate
+from vibe_router_tools.calibration.confidence import (
     lower_bound,
     prompts_for_rate,
     prompts_for_zero,
@@ -18,8 +19,7 @@ from vibe_router.calibration.confidence import (
     two_sided,
     upper_bound,
 )
-from vibe_router.calibration.sample import ScoreSample, add_prompts, empty_sample
-from vibe_router.errors import DataError
+from vibe_router_tools.calibration.sample import ScoreSample, add_prompts, empty_sample
 
 MODEL = "0" * 64
 

@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vibe_router.calibration.choose import choose_for_catastrophic_miss, choose_for_cloud_rate
-from vibe_router.calibration.histogram import BINS, ScoreHistogram, edges
-from vibe_router.calibration.sample import ScoreSample, empty_sample, merge_samples
-from vibe_router.calibration.sample_file import load_sample, save_sample
-from vibe_router.calibration.stream import count_scores
 from vibe_router.errors import DataError, UsageError
-from vibe_router.evaluation.dataset import Row
-from vibe_router.evaluation.labels import label_from_preference
-from vibe_router.evaluation.logistic import logit, sigmoid
+from vibe_router_tools.calibration.choose import choose_for_catastrophic_miss, choose_for_cloud_rate
+from vibe_router_tools.calibration.histogram import BINS, ScoreHistogram, edges
+from vibe_router_tools.calibration.sample import ScoreSample, empty_sample, merge_samples
+from vibe_router_tools.calibration.sample_file import load_sample, save_sample
+from vibe_router_tools.calibration.stream import count_scores
+from vibe_router_tools.evaluation.dataset import Row
+from vibe_router_tools.evaluation.labels import label_from_preference
+from vibe_router_tools.evaluation.logistic import logit, sigmoid
 
 MODEL = "0" * 64
 

@@ -11,21 +11,21 @@ import pytest
 
 from tests.support.bundles import RAW_THRESHOLDS, TEMPERATURE, entry, write_bundle
 from vibe_router import Router
-from vibe_router.bundle import open_bundle
-from vibe_router.calibration.choose import Goal, ThresholdChoice
-from vibe_router.calibration.confidence import Share
-from vibe_router.calibration.copy import write_copy
-from vibe_router.calibration.profile import (
+from vibe_router.bundle.bundle import open_bundle
+from vibe_router.bundle.manifest import MANIFEST_NAME, dump_manifest
+from vibe_router.errors import BundleCorruptError, UsageError
+from vibe_router_tools.bundle_edit import write_copy
+from vibe_router_tools.calibration.choose import Goal, ThresholdChoice
+from vibe_router_tools.calibration.confidence import Share
+from vibe_router_tools.calibration.profile import (
     add_profile,
     describe_profile,
     model_identity,
     threshold_on_both_scales,
     with_temperature,
 )
-from vibe_router.errors import BundleCorruptError, UsageError
-from vibe_router.evaluation.defaults import Binning
-from vibe_router.evaluation.temperature import TemperatureFit
-from vibe_router.manifest import MANIFEST_NAME, dump_manifest
+from vibe_router_tools.evaluation.defaults import Binning
+from vibe_router_tools.evaluation.temperature import TemperatureFit
 
 SHARE = Share(65, 100, 0.55, 0.75)
 CHOICE = ThresholdChoice(

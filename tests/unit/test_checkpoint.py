@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from tests.support.checkpoints import write_checkpoint
 from vibe_router.errors import CheckpointError
-from vibe_router_export.checkpoint import read_checkpoint
+from vibe_router_export.checkpoint.checkpoint import read_checkpoint
 
 Tensors = dict[str, np.ndarray]
 

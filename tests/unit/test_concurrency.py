@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from tests.support.bundles import replace_file, write_bundle
 from tests.support.prompts import mixed_prompts
 from vibe_router import Decision, Reason, Router, Target
-from vibe_router.bundle import open_bundle
+from vibe_router.bundle.bundle import open_bundle
 from vibe_router.errors import BundleCorruptError
-from vibe_router.tokenizer import PromptTokenizer
+from vibe_router.text.tokenizer import PromptTokenizer
 
 PROMPTS = mixed_prompts(64, seed=11)
 

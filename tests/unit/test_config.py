@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.checkpoints import small_config
 from vibe_router.errors import CheckpointError
-from vibe_router_export.config import AttentionPattern, Pooling, parse_config
+from vibe_router_export.checkpoint.config import AttentionPattern, Pooling, parse_config
 
 FULL, SLIDING = "full_attention", "sliding_attention"
 GENERATION_4 = ("global_rope_theta", "local_rope_theta", "global_attn_every_n_layers")

@@ -10,17 +10,17 @@ import pytest
 
 from tests.support.checkpoints import small_config, write_checkpoint
 from tests.support.sequences import padded_sequences
-from vibe_router_export.checkpoint import read_checkpoint
-from vibe_router_export.coreml_compress import nearest_palette
-from vibe_router_export.coreml_options import Layout, Target, WeightFormat
-from vibe_router_export.half_precision import HalfPrecisionFolds, fold_for_half_precision
-from vibe_router_export.mil_interpreter.arithmetic import Rounding
+from vibe_router_export.checkpoint.checkpoint import read_checkpoint
+from vibe_router_export.emit.coreml.compress import nearest_palette
+from vibe_router_export.fold.half_precision import HalfPrecisionFolds, fold_for_half_precision
+from vibe_router_export.proof.mil_interpreter.arithmetic import Rounding
+from vibe_router_export.recipes.coreml_options import Layout, Target, WeightFormat
 
 pytest.importorskip("coremltools", reason="packages are written with coremltools")
 
-from vibe_router_export.coreml_package import write_packages
-from vibe_router_export.mil_interpreter.interpreter import Interpreter
-from vibe_router_export.mil_interpreter.package import read_package
+from vibe_router_export.emit.coreml.package import write_packages
+from vibe_router_export.proof.mil_interpreter.interpreter import Interpreter
+from vibe_router_export.proof.mil_interpreter.package import read_package
 
 WEIGHT = np.random.default_rng(0).normal(size=(40, 30)).astype(np.float16)
 BYTES_A_WEIGHT = {WeightFormat.INT8: 1.0, WeightFormat.PAL6: 6 / 8, WeightFormat.PAL4: 4 / 8}

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from tests.support.bundles import PARITY, write_bundle
 from vibe_router import Router
-from vibe_router.bundle import open_bundle
-from vibe_router.engines import choice, coreml_models
+from vibe_router.bundle.bundle import open_bundle
+from vibe_router.bundle.manifest import EngineFile, ParityNumbers
+from vibe_router.engines import choice
 from vibe_router.engines.choice import choose_engine
-from vibe_router.engines.coreml import CoreMLEngine
+from vibe_router.engines.coreml import models as coreml_models
+from vibe_router.engines.coreml.engine import CoreMLEngine
 from vibe_router.errors import EngineError, EngineUnavailableError
-from vibe_router.manifest import EngineFile, ParityNumbers
 
 PAD = 3
 FILE = "coreml/VibeRouter.mlpackage"

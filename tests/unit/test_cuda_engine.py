@@ -12,14 +12,15 @@ import pytest
 
 from tests.support.bundles import PARITY, tiny_graph, write_bundle
 from vibe_router import Router
-from vibe_router.bundle import open_bundle
-from vibe_router.engines import cuda_session, onnx_cuda
+from vibe_router.bundle.bundle import open_bundle
+from vibe_router.bundle.manifest import EngineFile, ParityNumbers
 from vibe_router.engines.choice import choose_engine
-from vibe_router.engines.cuda_session import PROVIDER, cuda_problem, open_cuda_session
-from vibe_router.engines.onnx import OnnxCpuEngine
-from vibe_router.engines.onnx_cuda import OnnxCudaEngine
+from vibe_router.engines.onnx import cuda as onnx_cuda
+from vibe_router.engines.onnx import cuda_session
+from vibe_router.engines.onnx.cpu import OnnxCpuEngine
+from vibe_router.engines.onnx.cuda import OnnxCudaEngine
+from vibe_router.engines.onnx.cuda_session import PROVIDER, cuda_problem, open_cuda_session
 from vibe_router.errors import EngineError, EngineUnavailableError
-from vibe_router.manifest import EngineFile, ParityNumbers
 
 NAMES = ("onnx-cuda", "onnx-cuda-graphs")
 VOCABULARY = 8

@@ -10,14 +10,14 @@ from onnx import TensorProto, helper
 
 from tests.support.bundles import PARITY, replace_file, tiny_graph, write_bundle
 from vibe_router import Router
-from vibe_router.bundle import open_bundle
-from vibe_router.engines import x86
+from vibe_router.bundle.bundle import open_bundle
+from vibe_router.bundle.manifest import EngineFile, ParityNumbers
 from vibe_router.engines.choice import choose_engine
 from vibe_router.engines.cpus import available_cpus
-from vibe_router.engines.onnx import OnnxCpuEngine, _session_options
+from vibe_router.engines.onnx import host as x86
+from vibe_router.engines.onnx.cpu import OnnxCpuEngine, _session_options
 from vibe_router.engines.usage import Usage
 from vibe_router.errors import EngineError, EngineUnavailableError, UsageError
-from vibe_router.manifest import EngineFile, ParityNumbers
 
 ONES = np.ones((2, 3), np.int64)
 

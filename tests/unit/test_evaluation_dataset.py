@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from vibe_router.errors import DataError
-from vibe_router.evaluation.dataset import Row, iterate_rows, read_labelled, read_rows
-from vibe_router.evaluation.labels import Label, Verdict, label_from_verdicts, soft_preference, win_rate
-from vibe_router.evaluation.split import hash_fraction, is_held_out
+from vibe_router_tools.evaluation.dataset import Row, iterate_rows, read_labelled, read_rows
+from vibe_router_tools.evaluation.labels import Label, Verdict, label_from_verdicts, soft_preference, win_rate
+from vibe_router_tools.evaluation.split import hash_fraction, is_held_out
 
 
 def read_one(text: str | bytes) -> Row:

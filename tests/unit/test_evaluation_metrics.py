@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vibe_router.evaluation.baselines import always_cloud, always_device, length_scores, random_at, ranked_at
-from vibe_router.evaluation.bootstrap import bootstrap
-from vibe_router.evaluation.curve import (
+from vibe_router_tools.evaluation.baselines import always_cloud, always_device, length_scores, random_at, ranked_at
+from vibe_router_tools.evaluation.bootstrap import bootstrap
+from vibe_router_tools.evaluation.curve import (
     average_gap_recovered,
     cloud_share_for_gap,
     quality_curve,
     utility_curve,
 )
-from vibe_router.evaluation.logistic import calibrated_from_raw, logit, raw_from_calibrated, sigmoid
-from vibe_router.evaluation.metrics import (
+from vibe_router_tools.evaluation.logistic import calibrated_from_raw, logit, raw_from_calibrated, sigmoid
+from vibe_router_tools.evaluation.metrics import (
     auc,
     best_utility,
     brier,
@@ -26,7 +26,7 @@ from vibe_router.evaluation.metrics import (
     route,
     routing_metrics,
 )
-from vibe_router.evaluation.reliability import (
+from vibe_router_tools.evaluation.reliability import (
     Binning,
     chance_calibration_error,
     expected_calibration_error,

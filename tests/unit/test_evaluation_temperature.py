@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from vibe_router.errors import DataError, MissingExtraError
-from vibe_router.evaluation.logistic import sigmoid
-from vibe_router.evaluation.reliability import Binning, expected_calibration_error
-from vibe_router.evaluation.temperature import fit_temperature
+from vibe_router_tools.evaluation.logistic import sigmoid
+from vibe_router_tools.evaluation.reliability import Binning, expected_calibration_error
+from vibe_router_tools.evaluation.temperature import fit_temperature
 
 RANDOM = np.random.default_rng(3)
 TRUE_LOGITS = RANDOM.normal(0.3, 1.5, 500)

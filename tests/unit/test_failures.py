@@ -14,10 +14,10 @@ import pytest
 from numpy.typing import NDArray
 
 from vibe_router import Decision, Reason, Router, Target
-from vibe_router.bundle import open_bundle
-from vibe_router.engines.stop import CURRENT_STOP, Stop
+from vibe_router.bundle.bundle import open_bundle
+from vibe_router.engines.cancellation import CURRENT_STOP, Stop
 from vibe_router.errors import BundleCorruptError, DeadlineError, EngineError, PromptError, UsageError, VibeRouterError
-from vibe_router.tokenizer import PromptTokenizer
+from vibe_router.text.tokenizer import PromptTokenizer
 
 Score = Callable[[int], object]
 

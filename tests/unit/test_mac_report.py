@@ -12,26 +12,26 @@ import pytest
 from tests.support.bundles import write_bundle
 from tests.support.checkpoints import small_config, write_checkpoint
 from tests.support.mac import POWER, StandInMac
-from vibe_router.bundle import open_bundle
-from vibe_router.cli import build_app
-from vibe_router.commands import verify_mac
+from vibe_router.bundle.bundle import open_bundle
 from vibe_router.engines import choice
 from vibe_router.errors import EngineError, EngineUnavailableError, ParityError, UsageError
-from vibe_router.events import Progress
-from vibe_router.mac import measure, system
-from vibe_router.mac.energy import energy, parse_power
-from vibe_router.mac.measure import NOT_PERMITTED, TOKEN_CLASSES, Bench, Effort, measure_on_mac
-from vibe_router.mac.placement import summarise
-from vibe_router.mac.protocols import PlannedOperation
-from vibe_router.mac.report import MacReport, Power
-from vibe_router_export.checkpoint import read_checkpoint
-from vibe_router_export.mil_interpreter.arithmetic import Rounding
-from vibe_router_export.mil_interpreter.program import InterpretedProgram
+from vibe_router.progress import Progress
+from vibe_router_export.checkpoint.checkpoint import read_checkpoint
 from vibe_router_export.onnx_export import ReferenceChoice
+from vibe_router_export.proof.mil_interpreter.arithmetic import Rounding
+from vibe_router_export.proof.mil_interpreter.program import InterpretedProgram
+from vibe_router_tools.cli import build_app
+from vibe_router_tools.commands import verify_mac
+from vibe_router_tools.measurement.mac import measure, system
+from vibe_router_tools.measurement.mac.energy import energy, parse_power
+from vibe_router_tools.measurement.mac.measure import NOT_PERMITTED, TOKEN_CLASSES, Bench, Effort, measure_on_mac
+from vibe_router_tools.measurement.mac.placement import summarise
+from vibe_router_tools.measurement.mac.protocols import PlannedOperation
+from vibe_router_tools.measurement.mac.report import MacReport, Power
 
 pytest.importorskip("coremltools", reason="packages are written with coremltools")
 
-from vibe_router_export.coreml_export import CoreMLOptions, export_coreml
+from vibe_router_export.recipes.coreml_export import CoreMLOptions, export_coreml
 
 ENGINES = ("coreml-cpu", "coreml-gpu", "coreml-ane")
 EFFORT = Effort(prompts=2, repetitions=2, power_seconds=3)
@@ -268,7 +268,7 @@ def test_a_report_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_one_function_of_a_package_can_be_planned_alone(bundle: Path, tmp_path: Path) -> None:
-    from vibe_router_export.mil_interpreter.package import read_package
+    from vibe_router_export.proof.mil_interpreter.package import read_package
 
     out = tmp_path / "alone.mlpackage"
     system.save_alone(bundle / "coreml/VibeRouter.mlpackage", "tokens_64", out)

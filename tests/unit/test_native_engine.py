@@ -20,15 +20,15 @@ from tests.support.native import mapped, native_bundle, native_checkpoint, needs
 from tests.support.prompts import mixed_prompts
 from tests.support.sequences import padded_sequences
 from vibe_router import Router
-from vibe_router.bundle import open_bundle
-from vibe_router.engines import native_library
+from vibe_router.bundle.bundle import open_bundle
+from vibe_router.engines.cancellation import CURRENT_STOP, Stop
 from vibe_router.engines.choice import choose_engine
-from vibe_router.engines.native import NativeEngine
-from vibe_router.engines.native_library import Instructions, supported_instructions
-from vibe_router.engines.stop import CURRENT_STOP, Stop
+from vibe_router.engines.native import library as native_library
+from vibe_router.engines.native.engine import NativeEngine
+from vibe_router.engines.native.library import Instructions, supported_instructions
 from vibe_router.errors import BundleCorruptError, EngineError, EngineUnavailableError
-from vibe_router_export.checkpoint import Checkpoint
-from vibe_router_export.native_file import NATIVE_FILE, native_architecture, write_native
+from vibe_router_export.checkpoint.checkpoint import Checkpoint
+from vibe_router_export.emit.native.file import NATIVE_FILE, native_architecture, write_native
 
 PROMPTS = mixed_prompts(60, seed=3)
 
@@ -269,6 +269,6 @@ def test_batches_need_no_second_look(bundle: Path, monkeypatch: pytest.MonkeyPat
         alone = [router.route(prompt) for prompt in PROMPTS]
         # The threshold of one of them, where any other engine would ask again.
         threshold = alone[7].p_cloud + 1e-9
-        monkeypatch.setattr("vibe_router.together.decide_alone", pytest.fail)
+        monkeypatch.setattr("vibe_router.routing.many.decide_alone", pytest.fail)
         together = router.route_many(PROMPTS, threshold=threshold)
         assert [decision.p_cloud for decision in together] == [decision.p_cloud for decision in alone]

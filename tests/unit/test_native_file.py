@@ -13,16 +13,16 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from tests.support.native import native_checkpoint, native_config
+from vibe_router.bundle.strict_json import read_record
+from vibe_router.engines.native.format import FORMAT, NativeArchitecture, TensorType, expected_tensors
 from vibe_router.errors import CheckpointError
-from vibe_router.native_format import FORMAT, NativeArchitecture, TensorType, expected_tensors
-from vibe_router.records import read_record
-from vibe_router_export.checkpoint import Checkpoint
-from vibe_router_export.config import parse_config
+from vibe_router_export.checkpoint.checkpoint import Checkpoint
+from vibe_router_export.checkpoint.config import parse_config
+from vibe_router_export.checkpoint.weights import Linear, arrange
+from vibe_router_export.emit.native.file import int8_strips, native_architecture, write_native
+from vibe_router_export.emit.quantize import encoder_linears, int8_rows
 from vibe_router_export.emit.rope import rope_tables
-from vibe_router_export.native_file import int8_strips, native_architecture, write_native
-from vibe_router_export.quantize import encoder_linears, int8_rows
-from vibe_router_export.random_checkpoint import random_tensors
-from vibe_router_export.weights import Linear, arrange
+from vibe_router_export.synthetic.checkpoint import random_tensors
 
 EXACT = ("model.layers.1.mlp.Wi.weight", "model.layers.2.attn.Wo.weight")
 BIASES = dict.fromkeys(("norm_bias", "attention_bias", "mlp_bias", "classifier_bias"), True)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.support.native import mapped, native_checkpoint
-from vibe_router.engines.native_model import NativeModel
+from vibe_router.engines.native.model import NativeModel
 from vibe_router.errors import BundleCorruptError
-from vibe_router_export.native_file import NATIVE_FILE, native_architecture, write_native
+from vibe_router_export.emit.native.file import NATIVE_FILE, native_architecture, write_native
 
 
 @pytest.fixture(scope="module")

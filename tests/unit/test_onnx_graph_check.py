@@ -18,17 +18,17 @@ from onnx import ModelProto, TensorProto, helper
 
 from tests.support.bundles import tiny_graph
 from tests.support.checkpoints import small_config
+from vibe_router.engines.onnx.graph_check import OPERATORS, WeightsFile, check_onnx_graph
 from vibe_router.errors import BundleCorruptError
-from vibe_router.onnx_graph_check import OPERATORS, WeightsFile, check_onnx_graph
-from vibe_router_export import onnx_file
-from vibe_router_export.config import parse_config
-from vibe_router_export.emit.onnx_graph import build_onnx
-from vibe_router_export.emit.onnx_half import build_half_precision_onnx
-from vibe_router_export.fold import centre_residual
-from vibe_router_export.half_precision import HalfPrecisionFolds, fold_for_half_precision
-from vibe_router_export.quantize import Precision, lowered
-from vibe_router_export.random_checkpoint import random_tensors
-from vibe_router_export.weights import arrange
+from vibe_router_export.checkpoint.config import parse_config
+from vibe_router_export.checkpoint.weights import arrange
+from vibe_router_export.emit.onnx import file as onnx_file
+from vibe_router_export.emit.onnx.graph import build_onnx
+from vibe_router_export.emit.onnx.half import build_half_precision_onnx
+from vibe_router_export.emit.quantize import Precision, lowered
+from vibe_router_export.fold.folds import centre_residual
+from vibe_router_export.fold.half_precision import HalfPrecisionFolds, fold_for_half_precision
+from vibe_router_export.synthetic.checkpoint import random_tensors
 
 NAME = "onnx/model.onnx"
 WEIGHTS = WeightsFile("model.onnx_data", 4096)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import vibe_router
-from vibe_router.engines import onnx_library
+from vibe_router.engines.onnx import library as onnx_library
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -82,5 +82,5 @@ def test_onnxruntime_is_imported_without_its_telemetry_and_nowhere_else() -> Non
 
 def test_the_command_line_starts_without_the_engine() -> None:
     assert not {"onnxruntime", "tokenizers", "numpy", "torch"} & loaded_after(
-        "from vibe_router.cli import build_app; build_app()"
+        "from vibe_router_tools.cli import build_app; build_app()"
     )

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from tests.support.checkpoints import small_config
-from vibe_router_export.config import parse_config
-from vibe_router_export.quantize import (
+from vibe_router_export.checkpoint.config import parse_config
+from vibe_router_export.checkpoint.weights import arrange
+from vibe_router_export.emit.quantize import (
     INT4_BLOCK,
     INT8_BLOCK,
     MatrixFormat,
@@ -26,8 +27,7 @@ from vibe_router_export.quantize import (
     round_by_token,
     round_in_blocks,
 )
-from vibe_router_export.random_checkpoint import random_tensors
-from vibe_router_export.weights import arrange
+from vibe_router_export.synthetic.checkpoint import random_tensors
 
 SHAPES = [(1, 1), (3, INT4_BLOCK), (5, INT4_BLOCK + 1), (7, 100), (4, 3 * INT4_BLOCK)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vibe_router_export.rotation import mean_keeping_rotation, spreading_matrix
+from vibe_router_export.fold.rotation import mean_keeping_rotation, spreading_matrix
 
 
 @pytest.mark.parametrize("width", [1, 2, 7, 48, 56, 60, 192, 768])

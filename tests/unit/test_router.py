@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from tests.support.bundles import PARITY, RAW_THRESHOLDS, TEMPERATURE, tiny_logit, write_bundle
 from tests.support.prompts import mixed_prompts
 from vibe_router import Decision, Reason, Router, Target
-from vibe_router.bundle import open_bundle
+from vibe_router.bundle.bundle import open_bundle
+from vibe_router.bundle.manifest import EngineFile
 from vibe_router.errors import EngineError, PromptError, UsageError
-from vibe_router.events import Progress
-from vibe_router.manifest import EngineFile
 from vibe_router.policy import sigmoid
-from vibe_router.tokenizer import PromptTokenizer
+from vibe_router.progress import Progress
+from vibe_router.text.tokenizer import PromptTokenizer
 
 
 def same(one: Decision, other: Decision) -> bool:

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 import typer
 
-from vibe_router import staging
-from vibe_router.commands.entry import run
 from vibe_router.errors import UsageError, VibeRouterError
-from vibe_router.staging import clean, leftovers, staged_folder, write_file
+from vibe_router_tools.atomic import write as staging
+from vibe_router_tools.atomic.write import clean, leftovers, staged_folder, write_file
+from vibe_router_tools.console.entry import run
 
 ROOT = Path(__file__).resolve().parents[2]
 MARKER = "marker"

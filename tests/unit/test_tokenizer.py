@@ -19,8 +19,8 @@ from tests.support.bundles import tiny_tokenizer_json
 from tests.support.prompts import mixed_prompts, pieces
 from tests.support.tokenizers import reference_ids
 from vibe_router.errors import BundleCorruptError, PromptError
-from vibe_router.settled import SettledTokens, normalization_break
-from vibe_router.tokenizer import PromptTokenizer, TokenizedPrompt
+from vibe_router.text.stable_prefix import SettledTokens, normalization_break
+from vibe_router.text.tokenizer import PromptTokenizer, TokenizedPrompt
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared" / "tokenizer" / "tokenizer.json"

@@ -9,9 +9,9 @@ import pytest
 
 from tests.support.training import tiny_model, tiny_tokenizer, write_rows
 from vibe_router.errors import UsageError
-from vibe_router.evaluation.logistic import sigmoid
-from vibe_router_export.checkpoint import read_checkpoint
-from vibe_router_export.router_config import RouterConfig, parse_router_config
+from vibe_router_export.checkpoint.checkpoint import read_checkpoint
+from vibe_router_export.checkpoint.router_config import RouterConfig, parse_router_config
+from vibe_router_tools.evaluation.logistic import sigmoid
 from vibe_router_training.calibration import calibrate, calibrate_checkpoint
 from vibe_router_training.checkpoint import write_checkpoint
 from vibe_router_training.data import read_examples

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from tests.support.training import training_prompts, write_rows
-from vibe_router.evaluation.dataset import LabelledPrompts
-from vibe_router.evaluation.logistic import FloatArray, sigmoid
-from vibe_router.evaluation.metrics import auc
-from vibe_router.evaluation.reliability import expected_calibration_error
+from vibe_router_tools.evaluation.dataset import LabelledPrompts
+from vibe_router_tools.evaluation.logistic import FloatArray, sigmoid
+from vibe_router_tools.evaluation.metrics import auc
+from vibe_router_tools.evaluation.reliability import expected_calibration_error
 from vibe_router_training.baselines import bag_of_words
 from vibe_router_training.data import RawPrompt, read_examples
 from vibe_router_training.nano.embeddings import cooccurrence_embeddings

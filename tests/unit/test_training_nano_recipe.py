@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tests.support.training import TINY, training_prompts, write_rows
-from vibe_router.evaluation.logistic import sigmoid
-from vibe_router_export.checkpoint import read_checkpoint
+from vibe_router_export.checkpoint.checkpoint import read_checkpoint
+from vibe_router_tools.evaluation.logistic import sigmoid
 from vibe_router_training.data import RawPrompt, Split, read_examples, split_of, train_and_validation
 from vibe_router_training.fit_settings import Precision
 from vibe_router_training.model import SHAPES, Size, load_model
@@ -107,6 +107,6 @@ def test_the_whole_recipe_on_little_data(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def _few_resamples(statistics: object, rows: int) -> object:
-    from vibe_router.evaluation.bootstrap import bootstrap
+    from vibe_router_tools.evaluation.bootstrap import bootstrap
 
     return bootstrap(statistics, rows, resamples=20)  # type: ignore[arg-type]

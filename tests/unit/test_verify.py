@@ -9,9 +9,9 @@ import pytest
 
 from tests.support.bundles import PARITY, RAW_THRESHOLDS, replace_file, tiny_graph, write_bundle
 from vibe_router import Router
+from vibe_router.bundle.manifest import EngineFile
 from vibe_router.errors import BundleCorruptError, ParityError
-from vibe_router.events import Progress
-from vibe_router.manifest import EngineFile
+from vibe_router.progress import Progress
 from vibe_router.verify import VerifyReport, verify
 
 

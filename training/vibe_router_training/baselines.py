@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from vibe_router.evaluation.logistic import FloatArray
+from vibe_router_tools.evaluation.logistic import FloatArray
 from vibe_router_training.soft_logistic import soft_logistic
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vibe_router.evaluation.dataset import LabelledPrompts
-from vibe_router.evaluation.logistic import FloatArray, sigmoid
-from vibe_router.evaluation.plots import png_bytes, reliability_figure, require_matplotlib, svg_bytes
-from vibe_router.evaluation.reliability import reliability_bins
-from vibe_router.evaluation.temperature import TemperatureFit, fit_temperature
-from vibe_router.staging import write_file
-from vibe_router_export.router_config import RouterConfig
+from vibe_router_export.checkpoint.router_config import RouterConfig
+from vibe_router_tools.atomic.write import write_file
+from vibe_router_tools.evaluation.dataset import LabelledPrompts
+from vibe_router_tools.evaluation.logistic import FloatArray, sigmoid
+from vibe_router_tools.evaluation.plots import png_bytes, reliability_figure, require_matplotlib, svg_bytes
+from vibe_router_tools.evaluation.reliability import reliability_bins
+from vibe_router_tools.evaluation.temperature import TemperatureFit, fit_temperature
 from vibe_router_training.model import load_model
 from vibe_router_training.router_config import (
     CONFIG_NAME,
@@ -42,7 +42,7 @@ class Calibrated:
 def calibrate(logits: FloatArray, preference: FloatArray, *, config: RouterConfig, choose_profiles: bool) -> Calibrated:
     """Return `config` with T fitted to logits and soft labels, both float [n], of a validation split.
 
-    T minimises the negative log-likelihood (`vibe_router.evaluation.temperature`); ECE is over 15 equal-count
+    T minimises the negative log-likelihood (`vibe_router_tools.evaluation.temperature`); ECE is over 15 equal-count
     bins. With `choose_profiles` the thresholds are chosen for `CLOUD_RATES`, else those of `config` stay.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from vibe_router.errors import UsageError
-from vibe_router.staging import staged_folder
+from vibe_router_tools.atomic.write import staged_folder
 from vibe_router_training.model import model_max_tokens, save_model
 from vibe_router_training.tokenizer import tokenizer_config
 

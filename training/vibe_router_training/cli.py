@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from vibe_router.commands.entry import run
+from vibe_router_tools.console.entry import run
 
 
 def build_app() -> typer.Typer:

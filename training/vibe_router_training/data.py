@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from vibe_router.errors import DataError
-from vibe_router.evaluation.dataset import LabelledPrompts, read_labelled, read_rows
-from vibe_router.evaluation.labels import TAU
+from vibe_router_tools.evaluation.dataset import LabelledPrompts, read_labelled, read_rows
+from vibe_router_tools.evaluation.labels import TAU
 
 BUCKETS = 10
 
@@ -58,7 +58,7 @@ def split_of(prompt: str) -> Split:
 
 
 def read_examples(path: Path, *, tau: float = TAU) -> LabelledPrompts:
-    """Return the labelled rows of a JSONL file; labels as `vibe_router.evaluation.dataset` describes them.
+    """Return the labelled rows of a JSONL file; labels as `vibe_router_tools.evaluation.dataset` describes them.
 
     Raises:
         DataError: the file cannot be read; a row is not JSON, has no prompt, a label outside 0..1 or none; or

@@ -11,7 +11,7 @@ import torch
 from tokenizers import Tokenizer
 
 from vibe_router.errors import CheckpointError, DataError
-from vibe_router_export.config import refuse_code
+from vibe_router_export.checkpoint.config import refuse_code
 from vibe_router_training.tokenizer import END, PADDING, START
 
 

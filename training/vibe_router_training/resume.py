@@ -16,7 +16,7 @@ from typing import Any
 from safetensors.torch import load_model, save_model
 
 from vibe_router.errors import UsageError
-from vibe_router.staging import write_file
+from vibe_router_tools.atomic.write import write_file
 from vibe_router_training.data import Example
 from vibe_router_training.fit_settings import FitResult, FitSettings
 

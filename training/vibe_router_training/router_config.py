@@ -1,4 +1,4 @@
-"""Write `router_config.json` and choose the thresholds in it; reading it is `vibe_router_export.router_config`."""
+"""Write `router_config.json` and choose the thresholds in it; `vibe_router_export.checkpoint` reads it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vibe_router.evaluation.logistic import FloatArray
-from vibe_router_export.router_config import RouterConfig, parse_router_config
+from vibe_router_export.checkpoint.router_config import RouterConfig, parse_router_config
+from vibe_router_tools.evaluation.logistic import FloatArray
 
 CONFIG_NAME = "router_config.json"
 

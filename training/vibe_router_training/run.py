@@ -12,9 +12,9 @@ import torch
 from tokenizers import Tokenizer
 
 from vibe_router.errors import UsageError
-from vibe_router.evaluation.dataset import LabelledPrompts
-from vibe_router.evaluation.labels import TAU
-from vibe_router.staging import staged_folder
+from vibe_router_tools.atomic.write import staged_folder
+from vibe_router_tools.evaluation.dataset import LabelledPrompts
+from vibe_router_tools.evaluation.labels import TAU
 from vibe_router_training.checkpoint import require_new, work_folder, write_checkpoint
 from vibe_router_training.data import examples_of, read_examples, train_and_validation
 from vibe_router_training.fit import fit

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from vibe_router.evaluation.logistic import FloatArray
+from vibe_router_tools.evaluation.logistic import FloatArray
 from vibe_router_training.model import model_max_tokens, pad
 from vibe_router_training.tokenizer import encode
 

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse
 from sklearn.linear_model import LogisticRegression
 
-from vibe_router.evaluation.logistic import FloatArray
+from vibe_router_tools.evaluation.logistic import FloatArray
 
 
 def soft_logistic(rows: Any, preference: FloatArray, weight: FloatArray) -> Any:

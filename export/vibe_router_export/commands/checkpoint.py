@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from vibe_router.commands.output import print_json
 from vibe_router_export.commands.inputs import name_leftovers, require_libraries
 from vibe_router_export.commands.options import ForceOption, JsonOption, SizeName
+from vibe_router_tools.console.output import print_json
 
 
 def checkpoint(
@@ -27,8 +27,8 @@ def checkpoint(
 ) -> None:
     """Write a random-weight checkpoint of the real architecture, to try and test exports with."""
     require_libraries()
-    from vibe_router.bundle import bundled_folder
-    from vibe_router_export.random_checkpoint import Outliers, Size, write_random_checkpoint
+    from vibe_router.bundle.bundle import bundled_folder
+    from vibe_router_export.synthetic.checkpoint import Outliers, Size, write_random_checkpoint
 
     parameters = write_random_checkpoint(
         out,

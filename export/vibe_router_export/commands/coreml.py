@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from vibe_router.commands.output import print_json, progress_bar
 from vibe_router.extras import require_extra
 from vibe_router_export.commands.inputs import load, name_leftovers, parse_lengths, read_prompts
 from vibe_router_export.commands.options import (
@@ -18,7 +17,8 @@ from vibe_router_export.commands.options import (
     ReferenceName,
     ReferenceOption,
 )
-from vibe_router_export.coreml_options import Layout, Target, WeightFormat, quiet_coremltools
+from vibe_router_export.recipes.coreml_options import Layout, Target, WeightFormat, quiet_coremltools
+from vibe_router_tools.console.output import print_json, progress_bar
 
 
 def coreml(
@@ -43,9 +43,9 @@ def coreml(
     require_extra("Core ML export", extra="coreml", modules=("coremltools",))
     loaded = load(source)
     with quiet_coremltools():
-        from vibe_router_export.coreml_export import CoreMLOptions, export_coreml
         from vibe_router_export.coreml_report import coreml_summary, coreml_text
         from vibe_router_export.onnx_export import ReferenceChoice
+        from vibe_router_export.recipes.coreml_export import CoreMLOptions, export_coreml
 
     options = CoreMLOptions(
         lengths=parse_lengths(lengths),

@@ -11,7 +11,7 @@ from vibe_router.errors import UsageError
 from vibe_router.extras import require_extra
 
 if TYPE_CHECKING:
-    from vibe_router_export.checkpoint import Checkpoint
+    from vibe_router_export.checkpoint.checkpoint import Checkpoint
 
 
 def require_libraries() -> None:
@@ -23,14 +23,14 @@ def require_libraries() -> None:
 def load(source: str) -> Checkpoint:
     """Return the checkpoint in a folder or behind a hub id; the errors are those of `read_checkpoint`."""
     require_libraries()
-    from vibe_router_export.checkpoint import read_checkpoint
+    from vibe_router_export.checkpoint.checkpoint import read_checkpoint
 
     return read_checkpoint(source)
 
 
 def name_leftovers(target: Path) -> None:
     """Tell of places beside `target` that interrupted exports have left."""
-    from vibe_router.staging import leftovers
+    from vibe_router_tools.atomic.write import leftovers
 
     for place in leftovers(target):
         typer.echo(f"note: {place} belongs to a running export, or to an old one and cannot be removed", err=True)
@@ -58,7 +58,7 @@ def read_prompts(path: Path | None) -> list[str] | None:
     """
     if path is None:
         return None
-    from vibe_router.evaluation.dataset import read_rows
+    from vibe_router_tools.evaluation.dataset import read_rows
 
     return [row.prompt for row in read_rows(path)]
 

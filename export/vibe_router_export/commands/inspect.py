@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from vibe_router.commands.output import print_json
 from vibe_router_export.commands.inputs import load
 from vibe_router_export.commands.options import CheckpointArgument, JsonOption
+from vibe_router_tools.console.output import print_json
 
 
 def inspect(source: CheckpointArgument, as_json: JsonOption = False) -> None:

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from vibe_router.commands.output import print_json
 from vibe_router.extras import require_extra
 from vibe_router_export.commands.inputs import require_libraries
 from vibe_router_export.commands.options import JsonOption
-from vibe_router_export.coreml_options import quiet_coremltools
+from vibe_router_export.recipes.coreml_options import quiet_coremltools
+from vibe_router_tools.console.output import print_json
 
 
 def lint(
@@ -21,9 +21,9 @@ def lint(
     require_libraries()
     require_extra("Reading Core ML packages", extra="coreml", modules=("coremltools",))
     with quiet_coremltools():
-        from vibe_router_export.coreml_lint import lint as lint_package
         from vibe_router_export.coreml_report import lint_summary, lint_text
-        from vibe_router_export.mil_interpreter.package import read_package
+        from vibe_router_export.emit.coreml.lint import lint as lint_package
+        from vibe_router_export.proof.mil_interpreter.package import read_package
 
         report = lint_package(read_package(package))
     if as_json:

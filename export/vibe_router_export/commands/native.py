@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typer
 
-from vibe_router.commands.output import print_json, progress_bar
 from vibe_router.policy import LOW_PRECISION_BAND
 from vibe_router_export.commands.inputs import load, name_leftovers, read_prompts
 from vibe_router_export.commands.options import (
@@ -18,6 +17,7 @@ from vibe_router_export.commands.options import (
     ReferenceName,
     ReferenceOption,
 )
+from vibe_router_tools.console.output import print_json, progress_bar
 
 
 def native(
@@ -32,9 +32,9 @@ def native(
 ) -> None:
     """Add the native engine's int8 file to a bundle and prove that it decides as PyTorch does."""
     loaded = load(source)
-    from vibe_router_export.native_export import NativeOptions, export_native
     from vibe_router_export.native_report import native_summary, native_text
     from vibe_router_export.onnx_export import ReferenceChoice
+    from vibe_router_export.recipes.native_export import NativeOptions, export_native
 
     options = NativeOptions(
         reference=ReferenceChoice(reference.value),

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from vibe_router.commands.output import print_json, progress_bar
 from vibe_router.errors import UsageError
 from vibe_router.policy import LOW_PRECISION_BAND
 from vibe_router_export.commands.inputs import load, name_leftovers, read_prompts, read_text
@@ -22,6 +21,7 @@ from vibe_router_export.commands.options import (
     ReferenceName,
     ReferenceOption,
 )
+from vibe_router_tools.console.output import print_json, progress_bar
 
 
 def onnx(
@@ -48,10 +48,10 @@ def onnx(
 ) -> None:
     """Export a checkpoint to an ONNX bundle and prove that it decides as PyTorch does."""
     loaded = load(source)
+    from vibe_router_export.checkpoint.router_config import parse_profiles
+    from vibe_router_export.emit.quantize import Precision
     from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
-    from vibe_router_export.quantize import Precision
     from vibe_router_export.report import export_summary, export_text
-    from vibe_router_export.router_config import parse_profiles
 
     if temperature is not None and not 0 < temperature < float("inf"):
         raise UsageError(f"the temperature {temperature} is not positive", hint="1.0 means no calibration")

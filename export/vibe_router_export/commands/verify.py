@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from vibe_router.commands.output import print_json, progress_bar
 from vibe_router.policy import LOW_PRECISION_BAND
 from vibe_router_export.commands.inputs import load, read_prompts
 from vibe_router_export.commands.options import (
@@ -19,6 +18,7 @@ from vibe_router_export.commands.options import (
     PrecisionName,
     PromptsOption,
 )
+from vibe_router_tools.console.output import print_json, progress_bar
 
 
 def verify(
@@ -36,10 +36,10 @@ def verify(
 ) -> None:
     """Run the parity gate again: an existing bundle against PyTorch, on this machine."""
     loaded = load(source)
-    from vibe_router_export.parity import limits_for
-    from vibe_router_export.quantize import Precision
+    from vibe_router_export.emit.quantize import Precision
+    from vibe_router_export.proof.parity import limits_for
+    from vibe_router_export.proof.verify import verify_bundle
     from vibe_router_export.report import parity_text
-    from vibe_router_export.verify import verify_bundle
 
     with progress_bar("scoring with the reference") as progress:
         usual = PrecisionName.INT8 if engine is EngineName.NATIVE_CPU else PrecisionName.FP32

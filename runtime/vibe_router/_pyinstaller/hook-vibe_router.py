@@ -29,7 +29,7 @@ def hook(hook_api: PostGraphAPI) -> None:
 
 def native_libraries() -> list[tuple[str, str]]:
     """Return the native engine's library for this platform, where there is one, with its folder in the application."""
-    from vibe_router.engines.native_library import library_file
+    from vibe_router.engines.native.library import library_file
 
     library = library_file()
     return [] if library is None else [(str(library), "vibe_router/_native")]
@@ -39,8 +39,8 @@ def bundled_files() -> list[tuple[str, str]]:
     """Return each file of the bundled router, with the folder that it gets in the application."""
     from pathlib import PurePosixPath
 
-    from vibe_router.bundle import open_bundle
-    from vibe_router.manifest import MANIFEST_NAME
+    from vibe_router.bundle.bundle import open_bundle
+    from vibe_router.bundle.manifest import MANIFEST_NAME
 
     bundle = open_bundle()
     # A damaged file must stop the build, not the customer's start.

@@ -11,9 +11,9 @@ from vibe_router.errors import DeadlineError, EngineError
 if TYPE_CHECKING:
     from vibe_router.conversation.decision import ChatDecision
     from vibe_router.conversation.scores import RecentScores
-    from vibe_router.deadline import Deadline
-    from vibe_router.scorer import Scorer
-    from vibe_router.tokenizer import PromptTokenizer
+    from vibe_router.routing.deadline import Deadline
+    from vibe_router.routing.scorer import Scorer
+    from vibe_router.text.tokenizer import PromptTokenizer
 
 
 async def decide_chat_awaited(

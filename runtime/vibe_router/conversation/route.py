@@ -16,8 +16,8 @@ from vibe_router.errors import EngineError, UsageError
 from vibe_router.policy import Decision, Reason, Target
 
 if TYPE_CHECKING:
-    from vibe_router.terms import Terms
-    from vibe_router.tokenizer import PromptTokenizer, TokenizedPrompt
+    from vibe_router.routing.terms import Terms
+    from vibe_router.text.tokenizer import PromptTokenizer, TokenizedPrompt
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,16 +7,16 @@ import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from vibe_router.engines.checked_graph import WEIGHTS_SUFFIX, checked_graph
+from vibe_router.bundle.manifest import EngineFile
+from vibe_router.engines.onnx.checked_graph import WEIGHTS_SUFFIX, checked_graph
 from vibe_router.engines.usage import Usage
 from vibe_router.errors import EngineUnavailableError, UsageError
-from vibe_router.manifest import EngineFile
 from vibe_router.policy import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vibe_router.bundle import Bundle
+    from vibe_router.bundle.bundle import Bundle
     from vibe_router.engines.protocol import Engine
 
 AUTO = "auto"
@@ -79,8 +79,8 @@ def choose_engine(
             name = _ONNX_CPU
     file = choose_file(bundle, engine=name, precision=precision)
     if ENGINE_KINDS[name] == COREML:
-        from vibe_router.engines.coreml import CoreMLEngine
-        from vibe_router.engines.coreml_models import load_programs
+        from vibe_router.engines.coreml.engine import CoreMLEngine
+        from vibe_router.engines.coreml.models import load_programs
 
         return CoreMLEngine(
             load_programs(bundle, file, engine=name),
@@ -96,7 +96,7 @@ def choose_engine(
         if meanwhile is not None:
             meanwhile()
         # Imported only now, while a thread hashes the weights.
-        from vibe_router.engines.onnx import OnnxCpuEngine
+        from vibe_router.engines.onnx.cpu import OnnxCpuEngine
 
         return OnnxCpuEngine(
             content, file=file.file, precision=file.precision, threads=threads, usage=usage, weights=weights
@@ -112,7 +112,7 @@ def choose_file(bundle: Bundle, *, engine: str, precision: str = AUTO) -> Engine
     if engine not in ENGINE_KINDS:
         raise EngineUnavailableError(f"there is no engine {engine!r}", hint=suggest(engine, [AUTO, *ENGINE_KINDS]))
     if ENGINE_KINDS[engine] == NATIVE:
-        from vibe_router.engines.native_library import require_native
+        from vibe_router.engines.native.library import require_native
 
         require_native()
     elif engine != _ONNX_CPU and not (ENGINE_KINDS[engine] == COREML and _on_macos()):
@@ -134,7 +134,7 @@ def is_proven(file: EngineFile) -> bool:
 
 def _runnable() -> tuple[str, ...]:
     """Return the engines for this machine's CPU and operating system."""
-    from vibe_router.engines.native_library import native_problem
+    from vibe_router.engines.native.library import native_problem
 
     coreml = [name for name, kind in ENGINE_KINDS.items() if kind == COREML] if _on_macos() else []
     return (*((_NATIVE_CPU,) if native_problem() is None else ()), _ONNX_CPU, *coreml)
@@ -151,12 +151,12 @@ def _automatic(bundle: Bundle, precision: str) -> str:
     if here and any(file.kind == COREML for file in files):
         return COREML
     if any(file.kind == ENGINE_KINDS[_ONNX_CUDA] and file.precision == _HALF for file in files):
-        from vibe_router.engines.cuda_session import cuda_problem
+        from vibe_router.engines.onnx.cuda_session import cuda_problem
 
         if cuda_problem() is None:
             return _ONNX_CUDA
     if any(file.kind == NATIVE for file in files):
-        from vibe_router.engines.native_library import native_problem
+        from vibe_router.engines.native.library import native_problem
 
         if native_problem() is None:
             return _NATIVE_CPU
@@ -172,15 +172,15 @@ def _load_native(
         # Imported only now, while a thread hashes the file.
         import mmap
 
-        from vibe_router.engines.native import NativeEngine
+        from vibe_router.engines.native.engine import NativeEngine
 
         mapping = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
         return NativeEngine(mapping, file=file.file, precision=file.precision, threads=threads)
 
 
 def _load_cuda(bundle: Bundle, name: str, precision: str) -> Engine:
-    from vibe_router.engines.cuda_session import open_cuda_session, require_gpu
-    from vibe_router.engines.onnx_cuda import OnnxCudaEngine
+    from vibe_router.engines.onnx.cuda import OnnxCudaEngine
+    from vibe_router.engines.onnx.cuda_session import open_cuda_session, require_gpu
 
     require_gpu()
     if precision not in (AUTO, _HALF):

@@ -27,7 +27,7 @@ class Engine(Protocol):
         """Return the logits, float32 [batch], of ids and mask, int64 [batch, sequence].
 
         The mask is 1 for a token and 0 for padding, which stands at the end. An engine that can end a call early
-        does so when `vibe_router.engines.stop.CURRENT_STOP` asks for it, with an EngineError.
+        does so when `vibe_router.engines.cancellation.CURRENT_STOP` asks for it, with an EngineError.
 
         Raises:
             EngineError: the engine failed, or a logit is not finite.

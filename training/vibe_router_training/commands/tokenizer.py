@@ -20,7 +20,7 @@ def tokenizer(
 ) -> None:
     """Train a tokenizer of ModernBERT's kind on the training part of prompts."""
     require_training()
-    from vibe_router.staging import write_file
+    from vibe_router_tools.atomic.write import write_file
     from vibe_router_training.checkpoint import require_new
     from vibe_router_training.data import Split, read_prompts, split_of
     from vibe_router_training.tokenizer import train_tokenizer

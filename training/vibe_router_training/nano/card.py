@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from vibe_router.evaluation.bootstrap import Interval
+from vibe_router_tools.evaluation.bootstrap import Interval
 from vibe_router_training.optimizer import OptimizerKind
 from vibe_router_training.sweep import sweep_markdown
 

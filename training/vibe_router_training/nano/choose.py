@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vibe_router.evaluation.dataset import LabelledPrompts
-from vibe_router.evaluation.logistic import FloatArray
-from vibe_router_export.router_config import RouterConfig
+from vibe_router_export.checkpoint.router_config import RouterConfig
+from vibe_router_tools.evaluation.dataset import LabelledPrompts
+from vibe_router_tools.evaluation.logistic import FloatArray
 from vibe_router_training.calibration import Calibrated, calibrate
 from vibe_router_training.data import RawPrompt, Split, examples_of, split_of
 from vibe_router_training.nano.lessons import Lessons, prepare_lessons

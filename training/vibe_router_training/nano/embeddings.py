@@ -15,7 +15,7 @@ import scipy.sparse
 from sklearn.utils.extmath import randomized_svd
 from tokenizers import Tokenizer
 
-from vibe_router.evaluation.logistic import FloatArray
+from vibe_router_tools.evaluation.logistic import FloatArray
 from vibe_router_training.tokenizer import encode
 
 WINDOW = 5

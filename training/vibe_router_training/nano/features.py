@@ -17,7 +17,7 @@ import scipy.sparse
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from vibe_router.evaluation.logistic import FloatArray
+from vibe_router_tools.evaluation.logistic import FloatArray
 
 _TOKEN = re.compile(r"[A-Za-z']+|0+|[^\sA-Za-z0]")
 _DIGIT = re.compile(r"\d")

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vibe_router.evaluation.bootstrap import Interval, bootstrap
-from vibe_router.evaluation.curve import average_gap_recovered, quality_curve
-from vibe_router.evaluation.dataset import LabelledPrompts
-from vibe_router.evaluation.logistic import FloatArray
-from vibe_router.evaluation.metrics import auc
-from vibe_router.evaluation.reliability import chance_calibration_error, expected_calibration_error
+from vibe_router_tools.evaluation.bootstrap import Interval, bootstrap
+from vibe_router_tools.evaluation.curve import average_gap_recovered, quality_curve
+from vibe_router_tools.evaluation.dataset import LabelledPrompts
+from vibe_router_tools.evaluation.logistic import FloatArray
+from vibe_router_tools.evaluation.metrics import auc
+from vibe_router_tools.evaluation.reliability import chance_calibration_error, expected_calibration_error
 from vibe_router_training.data import take
 
 

@@ -10,10 +10,10 @@ from importlib.metadata import version
 
 import numpy as np
 
-from vibe_router.evaluation.baselines import length_scores
-from vibe_router.evaluation.dataset import LabelledPrompts
-from vibe_router.evaluation.logistic import FloatArray, sigmoid
-from vibe_router.evaluation.metrics import route
+from vibe_router_tools.evaluation.baselines import length_scores
+from vibe_router_tools.evaluation.dataset import LabelledPrompts
+from vibe_router_tools.evaluation.logistic import FloatArray, sigmoid
+from vibe_router_tools.evaluation.metrics import route
 from vibe_router_training.baselines import bag_of_words
 from vibe_router_training.data import RawPrompt, Split, select
 from vibe_router_training.nano.choose import Chosen

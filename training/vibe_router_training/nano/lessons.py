@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from vibe_router.evaluation.dataset import LabelledPrompts
-from vibe_router.evaluation.logistic import FloatArray, logit
+from vibe_router_tools.evaluation.dataset import LabelledPrompts
+from vibe_router_tools.evaluation.logistic import FloatArray, logit
 from vibe_router_training.data import Example, RawPrompt
 from vibe_router_training.model import build_model
 from vibe_router_training.nano.embeddings import cooccurrence_embeddings

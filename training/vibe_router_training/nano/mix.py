@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-from vibe_router.evaluation.logistic import FloatArray, logit, sigmoid
-from vibe_router.evaluation.metrics import negative_log_likelihood
+from vibe_router_tools.evaluation.logistic import FloatArray, logit, sigmoid
+from vibe_router_tools.evaluation.metrics import negative_log_likelihood
 from vibe_router_training.nano.teacher import PartLogits
 
 MARGIN_SHARE, QUALITY_SHARE = 0.2, 0.5

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from vibe_router.evaluation.dataset import LabelledPrompts
-from vibe_router.evaluation.logistic import FloatArray, sigmoid
-from vibe_router_export.router_config import RouterConfig
+from vibe_router_export.checkpoint.router_config import RouterConfig
+from vibe_router_tools.evaluation.dataset import LabelledPrompts
+from vibe_router_tools.evaluation.logistic import FloatArray, sigmoid
 from vibe_router_training.data import RawPrompt
 from vibe_router_training.fit import fit
 from vibe_router_training.nano.choose import Chosen

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from vibe_router.evaluation.dataset import LabelledPrompts
+from vibe_router_tools.evaluation.dataset import LabelledPrompts
 from vibe_router_training.data import RawPrompt, Split, split_of
 from vibe_router_training.nano.figures import Figures, Lead
 from vibe_router_training.nano.sources import LABELLED, UNKNOWN, UNLABELLED

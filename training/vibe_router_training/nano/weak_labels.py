@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vibe_router_export.golden import EXAMPLES
+from vibe_router_export.proof.golden import EXAMPLES
 from vibe_router_training.data import Example, RawPrompt
 from vibe_router_training.nano.one_step import one_step_requests
 

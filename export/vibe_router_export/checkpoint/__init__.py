@@ -1,0 +1,1 @@
+"""Read a checkpoint: its configuration, its weights and what its training decided."""

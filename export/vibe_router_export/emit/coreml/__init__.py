@@ -1,0 +1,1 @@
+"""The forward pass as Core ML programs and packages."""

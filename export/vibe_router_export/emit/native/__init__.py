@@ -1,0 +1,1 @@
+"""The weights as the file of the native engine."""

@@ -1,0 +1,1 @@
+"""Exact rewrites of the weights before a graph is made of them."""

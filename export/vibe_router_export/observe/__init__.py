@@ -1,0 +1,1 @@
+"""Observations of a model on real prompts: activations, spikes and sensitivity."""

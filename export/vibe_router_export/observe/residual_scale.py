@@ -1,0 +1,28 @@
+"""What a folded model's norms meet on real prompts: the measurement behind the residual's scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vibe_router_export.checkpoint.weights import ModernBertWeights
+from vibe_router_export.fold.half_precision import HalfPrecisionFolds, fold_for_half_precision
+from vibe_router_export.observe.activations import NormInputs, norm_inputs
+
+# Spikes stand at the first tokens of any prompt.
+_PROMPTS, _TOKENS = 16, 64
+
+
+def measured_norm_inputs(weights: ModernBertWeights, prompts: Sequence[NDArray[np.int64]]) -> NormInputs:
+    """Run the folded model, its residual at scale 1, on some of the prompts, padding included.
+
+    `prompts` are ids, int64 [tokens]; a few are taken evenly, so they should be of many lengths.
+    """
+    chosen = [prompts[place][:_TOKENS] for place in np.linspace(0, len(prompts) - 1, _PROMPTS).astype(int)]
+    ids = np.full((len(chosen), _TOKENS), weights.config.pad_token_id, np.int64)
+    mask = np.zeros_like(ids)
+    for row, tokens in enumerate(chosen):
+        ids[row, : len(tokens)], mask[row, : len(tokens)] = tokens, 1
+    return norm_inputs(fold_for_half_precision(weights, HalfPrecisionFolds()), ids, mask)

@@ -1,0 +1,52 @@
+"""The parity gate again: a bundle that is there, against PyTorch, on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vibe_router.bundle.bundle import open_bundle
+from vibe_router.engines.choice import choose_engine
+from vibe_router.progress import ProgressCallback
+from vibe_router.text.tokenizer import PromptTokenizer
+from vibe_router_export.checkpoint.checkpoint import Checkpoint
+from vibe_router_export.emit.quantize import Precision
+from vibe_router_export.proof.cases import collect_cases, compare
+from vibe_router_export.proof.parity import FP32_LIMITS, Limits, ParityReport, gate
+from vibe_router_export.proof.reference import Reference
+
+ONNX_ENGINE = "onnx-cpu"
+
+
+def verify_bundle(
+    checkpoint: Checkpoint,
+    source: str,
+    *,
+    engine: str = ONNX_ENGINE,
+    precision: Precision = Precision.FP32,
+    limits: Limits = FP32_LIMITS,
+    prompts: Sequence[str] | None = None,
+    progress: ProgressCallback | None = None,
+) -> ParityReport:
+    """Compare a file of an existing bundle with PyTorch on this machine; `engine` is a name of the runtime's.
+
+    Raises:
+        ParityError: they differ.
+        MissingExtraError: torch or transformers is not installed.
+        EngineUnavailableError: the bundle has no file of this precision for the engine, or it cannot run here.
+        BundleNotFoundError, BundleCorruptError, SchemaError: the bundle cannot be read.
+    """
+    bundle = open_bundle(source)
+    bundle.check()
+    manifest = bundle.manifest
+    opened = choose_engine(bundle, engine=engine, precision=precision.value)
+    proof = collect_cases(
+        checkpoint,
+        PromptTokenizer(bundle.read("tokenizer.json"), max_tokens=manifest.max_tokens),
+        reference=Reference(checkpoint),
+        prompts=prompts,
+        max_tokens=manifest.max_tokens,
+        progress=progress,
+    )
+    report = compare(manifest, opened, proof.cases, reference=proof.name(), band=limits.band)
+    gate(report, limits, temperature=manifest.calibration.temperature)
+    return report

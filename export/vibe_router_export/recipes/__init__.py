@@ -1,0 +1,1 @@
+"""Recipes: how each file of a bundle is made from folded weights."""

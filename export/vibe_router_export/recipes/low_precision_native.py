@@ -1,0 +1,56 @@
+"""The native engine's file in int8: what goes up when decisions flip.
+
+Activations have a scale for every token, so a massive value spoils no token but its own, and nothing is kept exact
+before decisions have been compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vibe_router.engines.native.engine import NativeEngine
+from vibe_router_export.checkpoint.weights import ModernBertWeights
+from vibe_router_export.emit.native.file import native_architecture, open_native, write_native
+from vibe_router_export.emit.quantize import MatrixFormat, Precision, PrecisionPlan, lowered_by_token
+from vibe_router_export.observe.sensitivity import Sensitivity
+from vibe_router_export.recipes.low_precision import MOST_KEPT, KeptMatrix, doubling, raised
+
+
+@dataclass(frozen=True)
+class NativeRecipe:
+    """The file of the native engine."""
+
+    name = "native file"
+    precision = Precision.INT8
+
+    def plan(self, weights: ModernBertWeights) -> PrecisionPlan:
+        """Return the plan in which everything that can be low is."""
+        return lowered_by_token(weights)
+
+    def kept_at_first(self, plan: PrecisionPlan) -> list[KeptMatrix]:
+        """Return nothing."""
+        del plan
+        return []
+
+    def ladder(
+        self, weights: ModernBertWeights, plan: PrecisionPlan, ranking: Sequence[Sensitivity]
+    ) -> Iterator[list[KeptMatrix]]:
+        """Yield which matrices go to fp32, ever more: at most a quarter. The engine knows embeddings in int8 only."""
+        del plan
+        products = [effect for effect in ranking if effect.name != weights.token_embedding.name]
+        for count in doubling(int(MOST_KEPT * len(products))):
+            yield [raised(effect, MatrixFormat.FP32) for effect in products[:count]]
+
+    def write(self, weights: ModernBertWeights, plan: PrecisionPlan, path: Path, *, max_tokens: int) -> None:
+        """Write the file, in place of an earlier attempt's."""
+        exact = [name for name, matrix_format in plan.items() if matrix_format is MatrixFormat.FP32]
+        path.parent.mkdir(exist_ok=True)
+        # Another file, not other content: the earlier one may still be mapped.
+        path.unlink(missing_ok=True)
+        write_native(weights, native_architecture(weights, max_tokens=max_tokens, exact=exact), path)
+
+    def open(self, path: Path, *, file: str) -> NativeEngine:
+        """Return the engine of a file on this CPU."""
+        return open_native(path, file=file)

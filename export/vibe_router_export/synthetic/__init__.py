@@ -1,0 +1,1 @@
+"""Random checkpoints and tokenizers of the real architecture, for tests and measurements."""

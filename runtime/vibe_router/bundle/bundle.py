@@ -1,0 +1,229 @@
+"""Find a bundle, read its manifest, check its files.
+
+A bundle may come from a stranger, so its files are data: only those named in the manifest are ever opened,
+each is a regular file inside the folder, and its size and SHA-256 are what the manifest says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import threading
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from vibe_router.bundle.manifest import MANIFEST_NAME, FileEntry, Manifest, parse_manifest
+from vibe_router.bundle.safe_open import Identity, corrupt, open_inside, sha256_of
+from vibe_router.errors import BundleCorruptError, BundleNotFoundError, UsageError
+
+VERIFY_MODES = ("used", "all", "off")
+"""What `Router.load` hashes: what it uses and all small files; all; nothing."""
+_MANIFEST_LIMIT = 2**24
+# More than any graph with its weights inside or any tokenizer has; what is larger is not read into memory.
+_READ_LIMIT = 2**29
+# Other engines' weights up to this size are hashed although nobody uses them.
+_SMALL = 2**25
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A folder whose manifest has been read and whose files exist with the right sizes.
+
+    `blobs` is set for a snapshot in the Hugging Face cache, where each file is a link into that folder. `hard_links`
+    is set for the bundle that was installed with this package. `hashed` is False where the caller trusts the files'
+    content.
+    """
+
+    folder: Path
+    manifest: Manifest
+    blobs: Path | None = None
+    hard_links: bool = False
+    hashed: bool = True
+
+    def path(self, name: str) -> Path:
+        """Return the path of the file `name` of the manifest, checked for kind and size, not for content.
+
+        Raises:
+            BundleCorruptError: not in the manifest, missing, a link or no regular file, or of another size.
+        """
+        with self._open(name):
+            return self.folder / name
+
+    def read(self, name: str) -> bytes:
+        """Return the content of `name`; the bytes returned are the very bytes whose hash was checked.
+
+        Raises:
+            BundleCorruptError: as `path`, or another content than the manifest says, or too much of it.
+        """
+        entry = self._entry(name)
+        if entry.bytes > _READ_LIMIT:
+            raise corrupt(f"{name} has {entry.bytes} bytes; at most {_READ_LIMIT} are read")
+        try:
+            with self._open(name) as descriptor, open(descriptor, "rb", closefd=False) as file:
+                content = file.read(entry.bytes + 1)
+        except OSError as error:
+            raise corrupt(f"{name} cannot be read: {error.strerror}") from error
+        if len(content) != entry.bytes or (self.hashed and hashlib.sha256(content).hexdigest() != entry.sha256):
+            raise _altered(name)
+        return content
+
+    def check(self, *, skip: Collection[str] = ()) -> None:
+        """Check the content of every file of the manifest but `skip` (those that were checked otherwise).
+
+        Raises:
+            BundleCorruptError: as `read`.
+        """
+        for name, entry in self.manifest.files.items():
+            if name in skip:
+                continue
+            with self._open(name) as descriptor:
+                if self.hashed and sha256_of(descriptor, name=name) != entry.sha256:
+                    raise _altered(name)
+
+    def unused(self, file: str) -> set[str]:
+        """Return the big files that belong to other engines' graphs than `file`, for `check` to skip."""
+        others = [engine.file for engine in self.manifest.engines if engine.file != file]
+        return {
+            name
+            for name, entry in self.manifest.files.items()
+            if entry.bytes > _SMALL and any(name.startswith(other) for other in others) and not name.startswith(file)
+        }
+
+    @contextlib.contextmanager
+    def checking(self, name: str) -> Iterator[int]:
+        """Yield a descriptor of `name` while a thread hashes it; the verdict comes at the end of the block.
+
+        For weights that the engine opens by itself, by their path: the block ends with an error unless the path still
+        leads to the file that was hashed, and that file has neither been moved nor written to since it was opened.
+
+        Raises:
+            BundleCorruptError: as `read`, or the file changed meanwhile; also instead of an error of the block.
+        """
+        with self._open(name) as descriptor:
+            before = Identity.of(descriptor)
+            found: list[str] = []
+            failed: list[BundleCorruptError] = []
+
+            def digest() -> None:
+                try:
+                    found.append(sha256_of(descriptor, name=name))
+                except BundleCorruptError as error:
+                    failed.append(error)
+
+            thread = threading.Thread(target=digest, name="vibe-router-check", daemon=True)
+            if self.hashed:
+                thread.start()
+            try:
+                yield descriptor
+            finally:
+                if self.hashed:
+                    thread.join()
+                    if failed:
+                        raise failed[0]
+                    if found != [self._entry(name).sha256]:
+                        raise _altered(name)
+                with self._open(name) as again:
+                    if not before == Identity.of(again) == Identity.of(descriptor):
+                        raise corrupt(f"{name} was changed while it was loaded")
+
+    @contextlib.contextmanager
+    def _open(self, name: str) -> Iterator[int]:
+        entry = self._entry(name)
+        with open_inside(self.folder, name, blobs=self.blobs, hard_links=self.hard_links) as descriptor:
+            size = os.fstat(descriptor).st_size
+            if size != entry.bytes:
+                raise corrupt(f"{name} has {size} bytes instead of {entry.bytes}")
+            yield descriptor
+
+    def _entry(self, name: str) -> FileEntry:
+        if name not in self.manifest.files:
+            raise corrupt(f"{MANIFEST_NAME} does not list {name}")
+        return self.manifest.files[name]
+
+
+def open_bundle(source: str | os.PathLike[str] | None = None, *, hashed: bool = True) -> Bundle:
+    """Return the bundle that `source` names: None for the bundled default, a folder, or a hub id `org/name`.
+
+    Every file of the manifest has been found with the right size; contents are checked by `read` and `check`, with
+    `hashed` False for their sizes only.
+
+    Raises:
+        BundleNotFoundError: nothing is there.
+        BundleCorruptError: the manifest or a file is damaged.
+        SchemaError: the manifest is of another schema.
+        MissingExtraError: a hub id, and huggingface_hub is not installed.
+    """
+    if source is None:
+        return _open_folder(bundled_folder(), hashed=hashed)
+    folder = Path(source).expanduser()
+    if folder.exists():
+        return _open_folder(folder, hashed=hashed)
+    if isinstance(source, str):
+        from vibe_router.bundle import hub
+
+        # A missing folder beside existing ones is a mistyped path, not a name to look up on the network.
+        if hub.is_hub_id(source) and not folder.parent.exists():
+            return _open_folder(hub.fetch(source), hashed=hashed)
+    raise BundleNotFoundError(f"no bundle at {os.fspath(source)!r}", hint=_HOW_TO_NAME)
+
+
+def bundled_folder() -> Path:
+    """Return the folder of the default bundle, existing or not: package data, or the source tree's."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "_bundles" / "nano"
+    in_source_tree = package.parent.name == "runtime" and not installed.is_dir()
+    return package.parents[1] / "artifacts" / "nano" if in_source_tree else installed
+
+
+_HOW_TO_NAME = "give a bundle's folder or a hub id such as org/name; without a name the bundled default is used"
+
+
+def check_verify_mode(mode: str) -> str:
+    """Return `mode`.
+
+    Raises:
+        UsageError: it is not one of `VERIFY_MODES`.
+    """
+    if mode not in VERIFY_MODES:
+        raise UsageError(f"verify must be one of {', '.join(VERIFY_MODES)}, not {mode!r}")
+    return mode
+
+
+def _open_folder(folder: Path, *, hashed: bool) -> Bundle:
+    if not folder.is_dir():
+        raise BundleNotFoundError(f"no bundle at {str(folder)!r}", hint=_HOW_TO_NAME)
+    folder = folder.resolve()
+    # The layout of the Hugging Face cache: REPOSITORY/snapshots/COMMIT/FILE links to REPOSITORY/blobs/HASH.
+    blobs = folder.parents[1] / "blobs" if folder.parent.name == "snapshots" else None
+    # Package managers link what they install to their caches; who can alter that can alter this code as well.
+    hard_links = folder == bundled_folder().resolve()
+    manifest = _read_manifest(folder, blobs=blobs, hard_links=hard_links)
+    bundle = Bundle(folder, manifest, blobs, hard_links, hashed)
+    for name in manifest.files:
+        bundle.path(name)
+    return bundle
+
+
+def _read_manifest(folder: Path, *, blobs: Path | None, hard_links: bool) -> Manifest:
+    if not os.path.lexists(folder / MANIFEST_NAME):
+        raise BundleNotFoundError(f"{str(folder)!r} holds no {MANIFEST_NAME}", hint=_HOW_TO_NAME)
+    try:
+        with (
+            open_inside(folder, MANIFEST_NAME, blobs=blobs, hard_links=hard_links) as descriptor,
+            open(descriptor, "rb", closefd=False) as file,
+        ):
+            content = file.read(_MANIFEST_LIMIT + 1)
+    except OSError as error:
+        raise corrupt(f"{MANIFEST_NAME} cannot be read: {error.strerror}") from error
+    if len(content) > _MANIFEST_LIMIT:
+        raise corrupt(f"{MANIFEST_NAME} is larger than {_MANIFEST_LIMIT} bytes")
+    try:
+        return parse_manifest(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise corrupt(f"{MANIFEST_NAME} is not UTF-8") from error
+
+
+def _altered(name: str) -> BundleCorruptError:
+    return corrupt(f"{name} has been altered: its SHA-256 is not the manifest's")

@@ -1,0 +1,121 @@
+"""Open a file of a folder that a stranger may have filled: no links, no devices, no way out.
+
+Each folder on the way and the file itself are opened one inside the other without following links, so that nothing that
+was checked can be swapped for something else before it is read: what was opened is what is read and hashed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import mmap
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from vibe_router.bundle.strict_json import AGAIN
+from vibe_router.errors import BundleCorruptError
+
+_WINDOW = 2**26
+# Nothing is ever waited for, a named pipe without a writer for instance.
+_FILE_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+_FOLDER_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What of a file's status changes when it is replaced, moved or written to; times are in nanoseconds."""
+
+    device: int
+    inode: int
+    bytes: int
+    modified: int
+    changed: int
+
+    @classmethod
+    def of(cls, descriptor: int) -> Identity:
+        """Return the identity of an open file."""
+        status = os.fstat(descriptor)
+        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+@contextlib.contextmanager
+def open_inside(folder: Path, name: str, *, blobs: Path | None = None, hard_links: bool = False) -> Iterator[int]:
+    """Yield a descriptor of the regular file `name`, a relative POSIX path that has been checked to be one.
+
+    `blobs` is the folder of the Hugging Face cache that a snapshot's files are links into; other links are refused.
+    With `hard_links` the file may have other names, as package managers give to what they install.
+
+    Raises:
+        BundleCorruptError: missing, reached through a link, no regular file, or with other names.
+    """
+    *folders, last = name.split("/")
+    opened: list[int] = []
+    try:
+        opened.append(os.open(folder, _FOLDER_FLAGS & ~getattr(os, "O_NOFOLLOW", 0)))
+        for part in folders:
+            _refuse(name, os.stat(part, dir_fd=opened[-1], follow_symlinks=False), stat.S_ISDIR, "is missing")
+            opened.append(os.open(part, _FOLDER_FLAGS, dir_fd=opened[-1]))
+        if blobs is not None and stat.S_ISLNK(os.stat(last, dir_fd=opened[-1], follow_symlinks=False).st_mode):
+            target = (folder / name).resolve()
+            if target.parent != blobs:
+                raise corrupt(f"{name} is reached through a link")
+            last = target.name
+            opened.append(os.open(blobs, _FOLDER_FLAGS))
+        # Before it is opened, for to open a device can be to act on it.
+        _refuse(name, os.stat(last, dir_fd=opened[-1], follow_symlinks=False), stat.S_ISREG, "is not a regular file")
+        opened.append(os.open(last, _FILE_FLAGS, dir_fd=opened[-1]))
+        status = os.fstat(opened[-1])
+        _refuse(name, status, stat.S_ISREG, "is not a regular file")
+        if status.st_nlink > 1 and not hard_links:
+            raise corrupt(f"{name} is reached through a hard link: the file has {status.st_nlink} names")
+        descriptor = opened.pop()
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            raise corrupt(f"{name} is missing") from error
+        if error.errno == errno.ELOOP:
+            raise corrupt(f"{name} is reached through a link") from error
+        raise corrupt(f"{name} cannot be read: {error.strerror}") from error
+    finally:
+        for one in opened:
+            os.close(one)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def sha256_of(descriptor: int, *, name: str) -> str:
+    """Return the SHA-256 of an open file, with one window of it mapped at a time.
+
+    Each window is hashed in one call, during which Python's lock is free and never waited for: a thread that reads
+    small blocks while another imports modules waits for it hundreds of times, for up to 5 ms each.
+
+    Raises:
+        BundleCorruptError: it cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        size = os.fstat(descriptor).st_size
+        for start in range(0, size, _WINDOW):
+            length = min(_WINDOW, size - start)
+            with mmap.mmap(descriptor, length, access=mmap.ACCESS_READ, offset=start) as window:
+                digest.update(window)
+    except (OSError, ValueError) as error:
+        raise corrupt(f"{name} cannot be read: {error}") from error
+    return digest.hexdigest()
+
+
+def corrupt(message: str) -> BundleCorruptError:
+    """Return the error of a damaged bundle, with the hint that fits all of them."""
+    return BundleCorruptError(message, hint=AGAIN)
+
+
+def _refuse(name: str, status: os.stat_result, wanted: Callable[[int], bool], otherwise: str) -> None:
+    if stat.S_ISLNK(status.st_mode):
+        raise corrupt(f"{name} is reached through a link")
+    if not wanted(status.st_mode):
+        raise corrupt(f"{name} {otherwise}")

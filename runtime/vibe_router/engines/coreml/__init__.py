@@ -1,0 +1,1 @@
+"""Core ML as an engine, on a Mac."""

@@ -1,0 +1,1 @@
+"""The project's own int8 engine for CPUs: its library, its file and the engine itself."""

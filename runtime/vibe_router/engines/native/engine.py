@@ -1,0 +1,126 @@
+"""The project's own engine: int8 products, one scale a token, in the instructions that this processor has."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vibe_router.engines.cancellation import CURRENT_STOP
+from vibe_router.engines.cpus import available_cpus
+from vibe_router.engines.native.library import (
+    Instructions,
+    Status,
+    native_library,
+    require_native,
+    supported_instructions,
+)
+from vibe_router.engines.native.model import NativeModel
+from vibe_router.errors import EngineError, EngineUnavailableError
+
+NAME = "native-cpu"
+_FAILURES = {
+    Status.STOPPED: "was asked to stop",
+    Status.NO_MEMORY: "has not enough memory",
+    Status.BAD_INPUT: "was given ids or lengths that the model does not have",
+}
+
+
+class NativeEngine:
+    """A mapped file on the CPU. A prompt's logit is the same, bit by bit, alone, in any batch and on any processor."""
+
+    name = NAME
+
+    def __init__(
+        self,
+        mapping: mmap.mmap,
+        *,
+        file: str,
+        precision: str,
+        threads: int | None = None,
+        instructions: Instructions | None = None,
+    ) -> None:
+        """Make an engine from the mapping of a file.
+
+        `threads` None means `available_cpus()`, `instructions` None the fastest that there are here.
+
+        Raises:
+            EngineUnavailableError: there is no library for this platform, or this processor has no such instructions.
+            BundleCorruptError: the file is not one of the native engine.
+            EngineError: there is not enough memory, or not so many threads.
+        """
+        require_native()
+        self.instructions = instructions or supported_instructions()[0]
+        if self.instructions not in supported_instructions():
+            raise EngineUnavailableError(f"this processor does not have {self.instructions.name}")
+        self.file = file
+        self.precision = precision
+        self._opened: _Opened | None = _Opened(
+            NativeModel(mapping, file=file), self.instructions, threads or available_cpus()
+        )
+
+    def logits(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the logits, float32 [batch]; see `Engine.logits`. Padding takes no time."""
+        # Held here, so that nobody frees it during the call.
+        opened = self._opened
+        if opened is None:
+            raise EngineError.closed()
+        lengths = attention_mask.sum(axis=1, dtype=np.int32)
+        ids = np.ascontiguousarray(input_ids[attention_mask.astype(bool)], np.int64)
+        logits = np.empty(len(lengths), np.float32)
+        status = opened.logits(ids, lengths, logits)
+        if status is not Status.OK:
+            raise EngineError(f"the native engine {_FAILURES[status]}")
+        if not np.isfinite(logits).all():
+            raise EngineError(
+                f"{self.file} gave something that is not one finite logit a prompt",
+                hint="run `vibe-router verify` on this bundle",
+            )
+        return logits
+
+    def close(self) -> None:
+        """Let go of threads, memory and file: now, or when the last call that runs has ended."""
+        self._opened = None
+
+
+class _Opened:
+    """An open engine of the library; it is closed when nobody refers to it any more."""
+
+    def __init__(self, model: NativeModel, instructions: Instructions, threads: int) -> None:
+        self._engine: int | None = None
+        self._process = os.getpid()
+        self._library = native_library()
+        # The engine reads from there as long as it is open.
+        self._model = model
+        self._engine = self._library.vr_open(ctypes.byref(model.structure), instructions, threads)
+        if not self._engine:
+            raise EngineError(f"the native engine has not enough memory for {threads} threads")
+
+    def logits(self, ids: NDArray[np.int64], lengths: NDArray[np.int32], logits: NDArray[np.float32]) -> Status:
+        """Write one logit a sequence; `ids` are those of all, one after the other.
+
+        Raises:
+            EngineError: this is a forked child, which does not have the engine's threads.
+        """
+        if os.getpid() != self._process:
+            raise EngineError("the native engine was opened in another process", hint="load the router again")
+        stop = ctypes.c_int32(0)
+        requested = CURRENT_STOP.get()
+        if requested is not None:
+            requested.when_set(lambda: setattr(stop, "value", 1))
+        # Not `__array_interface__`: the names in that dictionary are interned and forgotten with every call, so that
+        # the interpreter copies its table of names, half a megabyte, every few thousand calls.
+        pointers = [array.ctypes.data for array in (ids, lengths, logits)]
+        return Status(
+            self._library.vr_logits(
+                self._engine, pointers[0], pointers[1], len(lengths), ctypes.byref(stop), pointers[2]
+            )
+        )
+
+    def __del__(self) -> None:
+        # A forked child does not have the threads that closing waits for.
+        if self._engine and os.getpid() == self._process:
+            self._library.vr_close(self._engine)

@@ -1,0 +1,141 @@
+"""ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vibe_router.engines.cancellation import CURRENT_STOP, Stop
+from vibe_router.engines.cpus import available_cpus
+from vibe_router.engines.onnx.external_weights import ExternalWeights
+from vibe_router.engines.onnx.host import int8_products_overflow
+from vibe_router.engines.onnx.library import onnxruntime
+from vibe_router.engines.usage import Usage
+from vibe_router.errors import EngineError
+
+NAME = "onnx-cpu"
+_PROVIDER = "CPUExecutionProvider"
+_INPUTS = {"input_ids": "tensor(int64)", "attention_mask": "tensor(int64)"}
+_LOGITS = "logits"
+_ERRORS_ONLY = 3
+# A run that was asked to end calls that an error.
+_FATAL_ONLY = 4
+
+
+class OnnxCpuEngine:
+    """A graph: int64 `input_ids` and `attention_mask` [batch, sequence] to float32 `logits` [batch, 1]."""
+
+    name = NAME
+
+    def __init__(
+        self,
+        content: bytes | Path,
+        *,
+        file: str,
+        precision: str,
+        threads: int | None = None,
+        usage: Usage = Usage.REPEATEDLY,
+        weights: ExternalWeights | None = None,
+    ) -> None:
+        """Make a session from the bytes of an ONNX file and what holds its big weights, or from the path of a file.
+
+        `threads` None means `available_cpus()`.
+
+        Raises:
+            EngineError: ONNX Runtime refuses the file, or its inputs or outputs are others.
+        """
+        self.file = file
+        self.precision = precision
+        options = _session_options(threads or available_cpus(), precision, usage)
+        try:
+            mapping = None if weights is None else weights.give_to(options)
+            self._session: Any = onnxruntime.InferenceSession(
+                content if isinstance(content, bytes) else str(content), sess_options=options, providers=[_PROVIDER]
+            )
+            # As long as the session lives it reads from there.
+            self._session.weights_mapping = mapping
+        except Exception as error:
+            raise EngineError(
+                f"ONNX Runtime cannot load {file}: {_first_line(error)}",
+                hint=f"the installed onnxruntime {onnxruntime.__version__} may be too old for this bundle",
+            ) from error
+        inputs = {node.name: node.type for node in self._session.get_inputs()}
+        outputs = {node.name: node.type for node in self._session.get_outputs()}
+        if inputs != _INPUTS or outputs.get(_LOGITS) != "tensor(float)":
+            raise EngineError(
+                f"{file} has inputs {inputs} and outputs {outputs}, which are not a router's",
+                hint="export the bundle again",
+            )
+
+    def logits(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the logits, float32 [batch]; see `Engine.logits`."""
+        session = self._session
+        if session is None:
+            raise EngineError(f"the engine {self.name} has been closed", hint="load the router again")
+        try:
+            (output,) = session.run(
+                [_LOGITS], {"input_ids": input_ids, "attention_mask": attention_mask}, _run_options(CURRENT_STOP.get())
+            )
+        except Exception as error:
+            raise EngineError(f"ONNX Runtime failed on {self.file}: {_first_line(error)}") from error
+        logits: NDArray[np.float32] = output.reshape(-1)
+        if logits.shape != (len(input_ids),) or not np.isfinite(logits).all():
+            raise EngineError(
+                f"{self.file} gave something that is not one finite logit a prompt",
+                hint="run `vibe-router verify` on this bundle",
+            )
+        return logits
+
+    def close(self) -> None:
+        """Drop the session and with it its memory."""
+        from vibe_router.engines.onnx.memory import return_free_memory
+
+        if self._session is not None:
+            self._session = None
+            return_free_memory()
+
+
+def _session_options(threads: int, precision: str, usage: Usage) -> Any:
+    """Return the settings whose measurements are in docs/speed.md."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    # The graph is one chain of nodes: a second pool would have nothing to run beside it.
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    # Threads spin from one node to the next, which sleeping ones would be late for, but not from one prompt to the
+    # next, where they would burn a caller's CPU.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    # Exported graphs are fused already. What is left to ONNX Runtime's optimiser takes longer to look for than it
+    # brings, and its fusion of the last Add with its norm is slower than the two.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    # Prompts differ in length: a memory pattern planned for one shape is planned again for the next.
+    options.enable_mem_pattern = False
+    if usage is Usage.ONCE:
+        # Weights stay as they lie in the mapped file instead of being copied into the order that products want.
+        options.add_session_config_entry("session.disable_prepacking", "1")
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    if precision == "int8" and int8_products_overflow():
+        # A slower way with the right result; a third slower, so not where the fast one is right too. The rewrite that
+        # obeys the entry belongs to the extended optimisations: below that level the entry changes nothing.
+        options.add_session_config_entry("session.x64quantprecision", "1")
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    # Its warnings go to stderr, which belongs to the host application.
+    options.log_severity_level = _ERRORS_ONLY
+    return options
+
+
+def _run_options(stop: Stop | None) -> Any:
+    """Return options through which `stop` ends a run between two nodes; None where nobody may ask for that."""
+    if stop is None:
+        return None
+    options = onnxruntime.RunOptions()
+    options.log_severity_level = _FATAL_ONLY
+    stop.when_set(lambda: setattr(options, "terminate", True))
+    return options
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,147 @@
+"""ONNX Runtime on an NVIDIA GPU. Has not been measured on one yet; docs/cuda.md says how to."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vibe_router.engines.cancellation import CURRENT_STOP
+from vibe_router.engines.onnx.library import onnxruntime
+from vibe_router.errors import EngineError
+
+NAME = "onnx-cuda"
+GRAPHS_NAME = "onnx-cuda-graphs"
+_LOGITS = "logits"
+# Fused attention with a bias takes whole groups of 8 tokens (multihead_attention.cc of ONNX Runtime).
+_STEP = 8
+# The run option that tells captured graphs apart, and its value for a run that is neither captured nor replayed.
+_GRAPH_OPTION, _NO_GRAPH = "gpu_graph_id", -1
+# A run that was asked to end calls that an error.
+_FATAL_ONLY = 4
+
+
+class OnnxCudaEngine:
+    """One prompt runs in buffers that stay on the GPU, several in buffers of their own.
+
+    Sequences are filled up to a multiple of 8 tokens. With CUDA graphs they are filled up to a power of two, and the
+    kernels of each such length are captured once and then launched with one call.
+    """
+
+    def __init__(
+        self,
+        session: Any,
+        *,
+        file: str,
+        precision: str,
+        pad_token_id: int,
+        max_tokens: int,
+        cuda_graphs: bool = False,
+        device: str = "cuda",
+    ) -> None:
+        """Take a session of `open_cuda_session`; `device` is where its buffers are, "cpu" only in tests."""
+        self.name = GRAPHS_NAME if cuda_graphs else NAME
+        self.file = file
+        self.precision = precision
+        self._session = session
+        self._pad_token_id = pad_token_id
+        self._max_tokens = max_tokens
+        self._cuda_graphs = cuda_graphs
+        self._device = device
+        self._buffers: dict[int, _Buffers] = {}
+        # The buffers are shared, and a captured graph is of one stream.
+        self._lock = threading.Lock()
+
+    def logits(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the logits, float32 [batch]; see `Engine.logits`."""
+        with self._lock:
+            if self._session is None:
+                raise EngineError(f"the engine {self.name} has been closed", hint="load the router again")
+            length = self._padded_length(input_ids.shape[1])
+            ids = _filled(input_ids, length, self._pad_token_id)
+            mask = _filled(attention_mask, length, 0)
+            try:
+                output = self._run_alone(ids, mask) if len(ids) == 1 else self._run_batch(ids, mask)
+            except Exception as error:
+                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                raise EngineError(f"ONNX Runtime failed on {self.file}: {reason}") from error
+        logits = output.reshape(-1)
+        if logits.shape != (len(input_ids),) or not np.isfinite(logits).all():
+            raise EngineError(
+                f"{self.file} gave something that is not one finite logit a prompt",
+                hint="run `vibe-router verify` on this bundle with this engine",
+            )
+        return logits
+
+    def close(self) -> None:
+        """Drop the session, the buffers and with them the GPU's memory."""
+        with self._lock:
+            self._buffers.clear()
+            self._session = None
+
+    def _padded_length(self, tokens: int) -> int:
+        if tokens > self._max_tokens:
+            raise EngineError(f"{self.file} takes {self._max_tokens} tokens at most, not {tokens}")
+        length = -(-tokens // _STEP) * _STEP
+        if self._cuda_graphs:
+            length = max(_STEP, 1 << (length - 1).bit_length())
+        return min(length, self._max_tokens)
+
+    def _run_alone(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
+        length = ids.shape[1]
+        if length not in self._buffers:
+            self._buffers[length] = _bind(self._session, length, self._device)
+        buffers = self._buffers[length]
+        buffers.ids.update_inplace(ids)
+        buffers.mask.update_inplace(mask)
+        self._session.run_with_iobinding(buffers.binding, self._run_options(length))
+        logits: NDArray[np.float32] = buffers.logits.numpy()
+        return logits
+
+    def _run_batch(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
+        feeds = {"input_ids": ids, "attention_mask": mask}
+        (logits,) = self._session.run([_LOGITS], feeds, self._run_options(_NO_GRAPH))
+        output: NDArray[np.float32] = logits
+        return output
+
+    def _run_options(self, graph: int) -> Any:
+        options = onnxruntime.RunOptions()
+        stop = CURRENT_STOP.get()
+        if stop is not None:
+            options.log_severity_level = _FATAL_ONLY
+            stop.when_set(lambda: setattr(options, "terminate", True))
+        if self._cuda_graphs:
+            options.add_run_config_entry(_GRAPH_OPTION, str(graph))
+        return options
+
+
+@dataclass(frozen=True)
+class _Buffers:
+    """Tensors of one prompt, on the device: ids and mask int64 [1, length], logits float32 [1, 1]."""
+
+    ids: Any
+    mask: Any
+    logits: Any
+    binding: Any
+
+
+def _bind(session: Any, length: int, device: str) -> _Buffers:
+    zeros = np.zeros((1, length), np.int64)
+    ids = onnxruntime.OrtValue.ortvalue_from_numpy(zeros, device, 0)
+    mask = onnxruntime.OrtValue.ortvalue_from_numpy(zeros.copy(), device, 0)
+    logits = onnxruntime.OrtValue.ortvalue_from_shape_and_type([1, 1], np.float32, device, 0)
+    binding = session.io_binding()
+    binding.bind_ortvalue_input("input_ids", ids)
+    binding.bind_ortvalue_input("attention_mask", mask)
+    binding.bind_ortvalue_output(_LOGITS, logits)
+    return _Buffers(ids, mask, logits, binding)
+
+
+def _filled(rows: NDArray[np.int64], length: int, value: int) -> NDArray[np.int64]:
+    """Return rows [batch, length], contiguous, `value` standing behind what was there."""
+    filled = np.full((len(rows), length), value, np.int64)
+    filled[:, : rows.shape[1]] = rows
+    return filled

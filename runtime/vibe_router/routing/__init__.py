@@ -1,0 +1,1 @@
+"""From token ids to decisions: calls, batches, threads and deadlines."""

@@ -1,0 +1,1 @@
+"""The command `vibe-router` and what only it needs: evaluation, calibration, measurement, safe writing."""

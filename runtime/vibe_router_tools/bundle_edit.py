@@ -1,0 +1,75 @@
+"""A changed copy of a bundle: written beside its place, checked, renamed; the original stays."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from vibe_router.bundle.bundle import Bundle, open_bundle
+from vibe_router.bundle.manifest import MANIFEST_NAME, FileEntry, Manifest, dump_manifest, parse_manifest
+from vibe_router.errors import BundleCorruptError, UsageError
+from vibe_router_tools.atomic.write import staged_folder
+
+CARD = "README.md"
+
+
+def check_free(folder: Path) -> None:
+    """Check that a copy can be made at `folder`, before any work is done for it.
+
+    Raises:
+        UsageError: something is there already, or its parent is not a folder.
+    """
+    if folder.exists() or folder.is_symlink():
+        raise UsageError(f"{folder} exists", hint="name a folder that does not exist; nothing is overwritten")
+    if not folder.absolute().parent.is_dir():
+        raise UsageError(f"{folder.absolute().parent} is not a folder", hint="create it first")
+
+
+def write_copy(bundle: Bundle, folder: Path, manifest: Manifest, *, card_section: str) -> None:
+    """Write a copy of `bundle` with another `manifest` (of the same files) to `folder`.
+
+    `card_section` is appended to the bundle's card where it has one, because the card is what people read.
+
+    Raises:
+        UsageError: as check_free, or the copy cannot be written.
+        BundleCorruptError: the bundle's files are not what its manifest says.
+    """
+    check_free(folder)
+    with staged_folder(folder) as staged:
+        copy_files(bundle, staged)
+        final = _extend_card(staged, manifest, card_section)
+        text = dump_manifest(final)
+        parse_manifest(text)
+        (staged / MANIFEST_NAME).write_text(text, encoding="utf-8")
+        open_bundle(staged).check()
+        staged.chmod(bundle.folder.stat().st_mode & 0o777)
+
+
+def copy_files(bundle: Bundle, folder: Path) -> None:
+    """Copy the manifest of `bundle` and the files it lists into an empty folder, and check the copies.
+
+    Raises:
+        BundleCorruptError: the files are not what the manifest says, or were replaced while they were copied.
+    """
+    for name in bundle.manifest.files:
+        copied = folder / name
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            shutil.copyfile(bundle.path(name), copied)
+        except (FileNotFoundError, PermissionError) as error:
+            raise BundleCorruptError(f"{name} cannot be read: {error.strerror}", hint="make it readable") from error
+    (folder / MANIFEST_NAME).write_text(dump_manifest(bundle.manifest), encoding="utf-8")
+    # Whoever changes the copy enters new hashes: what was altered in the original must be found before.
+    Bundle(folder, bundle.manifest).check()
+
+
+def _extend_card(folder: Path, manifest: Manifest, section: str) -> Manifest:
+    if CARD not in manifest.files:
+        return manifest
+    card = folder / CARD
+    content = card.read_bytes() + section.encode()
+    card.write_bytes(content)
+    entry = FileEntry(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+    return replace(manifest, files={**manifest.files, CARD: entry})

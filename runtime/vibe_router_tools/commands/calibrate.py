@@ -1,0 +1,139 @@
+"""`vibe-router calibrate`: a threshold, or a temperature, from a user's own prompts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vibe_router.errors import UsageError
+from vibe_router_tools.commands.eval import (
+    BinningOption,
+    BinsOption,
+    ConfidenceOption,
+    MissBoundOption,
+    TauOption,
+    check_confidence_and_tau,
+)
+from vibe_router_tools.commands.options import (
+    BundleOption,
+    EngineOption,
+    JsonOption,
+    PrecisionOption,
+    ThreadsOption,
+)
+from vibe_router_tools.commands.threshold import STDIN, Loading, Promise, calibrate_threshold
+from vibe_router_tools.evaluation.defaults import BINS, CONFIDENCE, MISS_BOUND, TOLERANCE, Binning
+from vibe_router_tools.evaluation.labels import TAU
+
+
+def calibrate(
+    prompts: Annotated[
+        Path | None,
+        typer.Argument(metavar="PROMPTS", help="JSONL rows: prompt, and a label where needed; - is stdin."),
+    ] = None,
+    bundle: BundleOption = None,
+    target_cloud_rate: Annotated[
+        float | None,
+        typer.Option("--target-cloud-rate", "--strong-model-pct", help="Share for the cloud, such as 0.65."),
+    ] = None,
+    max_catastrophic_miss: Annotated[
+        float | None, typer.Option(help="Largest share of catastrophic misses, such as 0.01; needs labels.")
+    ] = None,
+    temperature: Annotated[
+        bool, typer.Option("--temperature", help="Fit a temperature instead of a threshold; needs labels.")
+    ] = False,
+    tolerance: Annotated[float, typer.Option(help="How far the true cloud rate may lie from the target.")] = TOLERANCE,
+    confidence: ConfidenceOption = CONFIDENCE,
+    profile: Annotated[str | None, typer.Option(help="Name of the new profile.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write a copy of the bundle to this new folder.")
+    ] = None,
+    save_histogram: Annotated[
+        Path | None, typer.Option(help="Write the counted scores to this new file; it holds no prompts.")
+    ] = None,
+    merge: Annotated[
+        list[Path] | None, typer.Option(help="Add the scores of a saved histogram; may be repeated.")
+    ] = None,
+    plots: Annotated[
+        Path | None, typer.Option(help="With --temperature: write the reliability diagram to this folder.")
+    ] = None,
+    miss_bound: MissBoundOption = MISS_BOUND,
+    bins: BinsOption = BINS,
+    binning: BinningOption = Binning.EQUAL_COUNT,
+    tau: TauOption = TAU,
+    engine: EngineOption = "auto",
+    precision: PrecisionOption = "auto",
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Choose a threshold from your own prompts, check it on a held-out part, store it as a profile.
+
+    Prompts are read as a stream and only their scores are counted, so any number fits into memory; histograms
+    saved on several machines merge to the same answer. Three in ten prompts, by hash, are held out. Too few
+    prompts for the promise: exit code 1 and the number that is needed. The bundle itself never changes.
+    """
+    goals = (target_cloud_rate is not None) + (max_catastrophic_miss is not None) + temperature
+    if goals > 1 or (not goals and save_histogram is None):
+        raise UsageError(
+            "give one goal: --target-cloud-rate, --max-catastrophic-miss or --temperature",
+            hint="without a goal, --save-histogram FILE only counts scores",
+        )
+    check_confidence_and_tau(confidence, tau)
+    if temperature:
+        from vibe_router.router import Router
+        from vibe_router_tools.commands.temperature import calibrate_temperature
+
+        if prompts is None or str(prompts) == STDIN or merge or save_histogram is not None or profile is not None:
+            raise UsageError(
+                "--temperature needs a file of labelled prompts, and neither histograms nor a profile",
+                hint="vibe-router calibrate LABELLED.jsonl --temperature",
+            )
+        with Router.load(bundle, engine=engine, precision=precision, threads=threads) as router:
+            calibrate_temperature(
+                prompts,
+                router,
+                tau=tau,
+                bins=bins,
+                binning=binning,
+                output=output,
+                plots=plots,
+                as_json=as_json,
+            )
+        return
+    if plots is not None:
+        raise UsageError("--plots goes with --temperature", hint="vibe-router eval draws the other plots")
+    if (output is None) != (profile is None) or (output is not None and not goals):
+        raise UsageError("--profile, --output and a goal go together", hint="--profile mine -o my-bundle")
+    if prompts is None and not merge:
+        raise UsageError("give a JSONL file of prompts, or --merge FILE", hint="- reads prompts from stdin")
+    _share("--tolerance", tolerance, below=1)
+    calibrate_threshold(
+        prompts,
+        Promise(
+            cloud_rate=_share("--target-cloud-rate", target_cloud_rate, below=1),
+            catastrophic_miss=_share("--max-catastrophic-miss", max_catastrophic_miss, below=0.5),
+            tolerance=tolerance,
+            confidence=confidence,
+        ),
+        Loading(bundle=bundle, engine=engine, precision=precision, threads=threads),
+        merge=merge or [],
+        miss_bound=miss_bound,
+        tau=tau,
+        profile=profile,
+        output=output,
+        save_histogram=save_histogram,
+        as_json=as_json,
+    )
+
+
+def _share(option: str, value: float | None, *, below: float) -> float | None:
+    """Return `value` if it lies between 0 and `below`, both excluded.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if value is not None and not 0 < value < below:
+        raise UsageError(f"{option} {value:g} is not between 0 and {below:g}", hint="give a share, such as 0.05")
+    return value

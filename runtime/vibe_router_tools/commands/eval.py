@@ -1,0 +1,174 @@
+"""`vibe-router eval`: measure a bundle on labelled prompts."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vibe_router.errors import UsageError
+from vibe_router_tools.commands.options import (
+    BundleOption,
+    EngineOption,
+    JsonOption,
+    PrecisionOption,
+    ThreadsOption,
+)
+from vibe_router_tools.evaluation.defaults import (
+    BINS,
+    CARD_THRESHOLDS,
+    CONFIDENCE,
+    MISS_BOUND,
+    RESAMPLES,
+    Binning,
+)
+from vibe_router_tools.evaluation.labels import TAU
+
+if TYPE_CHECKING:
+    from vibe_router_tools.evaluation.dataset import LabelledPrompts
+    from vibe_router_tools.evaluation.evaluate import Evaluation
+    from vibe_router_tools.evaluation.scoring import Scored
+
+_SWEEP = " ".join(f"{threshold:g}" for threshold in CARD_THRESHOLDS)
+
+BinsOption = Annotated[int, typer.Option(min=1, help="Bins of the calibration error.")]
+BinningOption = Annotated[Binning, typer.Option(help="Kind of these bins.")]
+ConfidenceOption = Annotated[float, typer.Option(help="Confidence of intervals and promises, in 0..1.")]
+MissBoundOption = Annotated[
+    float, typer.Option(min=0, max=1, help="p_teacher from which keeping a prompt is a catastrophic miss.")
+]
+TauOption = Annotated[float, typer.Option(help="Width of labels: p_teacher = sigmoid((strong - weak) / tau).")]
+
+
+def evaluate_bundle(
+    data: Annotated[
+        Path,
+        typer.Argument(metavar="DATA", help="JSONL rows: prompt, and p_teacher, or weak and strong, or verdicts."),
+    ],
+    bundle: BundleOption = None,
+    thresholds: Annotated[
+        str, typer.Option(help="The sweep, on the scale of the bundle's scores, separated by spaces.")
+    ] = _SWEEP,
+    report: Annotated[Path | None, typer.Option(help="Write one self-contained HTML file.")] = None,
+    plots: Annotated[Path | None, typer.Option(help="Write the plots into this folder, as PNG and SVG.")] = None,
+    miss_bound: MissBoundOption = MISS_BOUND,
+    bins: BinsOption = BINS,
+    binning: BinningOption = Binning.EQUAL_COUNT,
+    resamples: Annotated[int, typer.Option(min=2, help="Samples of the bootstrap.")] = RESAMPLES,
+    confidence: ConfidenceOption = CONFIDENCE,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    tau: TauOption = TAU,
+    engine: EngineOption = "auto",
+    precision: PrecisionOption = "auto",
+    threads: ThreadsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a bundle on labelled prompts: utility, regret, misses, ranking, calibration, baselines."""
+    from vibe_router.router import Router
+    from vibe_router_tools.console.output import print_json, print_table, progress_bar
+    from vibe_router_tools.evaluation.dataset import collect_labelled, read_rows
+    from vibe_router_tools.evaluation.evaluate import Settings, evaluate
+    from vibe_router_tools.evaluation.jsonable import jsonable
+    from vibe_router_tools.evaluation.plots import require_matplotlib
+    from vibe_router_tools.evaluation.scoring import score_all
+    from vibe_router_tools.evaluation.tables import explain, tables
+
+    sweep = _parse_thresholds(thresholds)
+    check_confidence_and_tau(confidence, tau)
+    if report is not None or plots is not None:
+        require_matplotlib()
+    rows = list(read_rows(data, tau=tau))
+    labelled = collect_labelled(rows, str(data))
+    with (
+        Router.load(bundle, engine=engine, precision=precision, threads=threads) as router,
+        progress_bar("scoring", total=len(rows)) as progress,
+    ):
+        scored = score_all(router, rows, str(data), progress=progress)
+        manifest = router.bundle.manifest
+    settings = Settings(
+        miss_bound=miss_bound,
+        bins=bins,
+        binning=binning,
+        resamples=resamples,
+        confidence=confidence,
+        seed=seed,
+    )
+    with progress_bar("bootstrap", total=resamples) as progress:
+        evaluation = evaluate(
+            labelled,
+            scored.scores,
+            calibrated=scored.calibrated,
+            raw=scored.raw,
+            profiles=scored.thresholds,
+            default_profile=manifest.default_profile,
+            thresholds=sweep,
+            settings=settings,
+            progress=progress,
+        )
+    title = f"{manifest.name} {manifest.version} on {data.name}"
+    _draw(title, labelled, scored, evaluation, report=report, plots=plots)
+    if as_json:
+        facts = {
+            "bundle": {"name": manifest.name, "version": manifest.version},
+            "engine": scored.engine,
+            "scale": scored.scale,
+            "temperature": manifest.calibration.temperature,
+            "data": str(data),
+            "evaluation": evaluation,
+        }
+        print_json(jsonable(facts))
+        return
+    typer.echo(f"{title}, {scored.engine}, {scored.scale} scores.\n{explain(evaluation)}\n")
+    for table in tables(evaluation):
+        print_table(table.title, table.columns, table.rows)
+
+
+def check_confidence_and_tau(confidence: float, tau: float) -> None:
+    """Check what two commands share.
+
+    Raises:
+        UsageError: a number is out of range.
+    """
+    if not 0 < confidence < 1:
+        raise UsageError(f"--confidence {confidence} is not between 0 and 1", hint="for example 0.95")
+    if not 0 < tau < float("inf"):
+        raise UsageError(f"--tau {tau} is not a positive number", hint="for example 0.2")
+
+
+def _draw(
+    title: str,
+    data: LabelledPrompts,
+    scored: Scored,
+    evaluation: Evaluation,
+    *,
+    report: Path | None,
+    plots: Path | None,
+) -> None:
+    """Write the plots into the folder `plots` and the report to the file `report`, where given."""
+    from vibe_router_tools.evaluation.plots import evaluation_figures, save_figures, svg_bytes
+    from vibe_router_tools.evaluation.report import html_report, save_report
+
+    if report is None and plots is None:
+        return
+    figures = evaluation_figures(data, scored, evaluation.settings)
+    if plots is not None:
+        save_figures(figures, plots)
+    if report is not None:
+        inlined = {name: svg_bytes(figure) for name, figure in figures.items()}
+        save_report(html_report(evaluation, title=title, figures=inlined), report)
+
+
+def _parse_thresholds(text: str) -> tuple[float, ...]:
+    """Return the numbers in `text`, separated by spaces or commas.
+
+    Raises:
+        UsageError: one is not a number in 0..1.
+    """
+    from vibe_router.policy import check_threshold
+
+    try:
+        return tuple(check_threshold(float(part)) for part in re.split(r"[\s,]+", text) if part)
+    except ValueError as error:
+        raise UsageError(f"--thresholds {text!r} are not numbers", hint="for example --thresholds '0.5 0.9'") from error

@@ -1,0 +1,145 @@
+"""`vibe-router route`: decisions for one prompt or a stream of them."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+
+from vibe_router.engines.usage import Usage
+from vibe_router.errors import DataError, PromptError, UsageError
+from vibe_router.policy import Decision, Target
+from vibe_router.progress import Progress
+from vibe_router.router import Router
+from vibe_router_tools.commands.options import (
+    BundleOption,
+    EngineOption,
+    JsonOption,
+    PrecisionOption,
+    ThreadsOption,
+)
+from vibe_router_tools.commands.rows import read_prompts
+from vibe_router_tools.console.output import decision_fields, print_json, progress_bar
+
+_STDIN = "-"
+
+
+def route(
+    prompt: Annotated[str | None, typer.Argument(metavar="PROMPT", help="The prompt; - reads one from stdin.")] = None,
+    input_file: Annotated[
+        Path | None,
+        typer.Option("--input", "-i", help="JSONL with a field prompt, or JSON strings; - is stdin."),
+    ] = None,
+    bundle: BundleOption = None,
+    profile: Annotated[str | None, typer.Option("--profile", "-p", help="One of the bundle's profiles.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="A threshold on p_cloud instead of a profile's.")] = None,
+    no_cloud: Annotated[bool, typer.Option("--no-cloud", help="Score, but always stay on the device.")] = False,
+    fallback: Annotated[
+        Target | None, typer.Option(help="Where to go without a score, when the engine fails or is too late.")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="How long a score may take; for PROMPT only.")
+    ] = None,
+    engine: EngineOption = "auto",
+    precision: PrecisionOption = "auto",
+    threads: ThreadsOption = None,
+    chunk: Annotated[int, typer.Option(min=1, help="Lines read before their answers are written.")] = 256,
+    as_json: JsonOption = False,
+) -> None:
+    """Decide for a prompt, or for each line of a JSONL file: device or cloud."""
+    if (prompt is None) == (input_file is None):
+        raise UsageError("give either a prompt or --input FILE", hint="vibe-router route 'what is 2+2?'")
+    if timeout is not None and input_file is not None:
+        raise UsageError("--timeout is for one prompt, not for --input", hint="leave it out")
+    usage = Usage.REPEATEDLY if prompt is None else Usage.ONCE
+    with Router.load(bundle, engine=engine, precision=precision, threads=threads, usage=usage) as router:
+        if prompt is not None:
+            text = _read_stdin() if prompt == _STDIN else prompt
+            decision = router.route(
+                text,
+                profile=profile,
+                threshold=threshold,
+                allow_cloud=not no_cloud,
+                fallback=fallback,
+                timeout=timeout,
+            )
+            if as_json:
+                print_json(decision_fields(decision), indent=None)
+            else:
+                typer.echo(_describe(decision))
+        elif input_file is not None:
+            with _open(input_file) as stream:
+                numbers: deque[int] = deque()
+                rows = read_prompts(stream, name=str(input_file))
+                decisions = router.route_stream(
+                    _remember(rows, numbers),
+                    profile=profile,
+                    threshold=threshold,
+                    allow_cloud=not no_cloud,
+                    fallback=fallback,
+                    chunk=chunk,
+                )
+                _print_stream(decisions, numbers, name=str(input_file), as_json=as_json)
+
+
+def _print_stream(decisions: Iterator[Decision], numbers: deque[int], *, name: str, as_json: bool) -> None:
+    """Print decisions as they come; `numbers` holds the lines that were read and not yet answered."""
+    done = 0
+    try:
+        with progress_bar("routing") as progress:
+            for decision in decisions:
+                number = numbers.popleft()
+                if as_json:
+                    print_json({"line": number} | decision_fields(decision), indent=None)
+                else:
+                    typer.echo(f"{number}\t{_describe(decision)}")
+                done += 1
+                progress(Progress(done, None))
+    except PromptError as error:
+        raise PromptError(f"{name}, line {numbers[0]}: {error.message}", hint=error.hint) from error
+
+
+def _remember(rows: Iterator[tuple[int, str]], numbers: deque[int]) -> Iterator[str]:
+    for number, prompt in rows:
+        numbers.append(number)
+        yield prompt
+
+
+def _describe(decision: Decision) -> str:
+    if decision.p_cloud is None or decision.margin is None:
+        score = "no score"
+    else:
+        relation = ">" if decision.margin > 0 else "<="
+        score = f"p_cloud {decision.p_cloud:.4f} {relation} {decision.threshold:.4f}"
+    cut = ", cut" if decision.truncated else ""
+    return (
+        f"{decision.target.value:<6}  {score}  "
+        f"{decision.tokens} tokens{cut}  {decision.engine}  {decision.reason.value}"
+    )
+
+
+def _read_stdin() -> str:
+    try:
+        text = sys.stdin.buffer.read().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise PromptError(f"stdin is not UTF-8 ({error})", hint="convert it with iconv") from error
+    # The line end that `echo` and editors add is not part of the request.
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[BinaryIO]:
+    if str(path) == _STDIN:
+        yield sys.stdin.buffer
+        return
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise DataError(f"cannot read {str(path)!r}: {error.strerror}", hint="check the path") from error
+    with stream:
+        yield stream

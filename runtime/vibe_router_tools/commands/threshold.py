@@ -1,0 +1,177 @@
+"""`vibe-router calibrate` for a threshold: count scores, choose, write a profile into a bundle's copy."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from vibe_router.bundle.bundle import Bundle
+    from vibe_router_tools.calibration.choose import ThresholdChoice
+    from vibe_router_tools.calibration.sample import ScoreSample
+
+STDIN = "-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Promise:
+    """What the threshold is to keep: one of the two goals, or none where scores are only counted."""
+
+    cloud_rate: float | None
+    catastrophic_miss: float | None
+    tolerance: float
+    confidence: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loading:
+    """What loads a router."""
+
+    bundle: str | None
+    engine: str
+    precision: str
+    threads: int | None
+
+
+def calibrate_threshold(
+    prompts: Path | None,
+    promise: Promise,
+    loading: Loading,
+    *,
+    merge: list[Path],
+    miss_bound: float,
+    tau: float,
+    profile: str | None,
+    output: Path | None,
+    save_histogram: Path | None,
+    as_json: bool,
+) -> None:
+    """Count, merge, save, choose, write, report; every argument is checked before the first of these.
+
+    Raises:
+        UsageError: a file to write exists, or the profile does.
+        DataError: a bad row or histogram, or a promise that these prompts cannot support.
+        MissingExtraError: scipy is not installed.
+    """
+    from vibe_router.bundle.bundle import open_bundle
+    from vibe_router_tools.bundle_edit import check_free, write_copy
+    from vibe_router_tools.calibration.profile import (
+        add_profile,
+        check_new_profile,
+        describe_profile,
+        model_identity,
+    )
+    from vibe_router_tools.calibration.sample import empty_sample, merge_samples
+    from vibe_router_tools.calibration.sample_file import load_sample, save_sample
+    from vibe_router_tools.evaluation.temperature import require_scipy
+
+    opened = open_bundle(loading.bundle)
+    if save_histogram is not None:
+        check_free(save_histogram)
+    if output is not None and profile is not None:
+        check_free(output)
+        check_new_profile(opened.manifest, profile)
+    if promise.cloud_rate is not None or promise.catastrophic_miss is not None:
+        require_scipy()
+    sample = empty_sample(model_identity(opened.manifest), miss_bound=miss_bound)
+    for path in merge:
+        sample = merge_samples(sample, load_sample(path))
+    if prompts is not None:
+        sample = _count(sample, prompts, loading, tau=tau)
+    if save_histogram is not None:
+        save_sample(sample, save_histogram)
+    choice = _choose(sample, promise)
+    if choice is not None and output is not None and profile is not None:
+        manifest = add_profile(opened.manifest, profile, choice)
+        section = describe_profile(profile, manifest.thresholds[profile], choice)
+        write_copy(opened, output, manifest, card_section=section)
+    _report(opened, sample, choice, profile=profile, output=output, as_json=as_json)
+
+
+def _count(sample: ScoreSample, prompts: Path, loading: Loading, *, tau: float) -> ScoreSample:
+    """Return the sample with all prompts of the file, or of stdin, counted."""
+    from vibe_router.router import Router
+    from vibe_router_tools.calibration.stream import count_scores
+    from vibe_router_tools.console.output import progress_bar
+    from vibe_router_tools.evaluation.dataset import iterate_rows, read_rows
+    from vibe_router_tools.evaluation.scoring import score_rows
+
+    from_stdin = str(prompts) == STDIN
+    name = "stdin" if from_stdin else str(prompts)
+    rows = iterate_rows(sys.stdin.buffer, name, tau=tau) if from_stdin else read_rows(prompts, tau=tau)
+    with (
+        Router.load(
+            loading.bundle, engine=loading.engine, precision=loading.precision, threads=loading.threads
+        ) as router,
+        progress_bar("scoring") as progress,
+    ):
+        return count_scores(sample, score_rows(router, rows, name), progress=progress)
+
+
+def _choose(sample: ScoreSample, promise: Promise) -> ThresholdChoice | None:
+    from vibe_router_tools.calibration.choose import choose_for_catastrophic_miss, choose_for_cloud_rate
+
+    confidence = promise.confidence
+    if promise.cloud_rate is not None:
+        return choose_for_cloud_rate(sample, promise.cloud_rate, tolerance=promise.tolerance, confidence=confidence)
+    if promise.catastrophic_miss is not None:
+        return choose_for_catastrophic_miss(sample, promise.catastrophic_miss, confidence=confidence)
+    return None
+
+
+def _report(
+    bundle: Bundle,
+    sample: ScoreSample,
+    choice: ThresholdChoice | None,
+    *,
+    profile: str | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    from vibe_router_tools.calibration.profile import threshold_on_both_scales
+    from vibe_router_tools.console.output import print_json, print_table
+    from vibe_router_tools.evaluation.jsonable import jsonable
+
+    manifest = bundle.manifest
+    threshold = None if choice is None else threshold_on_both_scales(choice.threshold, manifest.calibration)
+    if as_json:
+        facts = {
+            "bundle": {"name": manifest.name, "version": manifest.version},
+            "prompts": sample.total,
+            "labelled": sample.labelled,
+            "threshold": threshold,
+            "choice": choice,
+            "profile": profile,
+            "output": None if output is None else str(output),
+        }
+        print_json(jsonable(facts))
+        return
+    rows = [("prompts", f"{sample.total}, {sample.labelled} of them labelled")]
+    if choice is not None and threshold is not None:
+        name = choice.goal.value.split("-", 1)[1].replace("-", " ")
+        limit = "at most " if choice.tolerance is None else ""
+        width = "" if choice.tolerance is None else f" within {choice.tolerance:g}"
+        rows += [
+            (name, f"{limit}{choice.target:g}{width}, at {choice.confidence:.0%} confidence"),
+            ("threshold, calibrated", f"{threshold.calibrated:.6f}"),
+            ("threshold, raw", f"{threshold.raw:.6f}"),
+        ]
+        if choice.threshold_low is not None and choice.threshold_high is not None:
+            scale = "calibrated" if manifest.calibration.folded else "raw"
+            rows.append((f"interval, {scale}", f"[{choice.threshold_low:.6f}, {choice.threshold_high:.6f}]"))
+        shares = {
+            f"{name}, chosen on": choice.chosen,
+            f"{name}, held out": choice.checked,
+            "cloud rate, held out": choice.cloud_rate,
+        }
+        rows += [
+            (label, f"{share.value:.4f} [{share.low:.4f}, {share.high:.4f}] on {share.total} prompts")
+            for label, share in shares.items()
+        ]
+    print_table(f"Calibration of {manifest.name} {manifest.version}", ("what", "value"), rows)
+    if output is not None:
+        typer.echo(f"wrote {output} with the profile {profile}")

@@ -1,0 +1,1 @@
+"""The terminal side of every command: results, errors, progress and exit codes."""
