@@ -46,7 +46,7 @@ class SettledTokens:
     def __init__(self, tokenizer: Tokenizer) -> None:
         added = (token.content for token in tokenizer.get_added_tokens_decoder().values())
         self._tokenizer = tokenizer
-        self._reserve = _BYTES_PER_CHARACTER * (max(map(len, added), default=0) + _LOOKAHEAD)
+        self.reserve = _BYTES_PER_CHARACTER * (max(map(len, added), default=0) + _LOOKAHEAD)
 
     def first(self, limit: int, tokens: Sequence[str], words: Sequence[int | None]) -> bool:
         """Return whether the first `limit` of the `tokens` are certain and are followed by another one.
@@ -60,11 +60,11 @@ class SettledTokens:
         last_word = words[limit - 1]
         start = words.index(last_word)
         end = next((index for index in range(limit, len(tokens)) if words[index] != last_word), len(tokens))
-        if sum(map(len, tokens[end:])) >= self._reserve:
+        if sum(map(len, tokens[end:])) >= self.reserve:
             return True
         word = "".join(tokens[start:end])
         # What is surely part of the word in every continuation.
-        word = word[: max(0, len(word) - self._reserve)]
+        word = word[: max(0, len(word) - self.reserve)]
         kept = len("".join(tokens[start:limit]))
         window = kept
         for ahead in range(end - limit):
@@ -94,13 +94,13 @@ class SettledTokens:
         behind = 0
         for count in range(len(tokens) - 1, 0, -1):
             behind += len(tokens[count])
-            if words[count] != words[count - 1] and behind >= self._reserve:
+            if words[count] != words[count - 1] and behind >= self.reserve:
                 yield count
         start = words.index(words[-1])
         ends = [*accumulate(map(len, tokens[start:]))]
         # Nearer ones leave more places to try behind them.
         for part in (1.0, 0.8, 0.6):
-            count = start + bisect_right(ends, part * (ends[-1] - self._reserve - self._longest))
+            count = start + bisect_right(ends, part * (ends[-1] - self.reserve - self._longest))
             if count > start and self.first(count, tokens, words):
                 yield count
                 return

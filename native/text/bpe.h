@@ -1,0 +1,23 @@
+/* Byte-level byte pair encoding of one word. */
+#ifndef VIBE_ROUTER_BPE_H
+#define VIBE_ROUTER_BPE_H
+
+#include "tables.h"
+
+/* A token of a word, and the byte of the word that it begins at. */
+typedef struct {
+    int32_t id;
+    int32_t start;
+} VrPiece;
+
+/* Write the tokens of a word into `to`, in n log n steps, and how many they are. Merges are applied in the order of their
+ * rank, of one rank from left to right, as the `tokenizers` library does. */
+VrTextStatus vr_bpe(const VrTextTables *tables, VrTextWork *work, const uint8_t *word, size_t bytes, VrBuffer *to,
+                    size_t *count);
+
+/* Bytes of a token. */
+static inline int32_t vr_token_length(const VrTextTables *tables, int32_t id) {
+    return tables->token_starts[id + 1] - tables->token_starts[id];
+}
+
+#endif

@@ -1,0 +1,129 @@
+/* Decompose, sort the marks, compose: one stretch after the other, each from one character that starts to the next. */
+#include "normalize.h"
+
+#include <string.h>
+
+#include "unicode.h"
+
+/* Marks in a row that are sorted one by one; more are counted, so that no prompt takes quadratic time. */
+#define FEW 16
+
+typedef struct {
+    uint32_t code;
+    uint32_t combining;
+} Character;
+
+/* Whether normalisation leaves text as it is: it does where no character decomposes or combines with one before it. */
+static bool is_normal(const uint8_t *text, size_t bytes) {
+    for (size_t at = 0; at < bytes;) {
+        if (text[at] < 0x80) {
+            at++;
+            continue;
+        }
+        const VrProperties *one = vr_properties_of(vr_read_character(text, &at));
+        if (one->decomposes || !one->starts) return false;
+    }
+    return true;
+}
+
+/* Sort marks by their combining class; those of one class keep their order. */
+static VrTextStatus sort_marks(VrTextWork *work, Character *marks, size_t count) {
+    if (count <= FEW) {
+        for (size_t place = 1; place < count; place++) {
+            Character one = marks[place];
+            size_t to = place;
+            for (; to > 0 && marks[to - 1].combining > one.combining; to--) marks[to] = marks[to - 1];
+            marks[to] = one;
+        }
+        return VR_TEXT_OK;
+    }
+    Character *sorted = vr_reserve(&work->sorted, count, sizeof *sorted);
+    if (!sorted) return VR_TEXT_NO_MEMORY;
+    size_t starts[257] = {0};
+    for (size_t place = 0; place < count; place++) starts[marks[place].combining + 1]++;
+    for (int klass = 0; klass < 256; klass++) starts[klass + 1] += starts[klass];
+    for (size_t place = 0; place < count; place++) sorted[starts[marks[place].combining]++] = marks[place];
+    memcpy(marks, sorted, count * sizeof *marks);
+    return VR_TEXT_OK;
+}
+
+static VrTextStatus sort_all_marks(VrTextWork *work, Character *all, size_t count) {
+    for (size_t place = 0; place < count;) {
+        size_t end = place;
+        while (end < count && all[end].combining) end++;
+        VrTextStatus status = sort_marks(work, all + place, end - place);
+        if (status != VR_TEXT_OK) return status;
+        place = end + 1;
+    }
+    return VR_TEXT_OK;
+}
+
+/* Compose in place; return how many characters are left. */
+static size_t compose(Character *all, size_t count) {
+    size_t kept = 0, starter = count;
+    for (size_t place = 0; place < count; place++) {
+        Character one = all[place];
+        bool reaches = starter < count && (kept == starter + 1 || all[kept - 1].combining < one.combining);
+        uint32_t composed = reaches ? vr_compose(all[starter].code, one.code) : 0;
+        if (composed) {
+            all[starter].code = composed;
+            continue;
+        }
+        if (!one.combining) starter = kept;
+        all[kept++] = one;
+    }
+    return kept;
+}
+
+/* Read a stretch from `*at` on, decomposed; return how many characters it has, 0 without memory. */
+static size_t read_stretch(VrTextWork *work, const uint8_t *text, size_t bytes, size_t *at) {
+    size_t count = 0;
+    for (size_t begin = *at; *at < bytes;) {
+        size_t here = *at;
+        uint32_t code = vr_read_character(text, at), parts[VR_LONGEST_DECOMPOSITION];
+        if (here > begin && vr_properties_of(code)->starts) {
+            *at = here;
+            break;
+        }
+        Character *all = vr_reserve(&work->characters, count + VR_LONGEST_DECOMPOSITION, sizeof *all);
+        if (!all) return 0;
+        int length = vr_decompose(code, parts);
+        for (int part = 0; part < length; part++)
+            all[count++] = (Character){parts[part], vr_properties_of(parts[part])->combining};
+    }
+    return count;
+}
+
+/* Append the next stretch of the text. */
+static VrTextStatus normalize_stretch(VrTextWork *work, const uint8_t *text, size_t bytes, size_t *at, size_t *written) {
+    size_t count = read_stretch(work, text, bytes, at);
+    Character *all = work->characters.data;
+    if (!count || sort_all_marks(work, all, count) != VR_TEXT_OK) return VR_TEXT_NO_MEMORY;
+    count = compose(all, count);
+    uint8_t *to = vr_reserve(&work->normal, *written + 4 * count, 1);
+    if (!to) return VR_TEXT_NO_MEMORY;
+    for (size_t place = 0; place < count; place++) *written += (size_t)vr_write_character(all[place].code, to + *written);
+    return VR_TEXT_OK;
+}
+
+VrTextStatus vr_normalize(VrTextWork *work, bool normalizes, const uint8_t *text, size_t bytes, VrNormal *to) {
+    *to = (VrNormal){.text = text, .bytes = bytes};
+    if (!normalizes || is_normal(text, bytes)) return VR_TEXT_OK;
+    size_t written = 0, cut_count = 0;
+    for (size_t at = 0; at < bytes;) {
+        size_t there = at, here = written;
+        VrTextStatus status = normalize_stretch(work, text, bytes, &at, &written);
+        if (status != VR_TEXT_OK) return status;
+        VrCut *cuts = vr_reserve(&work->cuts, cut_count + 1, sizeof *cuts);
+        if (!cuts) return VR_TEXT_NO_MEMORY;
+        cuts[cut_count++] = (VrCut){here, there};
+    }
+    *to = (VrNormal){work->normal.data, written, work->cuts.data, cut_count};
+    return VR_TEXT_OK;
+}
+
+int64_t vr_place_before(const VrNormal *normal, size_t here, size_t *next) {
+    if (!normal->cuts) return here < normal->bytes && vr_begins_character(normal->text[here]) ? (int64_t)here : -1;
+    while (*next < normal->cut_count && normal->cuts[*next].here < here) ++*next;
+    return *next < normal->cut_count && normal->cuts[*next].here == here ? (int64_t)normal->cuts[*next].there : -1;
+}

@@ -1,0 +1,59 @@
+/* UTF-8, and what the tokenizer must know of a character. */
+#ifndef VIBE_ROUTER_UNICODE_H
+#define VIBE_ROUTER_UNICODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { VR_OTHER = 0, VR_LETTER = 1, VR_NUMBER = 2, VR_SPACE = 3 };
+
+typedef struct {
+    uint8_t klass;      /* what the splitting expression tells apart */
+    uint8_t combining;  /* canonical combining class */
+    uint8_t decomposes; /* has a canonical decomposition of its own; Hangul syllables are computed */
+    uint8_t starts;     /* text can be normalised in two halves before it */
+    uint8_t breaks;     /* where the runtime may cut a prompt: stricter than `starts` */
+} VrProperties;
+
+/* The longest full canonical decomposition has four characters. */
+#define VR_LONGEST_DECOMPOSITION 4
+
+const VrProperties *vr_properties_of(uint32_t code);
+
+/* Write the full canonical decomposition of a character, itself where it has none; return its length. */
+int vr_decompose(uint32_t code, uint32_t to[VR_LONGEST_DECOMPOSITION]);
+
+/* Return what two characters compose to, or 0. */
+uint32_t vr_compose(uint32_t first, uint32_t second);
+
+/* Return how many bytes the character at `text` has, 0 where it is not UTF-8. Surrogates are taken, each by itself. */
+int vr_character_bytes(const uint8_t *text, size_t bytes);
+
+/* Read a character of text that is UTF-8, and move behind it. */
+static inline uint32_t vr_read_character(const uint8_t *text, size_t *at) {
+    const uint8_t *from = text + *at;
+    if (from[0] < 0x80) {
+        *at += 1;
+        return from[0];
+    }
+    if (from[0] < 0xe0) {
+        *at += 2;
+        return (uint32_t)(from[0] & 0x1f) << 6 | (from[1] & 0x3f);
+    }
+    if (from[0] < 0xf0) {
+        *at += 3;
+        return (uint32_t)(from[0] & 0x0f) << 12 | (uint32_t)(from[1] & 0x3f) << 6 | (from[2] & 0x3f);
+    }
+    *at += 4;
+    return (uint32_t)(from[0] & 0x07) << 18 | (uint32_t)(from[1] & 0x3f) << 12 | (uint32_t)(from[2] & 0x3f) << 6 |
+           (from[3] & 0x3f);
+}
+
+/* Write a character, at most four bytes; return how many. */
+int vr_write_character(uint32_t code, uint8_t *to);
+
+/* Whether a character, and not the rest of one, begins with this byte. */
+static inline bool vr_begins_character(uint8_t byte) { return (byte & 0xc0) != 0x80; }
+
+#endif
