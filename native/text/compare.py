@@ -20,11 +20,30 @@ from pathlib import Path
 
 from native.text.library import CTokenizer, compile_tokenizer
 from vibe_router.errors import PromptError
-from vibe_router.tokenizer import PromptTokenizer
-from vibe_router_export.text_tables import text_tables
+from vibe_router.text.tokenizer import PromptTokenizer
+from vibe_router_export.emit.native.text_tables import text_tables
 
 _LENGTHS = (3, 16, 64, 512)
-_SHORT = ("'s", "'t", "'re", "'ve", "'m", "'ll", "'d", "'", " ", "  ", "\n", "\r\n", "\t", "the", "Write", "1", "12", "-")
+_SHORT = (
+    "'s",
+    "'t",
+    "'re",
+    "'ve",
+    "'m",
+    "'ll",
+    "'d",
+    "'",
+    " ",
+    "  ",
+    "\n",
+    "\r\n",
+    "\t",
+    "the",
+    "Write",
+    "1",
+    "12",
+    "-",
+)
 _MARKUP = ("[CLS]", "[SEP]", "[MASK]", "[UNK]", "<|endoftext|>", "|||EMAIL_ADDRESS|||", "[unused1]", "|||IP", " " * 9)
 _SPACES = "\u00a0\u1680\u2003\u2028\u2029\u202f\u205f\u3000\u0085\x0b\x0c\x1c\x1d\x1e\x1f\u200b\ufeff\u180e"
 
@@ -50,9 +69,7 @@ def random_strings(count: int, *, seed: int) -> Iterator[str]:
         )
 
 
-def _piece(
-    source: random.Random, assigned: list[str], marks: list[str], decomposed: list[str], jamo: list[str]
-) -> str:
+def _piece(source: random.Random, assigned: list[str], marks: list[str], decomposed: list[str], jamo: list[str]) -> str:
     kind = source.randrange(12)
     if kind < 3:
         return source.choice(_SHORT)

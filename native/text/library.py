@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vibe_router_export.text_tables import TextTables
+from vibe_router_export.emit.native.text_tables import TextTables
 
 SOURCES = sorted(Path(__file__).resolve().parent.glob("*.c"))
 _FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared")

@@ -1,9 +1,9 @@
 """The Unicode tables of the C tokenizer, asked character by character of the `tokenizers` library.
 
-`python native/text/make_tables.py` writes `unicode_tables.h`; with `--check` it ends with 1 where the file would change.
-Nothing is read from a Unicode database: classes come from the library's own regular expressions, decompositions, combining
-classes and compositions from its normalizers. Only `breaks`, the places where the runtime may cut a prompt, is the
-runtime's own `normalization_break`, which depends on the Unicode version of the Python that runs this.
+`python native/text/make_tables.py` writes `unicode_tables.h`; with `--check` it ends with 1 where the file would
+change. Nothing is read from a Unicode database: classes come from the library's own regular expressions,
+decompositions, combining classes and compositions from its normalizers. Only `breaks`, the places where the runtime may
+cut a prompt, is the runtime's own `normalization_break`: it depends on the Unicode version of the Python that runs this.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from tokenizers import Regex
 from tokenizers.normalizers import NFC, NFD, Replace
 
-from vibe_router.settled import normalization_break
+from vibe_router.text.stable_prefix import normalization_break
 
 TABLES = Path(__file__).resolve().with_name("unicode_tables.h")
 _CODES = [*range(0xD800), *range(0xE000, 0x110000)]

@@ -13,8 +13,8 @@ from tokenizers import Tokenizer
 from tokenizers.normalizers import NFC
 
 from vibe_router.errors import CheckpointError
-from vibe_router.settled import SettledTokens
-from vibe_router.tokenizer import PromptTokenizer
+from vibe_router.text.stable_prefix import SettledTokens
+from vibe_router.text.tokenizer import PromptTokenizer
 
 Integers = NDArray[np.int32]
 Bytes = NDArray[np.uint8]

@@ -1,0 +1,164 @@
+"""The C tokenizer gives the runtime's ids, prompt by prompt."""
+
+from __future__ import annotations
+
+import random
+from functools import cache
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from native.text.compare import Comparison, code_points, prompts_of, random_strings
+from native.text.library import CTokenizer, compile_tokenizer
+from native.text.make_tables import TABLES, tables
+from tests.support.bundles import tiny_tokenizer_json
+from tests.support.prompts import mixed_prompts
+from vibe_router.text.tokenizer import PromptTokenizer
+from vibe_router_export.emit.native.text_tables import text_tables
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = ROOT.parent / "shared" / "tokenizer" / "tokenizer.json"
+ROWS = (
+    "-",
+    "a",
+    " ",
+    "\n",
+    "🙂",
+    "é",
+    "e\u0301",
+    "你",
+    "'s",
+    "\u1100\u1161\u11a8",
+    "[SEP]",
+    "|||EMAIL_ADDRESS|||",
+    "ab\ud800",
+)
+VOCABULARIES = [
+    pytest.param(None, id="tiny"),
+    pytest.param(ROOT / "artifacts" / "nano" / "tokenizer.json", id="nano"),
+    pytest.param(
+        SHARED,
+        id="ModernBERT",
+        marks=pytest.mark.skipif(not SHARED.is_file(), reason=f"the shared {SHARED.name} is not here"),
+    ),
+]
+
+
+def content_of(path: Path | None) -> bytes:
+    return tiny_tokenizer_json() if path is None else path.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("c-tokenizer") / "tokenizer.so"
+    compile_tokenizer(path)
+    return path
+
+
+@cache
+def comparison(library: Path, path: Path | None) -> Comparison:
+    return Comparison(library, content_of(path))
+
+
+@pytest.mark.parametrize("path", VOCABULARIES)
+def test_strings_of_every_script_have_the_runtimes_ids(library: Path, path: Path | None) -> None:
+    both = comparison(library, path)
+    for prompt in (*random_strings(2500, seed=1), *mixed_prompts(200, seed=7)):
+        assert both.difference(prompt) is None
+
+
+@pytest.mark.parametrize("path", VOCABULARIES)
+def test_code_points_alone_and_between_letters_have_the_runtimes_ids(library: Path, path: Path | None) -> None:
+    both = comparison(library, path)
+    chosen = {*range(0x180), *random.Random(2).sample(range(2 * 0x110000), 1500)}
+    for place, prompt in enumerate(islice(code_points(), max(chosen) + 1)):
+        if place in chosen:
+            assert both.difference(prompt) is None
+
+
+@pytest.mark.parametrize("path", VOCABULARIES)
+def test_golden_prompts_have_the_runtimes_ids(library: Path, path: Path | None) -> None:
+    both = comparison(library, path)
+    for prompt in prompts_of(ROOT / "artifacts" / "nano" / "golden.jsonl"):
+        assert both.difference(prompt) is None
+
+
+@pytest.mark.parametrize("path", VOCABULARIES)
+@pytest.mark.parametrize("unit", ROWS)
+def test_long_rows_have_the_runtimes_ids(library: Path, path: Path | None, unit: str) -> None:
+    both = comparison(library, path)
+    for length in (900, 5_000, 40_000, 41_000):
+        assert both.difference(unit * length) is None
+
+
+@pytest.mark.parametrize("path", VOCABULARIES)
+def test_endless_words_have_the_runtimes_ids(library: Path, path: Path | None) -> None:
+    both = comparison(library, path)
+    source = random.Random(3)
+    for alphabet in ("ab", "abcdefghijklmnopqrstuvwxyz", "-=", "的一是", "0123456789"):
+        for size in (300, 2_000, 9_000, 30_000):
+            assert both.difference("".join(source.choices(alphabet, k=size))) is None
+
+
+def test_the_same_prompts_are_refused(library: Path) -> None:
+    both = comparison(library, None)
+    for size in (20, 128, 4_096):
+        # One of each length limit.
+        for _ in range(4):
+            assert both.difference("a" * size + "\u0301" * 3_000) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\xff",
+        b"a\xc3",
+        b"\xc0\x80",
+        b"\xe2\x82",
+        b"\xf0\x9f\x99",
+        b"\xf4\x90\x80\x80",
+        b"\x80",
+        b"\xf8\x88\x80\x80\x80",
+    ],
+)
+def test_what_is_no_utf8_is_refused(library: Path, text: bytes) -> None:
+    tokenizer = CTokenizer(library, text_tables(tiny_tokenizer_json(), max_tokens=16))
+    with pytest.raises(ValueError, match=r"^2$"):
+        tokenizer.encode(text)
+
+
+def test_a_wrong_index_in_the_tables_is_refused(library: Path) -> None:
+    for name, place, wrong in (
+        ("numbers", 1, -1),
+        ("byte_ids", 97, 2**20),
+        ("merge_starts", 1, 2**20),
+        ("merges", 0, -1),
+        ("token_starts", 5, -1),
+        ("token_order", 0, -2),
+        ("added", 1, 2**30),
+    ):
+        tables = text_tables(tiny_tokenizer_json(), max_tokens=16)
+        array = getattr(tables, name)
+        array.reshape(-1)[place] = wrong
+        with pytest.raises(ValueError, match=r"out of (range|order)|vocabulary"):
+            CTokenizer(library, tables)
+
+
+def test_ten_megabytes_are_read_in_a_moment(library: Path) -> None:
+    tokenizer = CTokenizer(
+        library, text_tables(content_of(ROOT / "artifacts" / "nano" / "tokenizer.json"), max_tokens=512)
+    )
+    runtime = PromptTokenizer(content_of(ROOT / "artifacts" / "nano" / "tokenizer.json"), max_tokens=512)
+    for unit in ("-", "the quick brown fox ", "\n"):
+        prompt = unit * (10_000_000 // len(unit))
+        assert tokenizer.encode(prompt)[0] == runtime.encode(prompt).ids.tolist()
+
+
+@pytest.mark.slow
+def test_the_tables_are_what_the_library_says() -> None:
+    """Asks `tokenizers` about every character again; only where this Python's Unicode is that of the file."""
+    committed, wanted = TABLES.read_text(encoding="ascii"), tables()
+    if committed.split("VR_PYTHON_UNICODE")[1][:12] != wanted.split("VR_PYTHON_UNICODE")[1][:12]:
+        pytest.skip("this Python has other Unicode tables than the one that wrote where prompts may be cut")
+    assert committed == wanted
