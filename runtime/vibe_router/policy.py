@@ -9,8 +9,10 @@ threshold moved by `calibrate_threshold` splits the prompts exactly as the raw o
 from __future__ import annotations
 
 import math
+import os
+import time
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -50,6 +52,29 @@ class Reason(str, Enum):
     """The request needs what the device's model has not: tools, images, sound, or a longer context."""
 
 
+def _new_id() -> str:
+    # Random bytes of the operating system, so that no two processes give one id twice, forked or not.
+    return os.urandom(8).hex()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """The call that a decision answers: by whose threshold, with which bundle, and since when.
+
+    `profile` is None where the call gave a threshold of its own; `started` is a time of `time.perf_counter`.
+    """
+
+    profile: str | None = None
+    bundle: str = ""
+    bundle_version: str = ""
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def milliseconds(self) -> float:
+        """The time since the call began."""
+        return (time.perf_counter() - self.started) * 1e3
+
+
 @dataclass(frozen=True, kw_only=True)
 class Decision:
     """One routed prompt.
@@ -58,6 +83,10 @@ class Decision:
     and `margin` are None where the engine gave no score: never with `Reason.SCORE`, always with `Reason.FALLBACK`.
     `tokens` counts the prompt's ids, [CLS] and [SEP] included, and `truncated` says that it had more; they are 0 and
     False where the time was up before the prompt was read. `engine` names what ran, for example "onnx-cpu".
+
+    `profile` is None where the call gave a threshold of its own; `bundle` and `bundle_version` are the manifest's. `id`
+    is 16 random hexadecimal digits. `latency_ms` is the time from the call to the decision in milliseconds; of prompts
+    that are routed together, from the reading of the first. Decisions are equal whatever these two are.
     """
 
     target: Target
@@ -68,6 +97,11 @@ class Decision:
     truncated: bool
     engine: str
     reason: Reason
+    profile: str | None = None
+    bundle: str = ""
+    bundle_version: str = ""
+    id: str = field(default_factory=_new_id, compare=False)
+    latency_ms: float = field(default=0.0, compare=False)
 
 
 def sigmoid(logit: float) -> float:
@@ -136,8 +170,10 @@ def decide(
     truncated: bool,
     engine: str,
     allow_cloud: bool = True,
+    call: Call | None = None,
 ) -> Decision:
     """Return the decision for one logit of the engine; `threshold` is on that logit's scale."""
+    call = call or Call()
     p_cloud = sigmoid(logit)
     return Decision(
         target=Target.CLOUD if allow_cloud and above(p_cloud, threshold) else Target.DEVICE,
@@ -148,6 +184,10 @@ def decide(
         truncated=truncated,
         engine=engine,
         reason=Reason.SCORE if allow_cloud else Reason.PINNED,
+        profile=call.profile,
+        bundle=call.bundle,
+        bundle_version=call.bundle_version,
+        latency_ms=call.milliseconds,
     )
 
 
@@ -159,6 +199,7 @@ def decide_without_score(
     engine: str,
     fallback: Target | None,
     allow_cloud: bool = True,
+    call: Call | None = None,
 ) -> Decision | None:
     """Return the decision where the engine gave no score, or None where the caller has not said what to do then.
 
@@ -166,6 +207,7 @@ def decide_without_score(
     """
     if allow_cloud and fallback is None:
         return None
+    call = call or Call()
     return Decision(
         target=fallback if allow_cloud and fallback is not None else Target.DEVICE,
         p_cloud=None,
@@ -175,6 +217,10 @@ def decide_without_score(
         truncated=truncated,
         engine=engine,
         reason=Reason.FALLBACK if allow_cloud else Reason.PINNED,
+        profile=call.profile,
+        bundle=call.bundle,
+        bundle_version=call.bundle_version,
+        latency_ms=call.milliseconds,
     )
 
 

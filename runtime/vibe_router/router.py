@@ -27,7 +27,7 @@ from vibe_router.conversation.scores import RecentScores
 from vibe_router.engines.origin import Origin
 from vibe_router.engines.usage import Usage
 from vibe_router.errors import PromptError, UsageError
-from vibe_router.policy import Decision, Target, check_threshold, profile_threshold
+from vibe_router.policy import Call, Decision, Target, check_threshold, profile_threshold
 from vibe_router.progress import Progress, ProgressCallback
 from vibe_router.routing.alone import decide_alone
 from vibe_router.routing.deadline import NO_DEADLINE, Deadline
@@ -349,7 +349,10 @@ class Router:
         self.close()
 
     def _terms(self, profile: str | None, threshold: float | None, allow_cloud: bool, fallback: Target | None) -> Terms:
-        return Terms(self._choose_threshold(profile, threshold), allow_cloud, check_fallback(fallback))
+        manifest = self._bundle.manifest
+        named = (profile or self._profile or manifest.default_profile) if threshold is None else None
+        call = Call(profile=named, bundle=manifest.name, bundle_version=manifest.version)
+        return Terms(self._choose_threshold(profile, threshold), allow_cloud, check_fallback(fallback), call)
 
     def _chat_call(
         self,

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,9 +42,14 @@ def error_of(result: subprocess.CompletedProcess[str]) -> str:
     return first
 
 
+def settled(decision: dict[str, Any]) -> dict[str, Any]:
+    """Return a decision without what differs from one call to the next."""
+    return {key: value for key, value in decision.items() if key not in {"id", "latency_ms"}}
+
+
 def test_one_prompt_as_json_is_the_librarys_decision(tiny_bundle: Path, router: Router) -> None:
     result = route(tiny_bundle, "what is 2+2?", "--json")
-    assert json.loads(result.stdout) == decision_fields(router.route("what is 2+2?"))
+    assert settled(json.loads(result.stdout)) == settled(decision_fields(router.route("what is 2+2?")))
     assert result.stderr == ""
 
 
@@ -54,7 +60,7 @@ def test_one_prompt_for_people_is_one_line(tiny_bundle: Path, router: Router) ->
 
 def test_stdin_is_one_prompt_without_its_last_line_end(tiny_bundle: Path, router: Router) -> None:
     result = route(tiny_bundle, "-", "--json", stdin="hi\nthère\n".encode())
-    assert json.loads(result.stdout) == decision_fields(router.route("hi\nthère"))
+    assert settled(json.loads(result.stdout)) == settled(decision_fields(router.route("hi\nthère")))
 
 
 def test_a_thousand_prompts_streamed_are_decided_as_one_by_one(
@@ -91,7 +97,17 @@ def test_strings_and_objects_and_empty_lines_are_rows(tiny_bundle: Path) -> None
     result = route(tiny_bundle, "--input", "-", "--json", stdin=b'"hi"\n\n  \n{"prompt": "hi"}')
     first, second = map(json.loads, result.stdout.splitlines())
     assert (first.pop("line"), second.pop("line")) == (1, 4)
-    assert first == second
+    assert settled(first) == settled(second)
+
+
+def test_the_other_keys_of_a_row_come_with_its_decision(tiny_bundle: Path) -> None:
+    row = {"prompt": "hi", "id": "row 7", "tags": ["a", {"b": None}], "line": 99, "target": "mine"}
+    result = route(tiny_bundle, "--input", "-", "--json", stdin=json.dumps(row).encode() + b'\n"hi"\n')
+    first, second = map(json.loads, result.stdout.splitlines())
+    assert (first["id"], first["tags"], first["line"]) == ("row 7", ["a", {"b": None}], 1)
+    assert "prompt" not in first
+    assert first["target"] in {"device", "cloud"}
+    assert len(second["id"]) == 16
 
 
 @pytest.mark.parametrize("row", [b"nonsense", b"3", b'{"text": "a"}', b'{"prompt": null}', b'"\xff"', b"[" * 5000])

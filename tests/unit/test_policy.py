@@ -76,3 +76,7 @@ def test_raw_and_calibrated_decisions_agree_one_float_around_each_threshold(raw:
     by_calibrated_score = [sigmoid(float(z) / temperature) > calibrated for z in logits]
     assert by_raw_score == by_calibrated_score
     assert {by_raw_score[0], by_raw_score[-1]} == {False, True}, "the values do not straddle the threshold"
+
+
+def test_a_target_reads_as_its_value() -> None:
+    assert (str(Target.DEVICE), f"{Target.CLOUD}") == ("device", "cloud")

@@ -34,6 +34,24 @@ def test_a_decision_is_the_score_of_the_ids(router: Router) -> None:
     assert decision.target is (Target.CLOUD if decision.p_cloud > decision.threshold else Target.DEVICE)
 
 
+def test_a_decision_says_by_whose_threshold_and_which_bundle(router: Router) -> None:
+    manifest = router.bundle.manifest
+    decision = router.route("hi", profile="aggressive")
+    assert (decision.profile, decision.bundle, decision.bundle_version) == (
+        "aggressive",
+        manifest.name,
+        manifest.version,
+    )
+    assert router.route("hi").profile == manifest.default_profile
+    assert router.route("hi", threshold=0.5).profile is None
+
+
+def test_a_decision_has_an_id_of_its_own_and_its_time(router: Router) -> None:
+    decisions = [router.route("hi"), *router.route_many(["hi"] * 100)]
+    assert len({decision.id for decision in decisions}) == 101
+    assert all(decision.latency_ms > 0 for decision in decisions)
+
+
 def test_a_long_prompt_is_cut_and_says_so(router: Router) -> None:
     decision = router.route("what is 2+2? " * 100)
     assert decision.tokens == 64

@@ -104,6 +104,10 @@ def _require(call: ChatCall, item: TokenizedPrompt | None, engine: str) -> Decis
         truncated=item is not None and item.truncated,
         engine=engine,
         reason=Reason.REQUIRED,
+        profile=call.terms.call.profile,
+        bundle=call.terms.call.bundle,
+        bundle_version=call.terms.call.bundle_version,
+        latency_ms=call.terms.call.milliseconds,
     )
 
 

@@ -25,7 +25,7 @@ dan tapi lalu kenapa juga
 """
 
 _ANAPHORA = """
-it its it's that that's this these those they them their he him his she her above previous previously earlier
+it its it's this these those they them their he him his she her above previous previously earlier
 same former latter yours
 das dies diese dieser dieses davon dazu damit darin obige vorherige
 ça cela ceci celui celle ce cet cette ceux précédent
@@ -44,7 +44,8 @@ ini itu tersebut
 """
 
 _ASKING_AGAIN = """
-a an the in on to for of with from by at as into if is are was were be been being do does did done have has had can
+a an the that that's in on to for of with from by at as into if is are was were be been being do does did done have
+has had can
 could would will should may might must shall not no yes yeah yep nope sure right okay ok please thanks thank thx ty
 cheers hi hello hey bye goodbye cool great nice good perfect awesome excellent wow hmm oh ah lol well fine got
 i i'm i'd i'll im me my mine we us our you your you're yourself yours one ones

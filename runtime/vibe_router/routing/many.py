@@ -55,6 +55,7 @@ def decide_stream(
     while True:
         encoded: list[TokenizedPrompt] = []
         failure: Exception | None = None
+        terms = terms.begun_now()
         try:
             for prompt in source:
                 encoded.append(tokenizer.encode(prompt))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from vibe_router.errors import EngineError, UsageError
-from vibe_router.policy import Decision, Target, decide, decide_without_score
+from vibe_router.policy import Call, Decision, Target, decide, decide_without_score
 
 if TYPE_CHECKING:
     from vibe_router.text.tokenizer import TokenizedPrompt
@@ -24,6 +25,11 @@ class Terms:
     threshold: float
     allow_cloud: bool
     fallback: Target | None
+    call: Call = field(default_factory=Call)
+
+    def begun_now(self) -> Terms:
+        """Return the same terms for prompts that are read from now on."""
+        return replace(self, call=replace(self.call, started=time.perf_counter()))
 
     @property
     def need_a_score(self) -> bool:
@@ -39,6 +45,7 @@ class Terms:
             truncated=prompt.truncated,
             engine=engine,
             allow_cloud=self.allow_cloud,
+            call=self.call,
         )
 
     def decide_after(self, failure: EngineError, prompt: TokenizedPrompt | None, *, engine: str) -> Decision:
@@ -54,6 +61,7 @@ class Terms:
             engine=engine,
             fallback=self.fallback,
             allow_cloud=self.allow_cloud,
+            call=self.call,
         )
         if decision is None:
             raise failure

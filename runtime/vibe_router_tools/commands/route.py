@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
 import typer
 
@@ -23,7 +23,7 @@ from vibe_router_tools.commands.options import (
     PrecisionOption,
     ThreadsOption,
 )
-from vibe_router_tools.commands.rows import read_prompts
+from vibe_router_tools.commands.rows import PromptRow, read_rows
 from vibe_router_tools.console.output import decision_fields, print_json, progress_bar
 
 _STDIN = "-"
@@ -74,40 +74,46 @@ def route(
                 typer.echo(_describe(decision))
         elif input_file is not None:
             with _open(input_file) as stream:
-                numbers: deque[int] = deque()
-                rows = read_prompts(stream, name=str(input_file))
+                unanswered: deque[PromptRow] = deque()
+                rows = read_rows(stream, name=str(input_file))
                 decisions = router.route_stream(
-                    _remember(rows, numbers),
+                    _remember(rows, unanswered),
                     profile=profile,
                     threshold=threshold,
                     allow_cloud=not no_cloud,
                     fallback=fallback,
                     chunk=chunk,
                 )
-                _print_stream(decisions, numbers, name=str(input_file), as_json=as_json)
+                _print_stream(decisions, unanswered, name=str(input_file), as_json=as_json)
 
 
-def _print_stream(decisions: Iterator[Decision], numbers: deque[int], *, name: str, as_json: bool) -> None:
-    """Print decisions as they come; `numbers` holds the lines that were read and not yet answered."""
+def _print_stream(decisions: Iterator[Decision], unanswered: deque[PromptRow], *, name: str, as_json: bool) -> None:
+    """Print decisions as they come; `unanswered` holds the rows that were read and have no decision yet."""
     done = 0
     try:
         with progress_bar("routing") as progress:
             for decision in decisions:
-                number = numbers.popleft()
+                row = unanswered.popleft()
                 if as_json:
-                    print_json({"line": number} | decision_fields(decision), indent=None)
+                    print_json(_answer(row, decision), indent=None)
                 else:
-                    typer.echo(f"{number}\t{_describe(decision)}")
+                    typer.echo(f"{row.line}\t{_describe(decision)}")
                 done += 1
                 progress(Progress(done, None))
     except PromptError as error:
-        raise PromptError(f"{name}, line {numbers[0]}: {error.message}", hint=error.hint) from error
+        raise PromptError(f"{name}, line {unanswered[0].line}: {error.message}", hint=error.hint) from error
 
 
-def _remember(rows: Iterator[tuple[int, str]], numbers: deque[int]) -> Iterator[str]:
-    for number, prompt in rows:
-        numbers.append(number)
-        yield prompt
+def _answer(row: PromptRow, decision: Decision) -> dict[str, Any]:
+    """Return the row's own keys with the decision's; the id is the row's, where it has one."""
+    answer = {"line": row.line} | dict(row.others) | decision_fields(decision)
+    return answer | {"line": row.line, "id": row.others.get("id", decision.id)}
+
+
+def _remember(rows: Iterator[PromptRow], unanswered: deque[PromptRow]) -> Iterator[str]:
+    for row in rows:
+        unanswered.append(row)
+        yield row.prompt
 
 
 def _describe(decision: Decision) -> str:
