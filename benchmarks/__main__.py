@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import typer
 
-from benchmarks.commands.adversarial import adversarial
-from benchmarks.commands.cold import cold
-from benchmarks.commands.fuzz import fuzz
-from benchmarks.commands.kill_exports import kill_exports
-from benchmarks.commands.latency import latency
-from benchmarks.commands.limits import limits
-from benchmarks.commands.memory import memory
-from benchmarks.commands.prepare import prepare
-from benchmarks.commands.quantization import quantization
-from benchmarks.commands.report import report
-from benchmarks.commands.soak import soak
-from benchmarks.commands.throughput import throughput
 from vibe_router_tools.console.entry import run
 
 
 def build_app() -> typer.Typer:
-    """Return the command with all its subcommands."""
-    app = typer.Typer(name="benchmarks", no_args_is_help=True, pretty_exceptions_enable=False)
+    """Return the command with all its subcommands: peers, hardening, studies, and the report of them all."""
+    from benchmarks.hardening.commands.adversarial import adversarial
+    from benchmarks.hardening.commands.fuzz import fuzz
+    from benchmarks.hardening.commands.kill_exports import kill_exports
+    from benchmarks.hardening.commands.soak import soak
+    from benchmarks.peers.commands.cold import cold
+    from benchmarks.peers.commands.latency import latency
+    from benchmarks.peers.commands.limits import limits
+    from benchmarks.peers.commands.memory import memory
+    from benchmarks.peers.commands.prepare import prepare
+    from benchmarks.peers.commands.quantization import quantization
+    from benchmarks.peers.commands.throughput import throughput
+    from benchmarks.report.command import report
+    from benchmarks.studies.commands.batch_budget import batch_budget
+    from benchmarks.studies.commands.half_precision_folds import half_precision_folds
+    from benchmarks.studies.commands.half_precision_lengths import half_precision_lengths
+    from benchmarks.studies.commands.instructions import instructions
+    from benchmarks.studies.commands.session_settings import session_settings
+
+    peers = (prepare, latency, cold, memory, throughput, limits, quantization)
+    hardening = (adversarial, fuzz, kill_exports, soak)
+    studies = (batch_budget, instructions, session_settings, half_precision_folds, half_precision_lengths)
+    app = typer.Typer(name="benchmarks", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.callback()(_describe)
-    for command in (prepare, latency, cold, memory, throughput, limits, quantization, adversarial, fuzz, soak, report):
+    # A command is called what its function is, with hyphens.
+    for command in (*peers, *hardening, *studies, report):
         app.command()(command)
-    app.command("kill-exports")(kill_exports)
     return app
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.kill_exports import Command, Found, kill_exports
+from benchmarks.hardening.kill_exports import Command, Found, kill_exports
 
 pytest.importorskip("coremltools", reason="packages are written with coremltools")
 

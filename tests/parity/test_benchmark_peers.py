@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.contenders.registry import choose
-from benchmarks.outcome import Status
-from benchmarks.sources import Sources
-from benchmarks.team import assembled
+from benchmarks.peers.contenders.registry import choose
+from benchmarks.peers.outcome import Status
+from benchmarks.peers.sources import Sources
+from benchmarks.peers.team import assembled
 from tests.support.checkpoints import write_checkpoint
 
 pytestmark = pytest.mark.slow

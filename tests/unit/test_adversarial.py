@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.adversarial.edits import edits
-from benchmarks.adversarial.gadgets import Search, climb, printable_tokens
-from benchmarks.adversarial.measure import Settings, measure
+from benchmarks.hardening.adversarial.edits import edits
+from benchmarks.hardening.adversarial.gadgets import Search, climb, printable_tokens
+from benchmarks.hardening.adversarial.measure import Settings, measure
 from tests.support.bundles import GOLDEN_PROMPTS
 from vibe_router import Router, Target
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import quantization, quantization_ways
 from benchmarks.machine import machine
+from benchmarks.peers import quantization, quantization_ways
 from tests.support.checkpoints import write_checkpoint
 from tests.support.prompts import mixed_prompts
 from vibe_router_export.synthetic.checkpoint import Outliers

@@ -11,19 +11,21 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import limits_child
 from benchmarks.__main__ import build_app
-from benchmarks.contenders.registry import ALL
-from benchmarks.latency_result import LatencyResult
-from benchmarks.limits import floor_seconds, floors, work_of
-from benchmarks.memory import fit_slope
-from benchmarks.plot import plot_latency
-from benchmarks.report import fill, read_results, sections
-from benchmarks.report_coreml import COREML
-from benchmarks.report_files import file_sections
-from benchmarks.report_hardening import HARDENING
-from benchmarks.results_file import read_to_add, write_result
-from benchmarks.tables import latency_table, markdown
+from benchmarks.markdown import markdown
+from benchmarks.peers import limits_child
+from benchmarks.peers.contenders.registry import ALL
+from benchmarks.peers.latency_result import LatencyResult
+from benchmarks.peers.limits import floor_seconds, floors, work_of
+from benchmarks.peers.memory import fit_slope
+from benchmarks.peers.results import read_to_add
+from benchmarks.peers.tables import latency_table
+from benchmarks.report.coreml import COREML
+from benchmarks.report.files import file_sections
+from benchmarks.report.hardening import HARDENING
+from benchmarks.report.plot import plot_latency
+from benchmarks.report.sections import fill, read_results, sections
+from benchmarks.results_file import write_result
 from tests.support.checkpoints import small_config
 from vibe_router.errors import DataError, UsageError
 from vibe_router_export.checkpoint.config import parse_config

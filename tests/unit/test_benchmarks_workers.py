@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.client import Worker, WorkerError
-from benchmarks.contenders.registry import ALL, choose
-from benchmarks.contenders.scorer import TextScorer
-from benchmarks.outcome import Status
-from benchmarks.sources import NotInstalledError, NotMeasurableError, Sources, read_sources
-from benchmarks.team import Team, assembled
-from benchmarks.worker import Operations
+from benchmarks.peers.client import Worker, WorkerError
+from benchmarks.peers.contenders.registry import ALL, choose
+from benchmarks.peers.contenders.scorer import TextScorer
+from benchmarks.peers.outcome import Status
+from benchmarks.peers.sources import NotInstalledError, NotMeasurableError, Sources, read_sources
+from benchmarks.peers.team import Team, assembled
+from benchmarks.peers.worker import Operations
 from tests.support.bundles import tiny_logit, write_bundle
 from vibe_router.bundle.bundle import bundled_folder
 from vibe_router.errors import UsageError

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.fuzzing.campaign import Budget, run_campaign
-from benchmarks.fuzzing.mutations import mutate_bytes, mutate_json
-from benchmarks.fuzzing.sandbox import Sandbox, write_bundle, write_checkpoint
-from benchmarks.fuzzing.subjects import TARGETS, Folders, Kind, judge, known_decisions
-from benchmarks.fuzzing.tamper import TAMPER, Change, Tampering, all_subjects, dump, tamperings
+from benchmarks.hardening.fuzzing.campaign import Budget, run_campaign
+from benchmarks.hardening.fuzzing.mutations import mutate_bytes, mutate_json
+from benchmarks.hardening.fuzzing.sandbox import Sandbox, write_bundle, write_checkpoint
+from benchmarks.hardening.fuzzing.subjects import TARGETS, Folders, Kind, judge, known_decisions
+from benchmarks.hardening.fuzzing.tamper import TAMPER, Change, Tampering, all_subjects, dump, tamperings
 from vibe_router.errors import BundleCorruptError
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.soak.faults import Fault, FaultyEngine
-from benchmarks.soak.report import merge_runs, parse_runs
-from benchmarks.soak.requests import Request, make_requests
-from benchmarks.soak.run import Plan, soak
-from benchmarks.soak.trend import common_slope
+from benchmarks.hardening.soak.faults import Fault, FaultyEngine
+from benchmarks.hardening.soak.report import merge_runs, parse_runs
+from benchmarks.hardening.soak.requests import Request, make_requests
+from benchmarks.hardening.soak.run import Plan, soak
+from benchmarks.hardening.soak.trend import common_slope
 from vibe_router import Router, Target
 from vibe_router.policy import Reason
 

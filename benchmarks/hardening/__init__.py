@@ -1,0 +1,1 @@
+"""Attacks: mutated files, killed exports, long runs with faults, adversarial prompts."""

@@ -1,0 +1,1 @@
+"""The subcommands that attack, one a file."""

@@ -1,0 +1,1 @@
+"""This project's engines next to other ways to run the same checkpoint."""

@@ -1,0 +1,1 @@
+"""The subcommands that compare with peers, one a file."""

@@ -1,0 +1,1 @@
+"""The documents' figures, written from the committed results."""

@@ -1,0 +1,47 @@
+"""`python -m benchmarks report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = (
+    _ROOT / "README.md",
+    *(_ROOT / "docs" / name for name in ("benchmarks.md", "hardening.md", "adversarial.md", "coreml.md")),
+)
+
+
+def report(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 where a figure is stale.")] = False,
+    plots: Annotated[bool, typer.Option(help="Draw the plots again; needs matplotlib.")] = True,
+) -> None:
+    """Write the committed results' figures into the documentation, between its markers."""
+    from benchmarks.report.coreml import COREML
+    from benchmarks.report.files import file_sections
+    from benchmarks.report.hardening import HARDENING
+    from benchmarks.report.plot import plot_latency
+    from benchmarks.report.sections import fill, plot_name, read_results, sections
+    from benchmarks.results_file import RESULTS
+
+    results = read_results(RESULTS)
+    generated = sections(results) | file_sections(RESULTS, {**HARDENING, **COREML})
+    stale = []
+    for document in DOCUMENTS:
+        text = document.read_text("utf-8")
+        filled = fill(text, generated)
+        if filled != text:
+            stale.append(document.name)
+            if not check:
+                document.write_text(filled, encoding="utf-8")
+    if check and stale:
+        typer.echo(f"stale: {', '.join(stale)}; run python -m benchmarks report", err=True)
+        raise typer.Exit(1)
+    if plots and not check:
+        for result in results.get("latency", []):
+            for threads in result["rounds"]:
+                target = _ROOT / "docs" / "plots" / plot_name(result, int(threads))
+                plot_latency(result, target, threads=int(threads))
+    typer.echo(f"{', '.join(stale) or 'nothing'} changed", err=True)

@@ -1,0 +1,1 @@
+"""One question each about an implementation choice, one a file."""

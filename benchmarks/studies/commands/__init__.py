@@ -1,0 +1,1 @@
+"""The subcommands that answer one question each, one a file."""
