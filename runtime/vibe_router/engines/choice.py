@@ -166,7 +166,7 @@ def _automatic(bundle: Bundle, precision: str) -> str:
 def _load_native(
     bundle: Bundle, file: EngineFile, *, threads: int | None, meanwhile: Callable[[], object] | None
 ) -> Engine:
-    with bundle.checking(file.file) as descriptor:
+    with bundle.checking(file.file) as (descriptor, _):
         if meanwhile is not None:
             meanwhile()
         # Imported only now, while a thread hashes the file.

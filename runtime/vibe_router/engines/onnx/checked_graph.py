@@ -35,11 +35,9 @@ def checked_graph(bundle: Bundle, file: EngineFile) -> Iterator[tuple[bytes, Ext
         check_onnx_graph(content, name=file.file, weights=None)
         yield content, None
         return
-    with bundle.checking(name) as descriptor:
+    with bundle.checking(name) as (descriptor, parent):
         beside = PurePosixPath(name).name
         check_onnx_graph(content, name=file.file, weights=WeightsFile(beside, bundle.manifest.files[name].bytes))
-        if bundle.blobs is None:
-            yield content, WeightsFolder((bundle.folder / name).parent)
-        else:
-            # ONNX Runtime follows no link out of the graph's folder, as the Hugging Face cache has them.
-            yield content, WeightsMapping(beside, descriptor)
+        # ONNX Runtime follows no link out of the graph's folder, as the Hugging Face cache has them.
+        folder = WeightsFolder.of(parent) if bundle.blobs is None else None
+        yield content, folder or WeightsMapping(beside, descriptor)

@@ -101,6 +101,8 @@ class OnnxCpuEngine:
 def _session_options(threads: int, precision: str, usage: Usage) -> Any:
     """Return the settings whose measurements are in docs/speed.md."""
     options = onnxruntime.SessionOptions()
+    # Else ONNX Runtime guesses from the first bytes, and may read another format than the one that was checked.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     options.intra_op_num_threads = threads
     # The graph is one chain of nodes: a second pool would have nothing to run beside it.
     options.inter_op_num_threads = 1
