@@ -184,7 +184,7 @@ def write_model(folder: Path, name: str) -> Model:
     path, random = folder / "model.safetensors", np.random.default_rng(0)
     sequences = [random.integers(0, checkpoint.config.vocabulary_size, length) for length in range(1, 71)]
     engine = native_engine(checkpoint, path, exact=matrix_names(checkpoint)[-1:])
-    logits = [engine.logits(ids[None], np.ones((1, len(ids)), np.int64)) for ids in sequences]
+    logits = [engine.logits([ids]) for ids in sequences]
     engine.close()
     return path, sequences, [f"{one:08x}" for one in np.concatenate(logits).view(np.uint32)]
 

@@ -27,6 +27,9 @@ from vibe_router.bundle.safe_open import Identity, corrupt, open_inside, open_pa
 from vibe_router.bundle.strict_json import shown
 from vibe_router.errors import BundleCorruptError, BundleNotFoundError, UsageError
 
+TOKENIZER = "tokenizer.json"
+WEIGHTS_SUFFIX = "_data"
+"""Big graphs keep their weights in a file of the graph's name and this suffix, as the Hugging Face hub names them."""
 VERIFY_MODES = ("used", "all", "off")
 """What `Router.load` hashes: what it uses and all small files; all; nothing."""
 # More than any graph with its weights inside or any tokenizer has; what is larger is not read into memory.
@@ -100,8 +103,18 @@ class Bundle:
             if not self._may_be_missing(name):
                 self.path(name)
 
+    def check_rest(self, file: str, *, everything: bool) -> None:
+        """Check the content of what loading the engine of `file` and the tokenizer has not checked already.
+
+        The big files of other engines are left out unless `everything` is asked for.
+
+        Raises:
+            BundleCorruptError: as `read`.
+        """
+        self.check(skip={TOKENIZER, file, f"{file}{WEIGHTS_SUFFIX}"} | (set() if everything else self.unused(file)))
+
     def unused(self, file: str) -> set[str]:
-        """Return the big files that belong to other engines' graphs than `file`, for `check` to skip."""
+        """Return the big files that belong to other engines' graphs than `file`."""
         others = [engine.file for engine in self.manifest.engines if engine.file != file]
         return {
             name
