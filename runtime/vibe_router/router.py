@@ -8,9 +8,7 @@ What a call does when there is no score to decide with:
     the router has been closed             device, pinned       X, fallback          EngineError
     the prompt cannot be routed            PromptError          PromptError          PromptError
     an argument is wrong                   UsageError           UsageError           UsageError
-    the bundle is missing or damaged       raised by `Router.load`: there is no router to ask
-
-`docs/failures.md` says each of these at length.
+    the bundle is missing or damaged       raised by `Router.load`: there is no router to ask  (docs/failures.md)
 """
 
 from __future__ import annotations
@@ -64,6 +62,7 @@ class Router(ChatCalls):
         too, and that the router cannot be pickled. `verify` is that of `Router.load`.
         """
         # The engine has imported numpy by now; a program that only imports the router has not.
+        from vibe_router.engines.select import load_engine
         from vibe_router.routing.scorer import ProcessScorer
 
         self._bundle = bundle
@@ -74,7 +73,7 @@ class Router(ChatCalls):
         self._verify = verify
         self._recent_scores = RecentScores()
         self._scorer = ProcessScorer(
-            engine, at_once=at_once, reload=None if choice is None else partial(_load_engine, bundle, choice)
+            engine, at_once=at_once, reload=None if choice is None else partial(load_engine, bundle, choice)
         )
 
     @classmethod
@@ -295,9 +294,3 @@ def _load_again(choice: EngineChoice, profile: str | None, verify: str) -> Route
         profile=profile,
         verify=verify,
     )
-
-
-def _load_engine(bundle: Bundle, choice: EngineChoice) -> Engine:
-    from vibe_router.engines.select import load_engine
-
-    return load_engine(bundle, choice)
