@@ -131,7 +131,8 @@ def _escaped(data: NDArray[np.uint8]) -> NDArray[np.intp]:
     index = np.arange(len(backslashes))
     starts = np.flatnonzero(np.diff(backslashes, prepend=-2) != 1)
     in_run = index - np.repeat(starts, np.diff(starts, append=len(backslashes)))
-    return backslashes[in_run % 2 == 0] + 1
+    escaped: NDArray[np.intp] = backslashes[in_run % 2 == 0] + 1
+    return escaped
 
 
 def _check_part(part: Any, kinds: frozenset[str], name: str) -> None:
