@@ -209,7 +209,7 @@ def test_arm64_computes_the_same_bits(libraries: Path, tmp_path: Path, name: str
     model, sequences, bits = write_model(tmp_path, name)
     write_image(tmp_path / "image", model, Instructions.NEON, sequences, address=PROGRAM_ADDRESS)
     program, library = tmp_path / "logits", libraries / "vibe_router-linux-arm64.so"
-    compile_c(tmp_path, "-target", "aarch64-linux-gnu.2.17", "-I", SOURCES, DRIVER, library, "-o", program)
+    compile_c(tmp_path, "-target", "aarch64-linux-gnu.2.17", DRIVER, library, "-o", program)
     emulated = (emulator, "-cpu", "max", "-L", ARM64_SYSTEM, "-E", f"LD_LIBRARY_PATH={libraries}", program)
     assert bits_of(*emulated, tmp_path / "image", threads=2, callers=2) == bits
 
@@ -218,8 +218,8 @@ def test_arm64_computes_the_same_bits(libraries: Path, tmp_path: Path, name: str
 @needs_native_engine
 @pytest.mark.skipif(sys.platform != "linux" or platform.machine() != "x86_64", reason="compares on Linux, x86-64")
 def test_many_callers_at_once_pass_the_sanitizers(build_hook: ModuleType, tmp_path: Path) -> None:
-    # With other memory orders in team.c than acquire and release, the thread sanitizer reports races.
-    flags = ("-target", "x86_64-linux-gnu", "-fsanitize=thread,undefined", "-g", "-I", SOURCES)
+    # With other memory orders in engine/team.c than acquire and release, the thread sanitizer reports races.
+    flags = ("-target", "x86_64-linux-gnu", "-fsanitize=thread,undefined", "-g")
     objects = []
     for unit in build_hook.units(build_hook.PLATFORMS[0]):
         objects.append(tmp_path / f"{unit.name}.o")
