@@ -132,7 +132,7 @@ static void score(Pass *pass) {
 
 VrStatus FORWARD(const VrModel *model, const Request *request, const Activations *activations, float *scratch,
                  Team *team, int number) {
-    Pass pass = {model, request, activations, scratch, {team, number, 0}, {0}};
+    Pass pass = {model, request, activations, scratch, {team, number, 0}, {{0}, 0, 0, 0, 0}};
     BEGIN_PRODUCTS;
     pass.queue = share_of(query_key_value(model->layers), request->tokens, &pass.member);
     embed(&pass);

@@ -33,13 +33,24 @@ typedef int8_t I8 __attribute__((vector_size(16)));
 #endif
 
 /* The halves of a vector of 16, of 8 and of 4; a vector of 16 from its halves. */
+#if defined(__clang__)
 #define LOW_HALF(x) __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7)
 #define HIGH_HALF(x) __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15)
+#define JOINED(low, high) __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+#else
+/* gcc would shuffle number by number where 16 numbers are two registers. */
+/* clang-format off */
+#define VECTOR_OF(x, bytes) __typeof__((x)[0]) __attribute__((vector_size(bytes)))
+#define HALVES(x) ((union { VECTOR_OF(x, 64) whole; VECTOR_OF(x, 32) half[2]; }){.whole = (x)})
+#define LOW_HALF(x) HALVES(x).half[0]
+#define HIGH_HALF(x) HALVES(x).half[1]
+#define JOINED(low, high) ((union { VECTOR_OF(low, 32) half[2]; VECTOR_OF(low, 64) whole; }){.half = {low, high}}).whole
+/* clang-format on */
+#endif
 #define LOW_4(x) __builtin_shufflevector(x, x, 0, 1, 2, 3)
 #define HIGH_4(x) __builtin_shufflevector(x, x, 4, 5, 6, 7)
 #define LOW_2(x) __builtin_shufflevector(x, x, 0, 1)
 #define HIGH_2(x) __builtin_shufflevector(x, x, 2, 3)
-#define JOINED(low, high) __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
 
 /* A vector of 16 times `x`. */
 INLINE F32 splat(float x) { return (F32){x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}; }
