@@ -154,7 +154,7 @@ def compiler_version() -> str:
 
 
 def compile_library(platform: Platform, library: Path, workspace: Path) -> None:
-    """Compile the sources for a platform. The compiler keeps a cache in `workspace` that makes the next platform faster.
+    """Compile the sources for a platform. A cache in `workspace` makes the next platform faster.
 
     Raises:
         CompilationError: the compiler is missing, or refuses the sources; the message quotes it.
