@@ -10,6 +10,7 @@ from vibe_router_tools.console.entry import run
 def build_app() -> typer.Typer:
     """Return the command with all its subcommands: peers, hardening, studies, and the report of them all."""
     from benchmarks.hardening.commands.adversarial import adversarial
+    from benchmarks.hardening.commands.dialogues import dialogues
     from benchmarks.hardening.commands.fuzz import fuzz
     from benchmarks.hardening.commands.kill_exports import kill_exports
     from benchmarks.hardening.commands.soak import soak
@@ -22,14 +23,16 @@ def build_app() -> typer.Typer:
     from benchmarks.peers.commands.throughput import throughput
     from benchmarks.report.command import report
     from benchmarks.studies.commands.batch_budget import batch_budget
+    from benchmarks.studies.commands.conversations import conversations
     from benchmarks.studies.commands.half_precision_folds import half_precision_folds
     from benchmarks.studies.commands.half_precision_lengths import half_precision_lengths
     from benchmarks.studies.commands.instructions import instructions
     from benchmarks.studies.commands.session_settings import session_settings
 
     peers = (prepare, latency, cold, memory, throughput, limits, quantization)
-    hardening = (adversarial, fuzz, kill_exports, soak)
-    studies = (batch_budget, instructions, session_settings, half_precision_folds, half_precision_lengths)
+    hardening = (adversarial, dialogues, fuzz, kill_exports, soak)
+    half_precision = (half_precision_folds, half_precision_lengths)
+    studies = (batch_budget, conversations, instructions, session_settings, *half_precision)
     app = typer.Typer(name="benchmarks", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.callback()(_describe)
     # A command is called what its function is, with hyphens.

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../native/engine/api.h"
+#include "api.h"
 
 #define MOST_CALLERS 16
 

@@ -7,9 +7,11 @@ from enum import Enum
 
 from vibe_router.conversation.words import ANAPHORA, ASKING_AGAIN, NEW_TOPIC, OPENERS, PHRASES
 
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+# Combining vowels are no letters for regular expressions, so that words are what stands between punctuation.
+_WORD = re.compile(r"[^\s!-&(-/:-@\[-`{-~¡«»¿‘“”„…،؛؟।、。「」！，．：；？]+")
 # Letters of scripts that put no spaces between words: kana, Han, and Hangul, whose endings are glued to words.
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_NEW_TOPIC = re.compile("|".join(map(re.escape, NEW_TOPIC)))
 # How far into a turn its announcement of a new topic may stand.
 _ANNOUNCEMENT = 48
 
@@ -35,9 +37,10 @@ def kind_of(text: str, *, bare_words: int, leaning_words: int) -> Kind:
     """
     # Only so much is read as the decision needs.
     start = text[: 16 * (leaning_words + 1)].strip().casefold()
-    if any(phrase in start[:_ANNOUNCEMENT] for phrase in NEW_TOPIC):
+    if _NEW_TOPIC.search(start, 0, _ANNOUNCEMENT):
         return Kind.NEW_TOPIC
-    words = [word.replace("’", "'") for word in _WORD.findall(start)]
+    found = (word.strip("'") for word in _WORD.findall(start.replace("’", "'")))
+    words = [word for word in found if any(map(str.isalnum, word))]
     unspaced = _UNSPACED.findall(start)
     count = len(words) + len(unspaced) // 2
     if len(text.strip()) > len(start) or count > leaning_words:

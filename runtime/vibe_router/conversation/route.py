@@ -14,12 +14,9 @@ from vibe_router.conversation.policy import ChatPolicy, Observation, sides
 from vibe_router.conversation.scores import RecentScores, Scores
 from vibe_router.errors import EngineError, UsageError
 from vibe_router.policy import Decision, Reason, Target
-from vibe_router.routing.call import awaited
 
 if TYPE_CHECKING:
-    from vibe_router.routing.call import Terms
-    from vibe_router.routing.deadline import Deadline
-    from vibe_router.routing.scorer import Scorer
+    from vibe_router.routing.terms import Terms
     from vibe_router.text.tokenizer import PromptTokenizer, TokenizedPrompt
 
 
@@ -33,6 +30,14 @@ class ChatCall:
     state: ChatState
     scorer: str
     """The bundle and the engine, for which alone the state's scores count."""
+    requires: Requires
+    lacking: tuple[str, ...]
+    """What of it the device's model has not."""
+
+    @property
+    def needs_cloud(self) -> bool:
+        """Whether the cloud alone can serve the request, and may."""
+        return self.terms.allow_cloud and bool(self.lacking)
 
 
 def read_call(
@@ -52,7 +57,10 @@ def read_call(
     if before.pinned:
         # A conversation that must stay on the device once must do so for good: its text is in the history.
         terms = replace(terms, allow_cloud=False)
-    return ChatCall(chat=chat, terms=terms, policy=chosen, state=before, scorer=scorer)
+    requires, lacking = requirements(chat, chosen)
+    return ChatCall(
+        chat=chat, terms=terms, policy=chosen, state=before, scorer=scorer, requires=requires, lacking=lacking
+    )
 
 
 def decide_chat(
@@ -73,7 +81,7 @@ def decide_chat(
     item = tokenizer.encode(asks[-1].text)
     known = call.state.scores if call.state.scorer == call.scorer else {}
     scores = Scores(known, recent, lambda text: score(tokenizer.encode(text)))
-    if required(call):
+    if call.needs_cloud:
         return _finish(call, _require(call, item, engine), scores.used)
     try:
         decision = _decide(asks, scores, item, call, engine)
@@ -82,44 +90,16 @@ def decide_chat(
     return _finish(call, decision, scores.used, scored=asks[-1].spans)
 
 
-async def decide_chat_awaited(
-    call: ChatCall, scorer: Scorer, tokenizer: PromptTokenizer, recent: RecentScores, deadline: Deadline
-) -> ChatDecision:
-    """Return the decision for a chat that one of the scorer's threads tokenizes and scores.
-
-    Raises:
-        PromptError: a turn cannot be tokenized.
-        EngineError: there is no score, and the terms need one.
-    """
-    engine = scorer.engine.name
-
-    def work() -> ChatDecision:
-        return decide_chat(
-            call,
-            tokenizer,
-            recent,
-            lambda item: float(scorer.logits_here([item.ids], deadline=deadline)[0]),
-            engine=engine,
-        )
-
-    return await awaited(
-        scorer, work, deadline, without_score=lambda error: decide_chat_after(error, call, engine=engine)
-    )
-
-
 def decide_chat_after(failure: EngineError, call: ChatCall, *, engine: str) -> ChatDecision:
     """Return the decision for a chat of which nothing could be scored.
 
     Raises:
         EngineError: `failure`, where a score is needed.
     """
-    decision = _require(call, None, engine) if required(call) else call.terms.decide_after(failure, None, engine=engine)
+    decision = (
+        _require(call, None, engine) if call.needs_cloud else call.terms.decide_after(failure, None, engine=engine)
+    )
     return _finish(call, decision, call.state.scores)
-
-
-def required(call: ChatCall) -> bool:
-    """Whether the cloud alone can serve the request, and may."""
-    return call.terms.allow_cloud and bool(requirements(call.chat, call.policy)[1])
 
 
 def _require(call: ChatCall, item: TokenizedPrompt | None, engine: str) -> Decision:
@@ -142,12 +122,11 @@ def _require(call: ChatCall, item: TokenizedPrompt | None, engine: str) -> Decis
 def _finish(
     call: ChatCall, decision: Decision, scores: Mapping[str, float], *, scored: tuple[Span, ...] = ()
 ) -> ChatDecision:
-    requires, unmet = requirements(call.chat, call.policy)
     return ChatDecision(
         decision=decision,
         scored=scored,
-        requires=requires,
-        unmet=unmet if decision.target is Target.DEVICE else (),
+        requires=call.requires,
+        unmet=call.lacking if decision.target is Target.DEVICE else (),
         state=ChatState(pinned=not call.terms.allow_cloud, scorer=call.scorer, scores=dict(scores)),
     )
 

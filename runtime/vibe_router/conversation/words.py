@@ -56,7 +56,8 @@ short long simple brief clear formal informal formally casual casually polite po
 explain elaborate expand rephrase reword rewrite redo repeat retry try translate summarize summarise summary shorten
 lengthen simplify clarify continue go ahead keep going next finish stop wait undo fix improve change use give get make
 show tell say write put add remove turn let mean means meant understand know think see want need like help
-example examples version way step steps point points bullet bullets list table paragraph sentence sentences word words
+example examples option number time version way step steps point points bullet bullets list table paragraph sentence
+sentences word words
 line lines part last first second third fourth fifth final rest whole answer question reply response
 correct wrong true false mistake error there here up out over back too very than
 english french german spanish italian portuguese dutch swedish polish russian ukrainian turkish arabic hindi
@@ -70,7 +71,7 @@ espagnol peux tu je c'est est le la les un une explique traduis continue résume
 gracias por sí si no qué que bien vale más mas menos corto corta largo ejemplo ejemplos otra otro vez español inglés
 francés alemán puedes el los las explica explícame traduce continúa sigue resume qué que cómo como quién dónde
 grazie sì bene più meno breve esempio esempi ancora italiano inglese francese puoi il spiega traduci continua come chi
-obrigado obrigada sim não nao bem mais menos curto exemplo exemplos outra outro vez português inglês pode explica
+obrigado obrigada quê sim não nao bem mais menos curto exemplo exemplos outra outro vez português inglês pode explica
 traduz continua resuma qual
 bedankt dank je ja nee goed korter langer meer minder voorbeeld nog eens het nederlands engels kun leg uit wat hoe
 tack ja nej bra kortare längre mer mindre exempel igen på svenska engelska kan du förklara vad hur

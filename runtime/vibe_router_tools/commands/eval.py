@@ -47,6 +47,12 @@ def evaluate_bundle(
         Path,
         typer.Argument(metavar="DATA", help="JSONL rows: prompt, and p_teacher, or weak and strong, or verdicts."),
     ],
+    conversations: Annotated[
+        bool, typer.Option("--conversations", help="DATA holds conversations: messages, and cloud for labels.")
+    ] = False,
+    share: Annotated[
+        float | None, typer.Option(help="Of turns that go to the cloud, for --conversations; else the last turn's.")
+    ] = None,
     bundle: BundleOption = None,
     thresholds: Annotated[
         str, typer.Option(help="The sweep, on the scale of the bundle's scores, separated by spaces.")
@@ -66,6 +72,12 @@ def evaluate_bundle(
     as_json: JsonOption = False,
 ) -> None:
     """Measure a bundle on labelled prompts: utility, regret, misses, ranking, calibration, baselines."""
+    if conversations:
+        from vibe_router_tools.commands.eval_conversations import EngineSelection, evaluate_conversations
+
+        selection = EngineSelection(bundle, engine, precision, threads)
+        evaluate_conversations(data, selection, share=share, as_json=as_json)
+        return
     from vibe_router.router import Router
     from vibe_router_tools.console.output import print_json, print_table, progress_bar
     from vibe_router_tools.evaluation.dataset import collect_labelled, read_rows

@@ -1,0 +1,1 @@
+"""Random dialogues that look for a broken promise of `Router.route_chat`."""

@@ -1,0 +1,158 @@
+/* Attention of one head over one sequence: softmax(scale query · key) · value, within a window or without. */
+#ifndef VIBE_ROUTER_ATTENTION_H
+#define VIBE_ROUTER_ATTENTION_H
+
+#include "forward.h"
+#include "rows.h"
+#include "tiles.h"
+
+/* A tile of attention: as many queries, and vectors of keys, as leave all sums in registers. More queries and fewer
+ * keys than in products: a window of 64 does not divide into strips of 64 keys. */
+#if defined(__AVX512VNNI__)
+#define ATTENTION_ROWS VR_ATTENTION_ROWS
+#define ATTENTION_VECTORS VR_ATTENTION_VECTORS
+#else
+#define ATTENTION_ROWS VR_TILE_ROWS
+#define ATTENTION_VECTORS 1
+#endif
+
+#define MASKED -1e30f
+
+/* One head's part of a sequence. `qkv` points to the first token's query of this head; keys and values of the head
+ * stand `hidden` and 2 `hidden` floats behind it, the next token `row` floats. */
+typedef struct {
+    const float *qkv;
+    float *to; /* the head's part of the first token's output, the next `hidden` floats behind */
+    int64_t row;
+    int64_t hidden;
+    int tokens;
+    int size;
+} Head;
+
+/* A thread's own memory, by parts. */
+typedef struct {
+    float *keys;   /* [tokens / 16][size][16]: rotated, and transposed */
+    float *values; /* [tokens][64] */
+    float *query;  /* [ATTENTION_ROWS][64] */
+    float *scores; /* [ATTENTION_ROWS][score_row] */
+    int64_t score_row;
+} AttentionScratch;
+
+INLINE AttentionScratch attention_scratch(float *memory, int longest) {
+    AttentionScratch parts;
+    parts.score_row = attention_room(longest);
+    parts.keys = memory;
+    parts.values = parts.keys + parts.score_row * VR_STRIP;
+    parts.query = parts.values + parts.score_row * VR_STRIP;
+    parts.scores = parts.query + VR_ATTENTION_ROWS * VR_STRIP;
+    return parts;
+}
+
+INLINE void rotate_token(const Head *head, const VrLayer *layer, const float *from, int token, float factor,
+                         float *to) {
+    int64_t place = (int64_t)token * (head->size / 2);
+    rotate_head(from, layer->rope_cosine + place, layer->rope_sine + place, factor, to, head->size);
+}
+
+/* Bring keys and values into the order that tiles read. The keys behind the last token are zeros: what happens to lie
+ * there may be denormal, which processors multiply many times more slowly. */
+static void pack_keys_and_values(const Head *head, const VrLayer *layer, AttentionScratch scratch) {
+    float rotated[LANES][VR_STRIP];
+    for (int first = 0; first < attention_room(head->tokens); first += LANES) {
+        for (int token = first; token < first + LANES; token++) {
+            if (token >= head->tokens) {
+                memset(rotated[token - first], 0, sizeof rotated[0]);
+                continue;
+            }
+            const float *from = head->qkv + token * head->row + head->hidden;
+            rotate_token(head, layer, from, token, 1.0f, rotated[token - first]);
+            float *value = scratch.values + (int64_t)token * VR_STRIP;
+            for (int place = 0; place < VR_STRIP; place += LANES)
+                store(value + place, place < head->size ? load(from + head->hidden + place) : (F32)(0.0f));
+        }
+        float *keys = scratch.keys + (int64_t)first * head->size;
+        for (int place = 0; place < head->size; place += LANES) {
+            F32 square[LANES];
+            for (int row = 0; row < LANES; row++) square[row] = load(rotated[row] + place);
+            transpose(square);
+            for (int row = 0; row < LANES; row++) store(keys + (place + row) * LANES, square[row]);
+        }
+    }
+}
+
+/* Turn one token's scores from..to into weights, 0 outside low..high, and return one over their sum. `from` and `to`
+ * are multiples of 16. */
+INLINE float softmax(float *scores, int from, int to, int low, int high) {
+    const I32 lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    F32 most = (F32)(MASKED), total = (F32)(0.0f);
+    for (int place = from; place < to; place += LANES) {
+        F32 seen = load(scores + place);
+        if (place < low || place + LANES > high) {
+            I32 index = lanes + place;
+            seen = select16((index >= low) & (index < high), seen, (F32)(MASKED));
+            store(scores + place, seen);
+        }
+        most = max16(most, seen);
+    }
+    F32 peak = (F32)(largest(most));
+    for (int place = from; place < to; place += LANES) {
+        F32 weight = exponential(load(scores + place) - peak);
+        store(scores + place, weight);
+        total += weight;
+    }
+    return 1.0f / sum(total);
+}
+
+/* Attend from `rows` tokens, `first` and those behind it. */
+INLINE void attend_rows(const int rows, int first, const Head *head, const VrLayer *layer, AttentionScratch scratch) {
+    int window = layer->window < 0 ? head->tokens : layer->window;
+    int low = first - window > 0 ? first - window : 0;
+    int high = first + rows + window < head->tokens ? first + rows + window : head->tokens;
+    int from = low / LANES * LANES, to = (int)rounded_up(high, LANES);
+    F32 sums[ATTENTION_ROWS * ATTENTION_VECTORS];
+    for (int row = 0; row < rows; row++)
+        rotate_token(head, layer, head->qkv + (first + row) * head->row, first + row, layer->attention_scale,
+                     scratch.query + row * VR_STRIP);
+    for (int key = from; key < to; key += LANES * ATTENTION_VECTORS) {
+        Columns keys = {scratch.keys + (int64_t)key * head->size, (int64_t)LANES * head->size, LANES};
+        float_tile(rows, ATTENTION_VECTORS, scratch.query, VR_STRIP, keys, head->size, sums);
+#pragma clang loop unroll(full)
+        for (int row = 0; row < rows; row++)
+#pragma clang loop unroll(full)
+            for (int vector = 0; vector < ATTENTION_VECTORS; vector++)
+                if (key + LANES * vector < to)
+                    store(scratch.scores + row * scratch.score_row + key + LANES * vector,
+                          sums[row * ATTENTION_VECTORS + vector]);
+    }
+    F32 factors[ATTENTION_ROWS];
+    for (int row = 0; row < rows; row++) {
+        int token = first + row;
+        factors[row] =
+            (F32)softmax(scratch.scores + row * scratch.score_row, from, to, token - window > 0 ? token - window : 0,
+                         token + window + 1 < head->tokens ? token + window + 1 : head->tokens);
+    }
+    for (int part = 0; part < head->size; part += LANES * ATTENTION_VECTORS) {
+        Columns values = {scratch.values + (int64_t)from * VR_STRIP + part, LANES, VR_STRIP};
+        float_tile(rows, ATTENTION_VECTORS, scratch.scores + from, scratch.score_row, values, high - from, sums);
+#pragma clang loop unroll(full)
+        for (int row = 0; row < rows; row++)
+#pragma clang loop unroll(full)
+            for (int vector = 0; vector < ATTENTION_VECTORS; vector++)
+                if (part + LANES * vector < head->size)
+                    store(head->to + (first + row) * head->hidden + part + LANES * vector,
+                          sums[row * ATTENTION_VECTORS + vector] * factors[row]);
+    }
+}
+
+static void attend(const Head *head, const VrLayer *layer, AttentionScratch scratch) {
+    pack_keys_and_values(head, layer, scratch);
+    int first = 0;
+    for (; first + ATTENTION_ROWS <= head->tokens; first += ATTENTION_ROWS)
+        attend_rows(ATTENTION_ROWS, first, head, layer, scratch);
+    for (; first < head->tokens; first += VR_TILE_ROWS) {
+        int rows = head->tokens - first < VR_TILE_ROWS ? head->tokens - first : VR_TILE_ROWS;
+        WITH_ROWS(rows, attend_rows(ROWS, first, head, layer, scratch))
+    }
+}
+
+#endif

@@ -1,0 +1,142 @@
+/* ModernBERT's forward pass (Warner et al. 2024, arXiv:2412.13663), in steps that a team takes together.
+ *
+ * Matrices are in int8 and activations are rounded to int8 with one scale a token, so that neither a token with massive
+ * values nor the other sequences of a call change what a token is worth. FORWARD is the name of the function.
+ */
+#include "forward.h"
+
+#include "attention.h"
+#include "steps.h"
+
+static void embed(Pass *pass) {
+    const VrModel *model = pass->model;
+    int width = model->hidden;
+    FOR_ROWS(pass, token) {
+        int64_t id = pass->request->ids[token];
+        float *row = pass->at->residual + (int64_t)token * width;
+        embed_row(model->embedding + id * width, model->embedding_scales[id], row, width);
+        if (model->embedding_norm.weight) normalise_row(model->embedding_norm, model->norm_epsilon, row, row, width);
+    }
+    finish_step(pass);
+}
+
+/* Round rows of `from` to int8, after a norm where there is one. */
+static void quantise(Pass *pass, const float *from, VrNorm norm, int width, const VrMatrix *matrix) {
+    const Activations *at = pass->at;
+    FOR_ROWS(pass, token) {
+        const float *row = from + (int64_t)token * width;
+        if (norm.weight) {
+            normalise_row(norm, pass->model->norm_epsilon, row, pass->scratch, width);
+            row = pass->scratch;
+        }
+        if (matrix->scales)
+            at->scales[token] = quantise_row(row, at->quantised + token * at->row_bytes, width, matrix->inputs);
+        else
+            memcpy(at->quantised + token * at->row_bytes, row, (size_t)width * sizeof(float));
+    }
+    finish_step(pass);
+}
+
+/* Multiply what `quantise` has left for this matrix. */
+static void product_of_tokens(Pass *pass, Weights weights, Result result, Weights next) {
+    const Activations *at = pass->at;
+    Operand x = {at->quantised, at->scales, (const float *)at->quantised, at->row_bytes};
+    if (!weights.matrix->scales) x.stride = at->row_bytes / (int64_t)sizeof(float);
+    product(pass, weights, x, pass->request->tokens, result, next);
+}
+
+static void attention(Pass *pass, const VrLayer *layer) {
+    const VrModel *model = pass->model;
+    const Request *request = pass->request;
+    int hidden = model->hidden, size = hidden / model->heads;
+    AttentionScratch scratch = attention_scratch(pass->scratch, request->longest);
+    /* Here and nowhere else: whoever reads `stopped`, behind a layer, does so before anybody can be here again. */
+    if (atomic_load_explicit(request->stop, memory_order_relaxed)) atomic_store(&pass->member.team->stopped, true);
+    /* Sequences behind heads: a member's share is the heads whose queries, keys and values it has computed. */
+    for (int item; (item = take(&pass->member, request->sequences * model->heads)) != NOTHING;) {
+        int sequence = item % request->sequences;
+        int64_t start = request->starts[sequence];
+        int place = item / request->sequences * size;
+        Head head = {
+            .qkv = pass->at->wide + start * 3 * hidden + place,
+            .to = pass->at->attended + start * hidden + place,
+            .row = 3 * hidden,
+            .hidden = hidden,
+            .tokens = request->starts[sequence + 1] - (int)start,
+            .size = size,
+        };
+        attend(&head, layer, scratch);
+    }
+    finish_step(pass);
+}
+
+/* `next` is the matrix that is used behind this layer. */
+static void encode(Pass *pass, const VrLayer *layer, Weights next) {
+    const Activations *at = pass->at;
+    const VrNorm none = {0};
+    int hidden = pass->model->hidden, intermediate = pass->model->intermediate;
+    Weights attention_output = {&layer->attention_output, 1};
+    Weights mlp_input = {&layer->mlp_input, 1}, mlp_output = {&layer->mlp_output, 1};
+    quantise(pass, at->residual, layer->attention_norm, hidden, &layer->query_key_value);
+    product_of_tokens(pass, query_key_value(layer), (Result){at->wide, 3 * hidden, STORE}, attention_output);
+    attention(pass, layer);
+    quantise(pass, at->attended, none, hidden, &layer->attention_output);
+    product_of_tokens(pass, attention_output, (Result){at->residual, hidden, ADD}, mlp_input);
+    quantise(pass, at->residual, layer->mlp_norm, hidden, &layer->mlp_input);
+    product_of_tokens(pass, mlp_input, (Result){at->wide, intermediate, GATE}, mlp_output);
+    quantise(pass, at->wide, none, intermediate, &layer->mlp_output);
+    product_of_tokens(pass, mlp_output, (Result){at->residual, hidden, ADD}, next);
+}
+
+/* One vector a sequence in `pooled`: the first token's, or the mean of all. */
+static void pool(Pass *pass, int sequence, float *pooled) {
+    const VrModel *model = pass->model;
+    const int32_t *starts = pass->request->starts;
+    int width = model->hidden, last = model->mean_pooling ? starts[sequence + 1] : starts[sequence] + 1;
+    float *row = pass->scratch;
+    memset(pooled, 0, (size_t)width * sizeof(float));
+    for (int token = starts[sequence]; token < last; token++) {
+        normalise_row(model->final_norm, model->norm_epsilon, pass->at->residual + (int64_t)token * width, row, width);
+        for (int place = 0; place < width; place += LANES)
+            store(pooled + place, load(pooled + place) + load(row + place));
+    }
+    for (int place = 0; place < width; place += LANES)
+        store(pooled + place, load(pooled + place) / (float)(last - starts[sequence]));
+}
+
+/* The head: one vector a sequence, a dense layer with GELU, a norm, and the sum that is the logit. */
+static void score(Pass *pass) {
+    const VrModel *model = pass->model;
+    int width = model->hidden, sequences = pass->request->sequences;
+    float *pooled = pass->at->wide, *dense = pass->at->attended;
+    for (int item; (item = take(&pass->member, sequences)) != NOTHING;) pool(pass, item, pooled + (int64_t)item * width);
+    finish_step(pass);
+    product(pass, (Weights){&model->head_dense, 1}, (Operand){.exact = pooled, .stride = width}, sequences,
+            (Result){dense, width, STORE_ACTIVATED}, (Weights){0});
+    for (int item; (item = take(&pass->member, sequences)) != NOTHING;) {
+        float *row = dense + (int64_t)item * width;
+        normalise_row(model->head_norm, model->norm_epsilon, row, row, width);
+        F32 total = (F32)(0.0f);
+        for (int place = 0; place < width; place += LANES)
+            total = fma16(load(row + place), load(model->classifier + place), total);
+        pass->request->logits[item] = sum(total) + model->classifier_bias;
+    }
+    finish_step(pass);
+}
+
+VrStatus FORWARD(const VrModel *model, const Request *request, const Activations *activations, float *scratch,
+                 Team *team, int number) {
+    Pass pass = {model, request, activations, scratch, {team, number, 0}, {0}};
+    BEGIN_PRODUCTS;
+    pass.soon = share_of(query_key_value(model->layers), request->tokens, &pass.member);
+    embed(&pass);
+    for (int layer = 0; layer < model->layer_count && !atomic_load(&team->stopped); layer++) {
+        int last = layer == model->layer_count - 1;
+        encode(&pass, model->layers + layer,
+               last ? (Weights){&model->head_dense, 1} : query_key_value(model->layers + layer + 1));
+    }
+    int stopped = atomic_load(&team->stopped);
+    if (!stopped) score(&pass);
+    END_PRODUCTS;
+    return stopped ? VR_STOPPED : VR_OK;
+}
