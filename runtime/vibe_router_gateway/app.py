@@ -1,0 +1,115 @@
+"""The web application: paths, and what every request goes through before and after its endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from vibe_router_gateway.access import check_access, cors_headers
+from vibe_router_gateway.asked import read_asked
+from vibe_router_gateway.endpoints import health, models
+from vibe_router_gateway.endpoints.answering import answer, refuse
+from vibe_router_gateway.exchange import Exchange
+from vibe_router_gateway.gateway import Gateway
+from vibe_router_gateway.problems import ApiError
+
+if sys.version_info >= (3, 11):
+    from asyncio import timeout
+else:
+    from async_timeout import timeout
+
+_LOGGER = logging.getLogger("vibe_router")
+ANSWERED = ("/v1/chat/completions", "/v1/responses", "/v1/completions", "/v1/embeddings")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def build_app(gateway: Gateway) -> web.Application:
+    """Return the application of a gateway; whoever runs it closes the gateway."""
+    app = web.Application(client_max_size=2**40, middlewares=[_guarding(gateway)])
+    for path in ANSWERED:
+        app.router.add_post(path, _answering(gateway))
+    app.router.add_get("/v1/models", lambda _: models.list_models(gateway))
+    app.router.add_get("/healthz", lambda _: health.health())
+    app.router.add_get("/readyz", lambda _: health.ready(gateway))
+    app.router.add_get("/metrics", lambda _: health.metrics(gateway))
+    return app
+
+
+def _answering(gateway: Gateway) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        exchange = Exchange.begin(request.path)
+        try:
+            body = await read_body(request, gateway)
+            asked = read_asked(request.path, body, request.headers)
+            return await answer(gateway, request, asked, exchange)
+        except ApiError as error:
+            return refuse(exchange, error)
+        finally:
+            gateway.record(exchange)
+
+    return handle
+
+
+async def read_body(request: web.Request, gateway: Gateway) -> bytes:
+    """Return the body, which must be here whole before anything is decided.
+
+    Raises:
+        ApiError: 413, larger than allowed; 408, not here in time.
+    """
+    limits = gateway.live.settings.limits
+    too_large = ApiError(413, f"the body has more than {limits.body_bytes} bytes", code="body_too_large")
+    if (request.content_length or 0) > limits.body_bytes:
+        raise too_large
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with timeout(limits.body_s):
+            async for part in request.content.iter_any():
+                size += len(part)
+                if size > limits.body_bytes:
+                    raise too_large
+                parts.append(part)
+    except asyncio.TimeoutError as error:
+        raise ApiError(408, "the body has not come in time", code="body_slow", may_retry=True) from error
+    return b"".join(parts)
+
+
+def _guarding(gateway: Gateway) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        settings = gateway.live.settings
+        gateway.metrics.open.inc()
+        gateway.open_requests += 1
+        try:
+            if gateway.open_requests > settings.limits.connections:
+                raise ApiError(
+                    503, "too many open requests", kind="server_error", code="busy", retry_after_s=1, may_retry=True
+                )
+            check_access(request, settings)
+            if request.method == "OPTIONS":
+                response: web.StreamResponse = web.Response(status=204)
+            else:
+                response = await handler(request)
+        except ApiError as error:
+            response = error.reply({})
+        except web.HTTPException as error:
+            response = ApiError(error.status, f"{error.reason}: {request.method} {request.path}").reply({})
+        except ConnectionError:
+            # The client has gone; nobody reads what is returned.
+            raise
+        except Exception as error:  # noqa: BLE001 a fault of this program must still be an answer
+            _LOGGER.error("a request failed: %s", type(error).__name__, exc_info=True)
+            response = ApiError(500, "the gateway has failed", kind="server_error", code="internal").reply({})
+        finally:
+            gateway.metrics.open.dec()
+            gateway.open_requests -= 1
+        if not response.prepared and (headers := cors_headers(request, settings)):
+            response.headers.update(headers)
+        return response
+
+    return guard

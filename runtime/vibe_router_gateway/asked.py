@@ -1,0 +1,155 @@
+"""What a client asks: the body as bytes, and the few fields that the gateway reads from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from vibe_router_gateway.problems import ApiError
+
+CLOUD_HEADER = "x-vibe-allow-cloud"
+CLOUD_FIELD = "vibe_allow_cloud"
+_YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
+_BYTES_PER_TOKEN = 3.5
+"""English in byte-pair tokens has about four; a little less, because a context that is too short is worse."""
+_BYTES_PER_IMAGE = 3500
+"""About 1,000 tokens, because a picture's base64 is not text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """One request for an answer; `fields` is the parsed body, which nothing here changes."""
+
+    path: str
+    body: bytes
+    fields: Mapping[str, Any]
+    model: str
+    stream: bool
+    cloud_forbidden: bool
+
+    @cached_property
+    def messages(self) -> list[dict[str, Any]]:
+        """The conversation, for any of the three text paths; empty for embeddings."""
+        given: object
+        if self.path == "/v1/responses":
+            given = self.fields.get("input")
+            if isinstance(given, list):
+                given = [item for item in given if isinstance(item, dict) and "role" in item]
+            instructions = self.fields.get("instructions")
+            if isinstance(instructions, str) and isinstance(given, list):
+                given = [{"role": "system", "content": instructions}, *given]
+        elif self.path == "/v1/completions":
+            given = self.fields.get("prompt")
+        else:
+            given = self.fields.get("messages")
+        if isinstance(given, str):
+            return [{"role": "user", "content": given}]
+        return [item for item in given if isinstance(item, dict)] if isinstance(given, list) else []
+
+    @property
+    def needs_tools(self) -> bool:
+        """Whether the answer may have to be a call of a tool."""
+        return bool(self.fields.get("tools") or self.fields.get("functions"))
+
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """The `type` of all content parts, such as text, image_url, input_audio."""
+        return frozenset(str(part.get("type")) for part in self._parts())
+
+    @property
+    def needs_vision(self) -> bool:
+        """Whether there are pictures."""
+        return any("image" in kind or "video" in kind for kind in self.kinds)
+
+    @property
+    def needs_audio(self) -> bool:
+        """Whether there is sound to hear or to make."""
+        modalities = self.fields.get("modalities")
+        return any("audio" in kind for kind in self.kinds) or (isinstance(modalities, list) and "audio" in modalities)
+
+    @cached_property
+    def tokens(self) -> int:
+        """About how many tokens of context the request needs, with the longest answer that it allows."""
+        pictures = [part for part in self._parts() if str(part.get("type")) not in ("text", "input_text")]
+        size = len(self.body)
+        for part in pictures:
+            size -= len(json.dumps(part)) - _BYTES_PER_IMAGE
+        return round(max(size, 0) / _BYTES_PER_TOKEN) + self.answer_tokens
+
+    @property
+    def answer_tokens(self) -> int:
+        """The longest answer that the client allows, 0 where it does not say."""
+        for name in ("max_completion_tokens", "max_output_tokens", "max_tokens"):
+            value = self.fields.get(name)
+            if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+                return value
+        return 0
+
+    def _parts(self) -> list[dict[str, Any]]:
+        contents = [message.get("content") for message in self.messages]
+        return [part for parts in contents if isinstance(parts, list) for part in parts if isinstance(part, dict)]
+
+
+def read_asked(path: str, body: bytes, headers: Mapping[str, str]) -> Asked:
+    """Return what a POST body asks for.
+
+    Raises:
+        ApiError: 400, not a JSON object in UTF-8, or `model`, `messages` or `stream` are missing or of a wrong type.
+    """
+    fields = read_object(body)
+    model = fields.get("model")
+    if not isinstance(model, str) or not model:
+        raise ApiError(400, "you must give a model", param="model", hint="auto, device, cloud or a name of /v1/models")
+    stream = fields.get("stream")
+    if stream is not None and not isinstance(stream, bool):
+        raise ApiError(400, "stream is neither true nor false", param="stream")
+    if path == "/v1/chat/completions":
+        messages = fields.get("messages")
+        if not isinstance(messages, list) or not messages or not all(isinstance(item, dict) for item in messages):
+            raise ApiError(400, "messages is not a list of at least one message", param="messages")
+    return Asked(
+        path=path,
+        body=body,
+        fields=fields,
+        model=model,
+        stream=bool(stream),
+        cloud_forbidden=_forbids_cloud(fields, headers),
+    )
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object of a body.
+
+    Raises:
+        ApiError: 400, it is none, or not in UTF-8.
+    """
+    try:
+        fields = json.loads(body.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        # Without the parser's words, which quote the body.
+        raise ApiError(400, "the body is not JSON in UTF-8", code="invalid_json") from error
+    if not isinstance(fields, dict):
+        raise ApiError(400, "the body is not a JSON object", code="invalid_json")
+    return fields
+
+
+def _forbids_cloud(fields: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
+    """Return whether the header or the metadata forbids the cloud; one of them is enough.
+
+    Raises:
+        ApiError: 400, a value that is neither yes nor no, because a guess could tell a secret.
+    """
+    metadata = fields.get("metadata")
+    values = [headers.get(CLOUD_HEADER), metadata.get(CLOUD_FIELD) if isinstance(metadata, dict) else None]
+    forbidden = False
+    for value in values:
+        if value is None:
+            continue
+        word = str(value).strip().lower()
+        if word not in (*_YES, *_NO):
+            raise ApiError(400, f"{CLOUD_FIELD} is neither true nor false", param=CLOUD_FIELD)
+        forbidden |= word in _NO
+    return forbidden

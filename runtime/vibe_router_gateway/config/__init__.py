@@ -1,0 +1,1 @@
+"""Settings of the gateway: a TOML file, the environment and options, checked before anything starts."""

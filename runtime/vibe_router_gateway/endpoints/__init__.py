@@ -1,0 +1,1 @@
+"""The gateway's paths, one file for each group."""

@@ -1,0 +1,214 @@
+"""Answer a request for text: decide, ask the sides in turn, pass the answer on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from aiohttp import web
+
+from vibe_router.policy import Target
+from vibe_router_gateway.asked import Asked
+from vibe_router_gateway.budget import cost_of
+from vibe_router_gateway.config.settings import Upstream
+from vibe_router_gateway.endpoints.deciding import decide
+from vibe_router_gateway.exchange import Exchange
+from vibe_router_gateway.gateway import Gateway
+from vibe_router_gateway.live import Live
+from vibe_router_gateway.log.entry import Outcome
+from vibe_router_gateway.plan import Plan
+from vibe_router_gateway.problems import ApiError
+from vibe_router_gateway.upstream.call import Answer, ask
+from vibe_router_gateway.upstream.events import error_event
+from vibe_router_gateway.upstream.faults import Fault, FaultKind, error_of_faults
+
+_SHORTEST_WAIT_S = 0.05
+
+
+async def answer(gateway: Gateway, request: web.Request, asked: Asked, exchange: Exchange) -> web.StreamResponse:
+    """Return the answer of a side, passed on; the exchange is filled and recorded in any case.
+
+    Raises:
+        ApiError: the request is refused, or no side has answered.
+    """
+    exchange.asked = asked
+    exchange.entry.asked_model, exchange.entry.stream = asked.model, asked.stream
+    async with gateway.using() as live:
+        plan = await decide(gateway, live, asked, exchange)
+        exchange.note_plan(plan)
+        if gateway.log is not None:
+            gateway.log.add(exchange.entry)
+            if live.settings.log.log_prompts:
+                gateway.log.add_prompt(exchange.entry.id, asked.body)
+        got: Answer | None = None
+        try:
+            got = await _first_answer(gateway, live, request, asked, plan, exchange)
+            if got.body is not None:
+                return _whole(gateway, live, got, exchange)
+            return await _relay(request, got, exchange)
+        except (asyncio.CancelledError, ConnectionError):
+            exchange.end(Outcome.LEFT)
+            raise
+        finally:
+            if got is not None:
+                got.close()
+            _settle(gateway, live, got, exchange)
+
+
+async def _first_answer(
+    gateway: Gateway, live: Live, request: web.Request, asked: Asked, plan: Plan, exchange: Exchange
+) -> Answer:
+    """Return the first usable answer of the sides in their order.
+
+    Raises:
+        ApiError: none has given one.
+    """
+    faults = live.settings.faults
+    deadline = time.monotonic() + faults.total_s
+    for place, upstream in enumerate(plan.tries):
+        last = place == len(plan.tries) - 1
+        tries = upstream.settings.retries + 1 if last else 1
+        for number in range(tries):
+            try:
+                return await _ask_once(gateway, live, request, asked, plan, upstream, exchange, deadline)
+            except Fault as fault:
+                exchange.faults.append(fault)
+                live.rest(fault)
+                wait = max(_SHORTEST_WAIT_S * 2**number, fault.retry_after_s or 0.0)
+                left = deadline - time.monotonic()
+                if not last or not fault.passes or number + 1 == tries or wait > min(left, faults.longest_wait_s):
+                    break
+                await asyncio.sleep(wait)
+        kinds = faults.device_to_cloud if upstream.side is Target.DEVICE else faults.cloud_to_device
+        if exchange.faults[-1].kind.value not in kinds or time.monotonic() >= deadline:
+            break
+    raise error_of_faults(exchange.faults)
+
+
+async def _ask_once(
+    gateway: Gateway,
+    live: Live,
+    request: web.Request,
+    asked: Asked,
+    plan: Plan,
+    upstream: Upstream,
+    exchange: Exchange,
+    deadline: float,
+) -> Answer:
+    """Return one side's answer.
+
+    Raises:
+        Fault: it has none.
+    """
+    rest = live.resting_s(upstream.side)
+    if rest > live.settings.faults.longest_wait_s or (rest and len(plan.tries) > 1 and upstream is plan.tries[0]):
+        raise Fault(FaultKind.RATE_LIMITED, upstream.side, retry_after_s=rest)
+    started = time.perf_counter()
+    expected = _expected_cost(upstream, asked)
+    if upstream.side is Target.CLOUD:
+        exchange.reserved = (gateway.budget.reserve(expected), expected)
+    answered = False
+    try:
+        model = plan.model if plan.model is not None else await live.default_model(upstream)
+        got = await ask(
+            live.sessions[upstream.side],
+            upstream,
+            path=asked.path,
+            body=asked.body,
+            model=model,
+            stream=asked.stream,
+            headers=request.headers,
+            limits=live.settings.limits,
+            within_s=max(0.0, deadline - time.monotonic()),
+        )
+        answered = True
+        return got
+    finally:
+        exchange.upstream_ms += (time.perf_counter() - started) * 1000
+        if not answered and exchange.reserved is not None:
+            gateway.budget.settle(*exchange.reserved, 0.0, answered=False)
+            exchange.reserved = None
+
+
+def _whole(gateway: Gateway, live: Live, got: Answer, exchange: Exchange) -> web.Response:
+    exchange.note_first_byte(got.side, got.status)
+    usage = (got.value or {}).get("usage")
+    got.seen.usage = usage if isinstance(usage, dict) else None
+    exchange.end(Outcome.ANSWERED, status=got.status)
+    headers = {**got.headers, **exchange.headers()}
+    return web.Response(status=got.status, body=got.body, headers=headers)
+
+
+async def _relay(request: web.Request, got: Answer, exchange: Exchange) -> web.StreamResponse:
+    """Pass a stream on, event by event as they come; what breaks it is told in an event of its own."""
+    exchange.note_first_byte(got.side, got.status)
+    response = web.StreamResponse(status=got.status, headers={**got.headers, **exchange.headers()})
+    response.headers["Cache-Control"] = "no-cache"
+    response.headers["X-Accel-Buffering"] = "no"
+    await response.prepare(request)
+    fault: Fault | None = None
+    try:
+        for event in got.first:
+            got.seen.add(event)
+        await response.write(b"".join(event.raw for event in got.first))
+        async for events in got.rest():
+            for event in events:
+                got.seen.add(event)
+            await response.write(b"".join(event.raw for event in events))
+            if events[-1].done:
+                break
+        if not got.seen.complete and not got.seen.failed:
+            fault = Fault(FaultKind.BROKEN, got.side)
+    except Fault as broken:
+        fault = broken
+    if fault is None or got.seen.complete:
+        exchange.end(Outcome.BROKEN if got.seen.failed else Outcome.ANSWERED)
+    else:
+        exchange.faults.append(fault)
+        exchange.end(Outcome.BROKEN, code=f"upstream_{fault.kind.value}")
+        await response.write(
+            error_event(
+                f"the {got.side.value} stopped in the middle of its answer ({fault.kind.value})",
+                code=f"upstream_{fault.kind.value}",
+                path=exchange.entry.path,
+                request_id=exchange.entry.id,
+            )
+        )
+    await response.write_eof()
+    return response
+
+
+def _settle(gateway: Gateway, live: Live, got: Answer | None, exchange: Exchange) -> None:
+    """Enter tokens and cost, and settle the budget, once the answer is over or its client has left."""
+    asked, entry = exchange.asked, exchange.entry
+    if got is None or asked is None:
+        return
+    usage = got.seen.usage or {}
+    given = _count(usage, "prompt_tokens", "input_tokens"), _count(usage, "completion_tokens", "output_tokens")
+    entry.estimated = None in given
+    entry.input_tokens = asked.tokens - asked.answer_tokens if given[0] is None else given[0]
+    entry.output_tokens = got.seen.pieces if given[1] is None else given[1]
+    upstream = live.settings.upstream(got.side)
+    entry.cost = 0.0 if upstream is None else cost_of(upstream.settings, entry.input_tokens, entry.output_tokens)
+    if exchange.reserved is not None:
+        gateway.budget.settle(*exchange.reserved, entry.cost, answered=True)
+        exchange.reserved = None
+
+
+def _count(usage: dict[str, object], *names: str) -> int | None:
+    for name in names:
+        value = usage.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return value
+    return None
+
+
+def _expected_cost(upstream: Upstream, asked: Asked) -> float:
+    return cost_of(upstream.settings, asked.tokens - asked.answer_tokens, asked.answer_tokens)
+
+
+def refuse(exchange: Exchange, error: ApiError) -> web.Response:
+    """Return an error to the client, and keep it in the exchange."""
+    outcome = Outcome.FAILED if exchange.faults else Outcome.REFUSED
+    exchange.end(outcome, status=error.status, code=error.code or error.kind)
+    return error.reply(exchange.headers())

@@ -1,0 +1,87 @@
+"""The running gateway: what all requests share, and the change from one set of settings to the next."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from vibe_router.errors import VibeRouterError
+from vibe_router_gateway.budget import Budget
+from vibe_router_gateway.config.settings import Settings
+from vibe_router_gateway.exchange import Exchange
+from vibe_router_gateway.live import Live, live_of
+from vibe_router_gateway.log.writer import LogWriter
+from vibe_router_gateway.metrics import Metrics
+from vibe_router_gateway.scoring import load_router
+
+_LOGGER = logging.getLogger("vibe_router")
+
+
+class Gateway:
+    """Shared by all requests of one event loop; `live` changes with a reload."""
+
+    def __init__(
+        self, live: Live, *, log: LogWriter | None, read_settings: Callable[[], Settings] | None = None
+    ) -> None:
+        """Put opened parts together; `read_settings` is what a reload calls, None where there is nothing to read."""
+        self.live = live
+        self.log = log
+        self.metrics = Metrics()
+        self.budget = Budget(live.settings.budget)
+        self._read_settings = read_settings
+        self.open_requests = 0
+        self._reloading = asyncio.Lock()
+
+    @asynccontextmanager
+    async def using(self) -> AsyncIterator[Live]:
+        """Give the present settings for one request; they stay open until it ends, whatever is reloaded meanwhile."""
+        live = self.live
+        live.users += 1
+        try:
+            yield live
+        finally:
+            live.users -= 1
+            if live.retired and not live.users:
+                await live.close()
+
+    async def reload(self) -> None:
+        """Read settings and bundle again; later requests use them, those that run keep what they began with.
+
+        Raises:
+            VibeRouterError: the new ones are wrong; the old ones stay.
+        """
+        if self._read_settings is None:
+            return
+        async with self._reloading:
+            settings = await asyncio.to_thread(self._read_settings)
+            router = await asyncio.to_thread(load_router, settings.router)
+            old, self.live = self.live, live_of(settings, router)
+            self.budget.settings = settings.budget
+            old.retired = True
+            if not old.users:
+                await old.close()
+        _LOGGER.info("settings and bundle have been read again")
+
+    async def reload_or_warn(self) -> None:
+        """Reload for a signal, which nobody can answer with an error."""
+        try:
+            await self.reload()
+        except VibeRouterError as error:
+            _LOGGER.error("not reloaded, the old settings stay: %s", error.message)
+
+    def record(self, exchange: Exchange) -> None:
+        """Count the request and write its row, once."""
+        if exchange.recorded:
+            return
+        exchange.recorded = True
+        self.metrics.add(exchange)
+        if self.log is not None:
+            self.log.add(exchange.entry)
+
+    async def close(self) -> None:
+        """Close what is open; no request runs any more."""
+        await self.live.close()
+        if self.log is not None:
+            await asyncio.to_thread(self.log.close)

@@ -1,0 +1,147 @@
+"""What a set of settings has made: the router and the connections to both sides. A reload makes another."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import time
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from vibe_router import Router, Target
+from vibe_router_gateway.config.settings import Settings, Upstream
+from vibe_router_gateway.problems import ApiError
+from vibe_router_gateway.scoring import load_router
+from vibe_router_gateway.upstream.call import upstream_headers
+from vibe_router_gateway.upstream.faults import Fault, FaultKind
+
+_LOGGER = logging.getLogger("vibe_router")
+_LISTED_FOR_S = 60.0
+"""How long an upstream's list of models is believed: a new local model appears within a minute."""
+_LONGEST_LIST = 2**22
+
+
+@dataclass
+class Live:
+    """Settings with what they need, while requests use them; `users` counts those."""
+
+    settings: Settings
+    router: Router
+    sessions: dict[Target, aiohttp.ClientSession]
+    scorer: str
+    users: int = 0
+    retired: bool = False
+    rests: dict[Target, float] = field(default_factory=dict)
+    """Side -> until when (monotonic) it has asked to be left alone."""
+    _listed: dict[Target, tuple[float, tuple[str, ...]]] = field(default_factory=dict)
+
+    def rest(self, fault: Fault) -> None:
+        """Leave a side alone for as long as it asked for."""
+        if fault.retry_after_s:
+            self.rests[fault.side] = time.monotonic() + fault.retry_after_s
+
+    def resting_s(self, side: Target) -> float:
+        """Return for how long the side still wants to be left alone."""
+        return max(0.0, self.rests.get(side, 0.0) - time.monotonic())
+
+    async def models(self, upstream: Upstream) -> tuple[str, ...]:
+        """Return the names that the upstream lists, and those of the settings; only these where it does not answer."""
+        settings = upstream.settings
+        kept = _listed_names(upstream)
+        at, listed = self._listed.get(upstream.side, (0.0, ()))
+        if not listed or time.monotonic() - at > _LISTED_FOR_S:
+            try:
+                async with self.sessions[upstream.side].get(
+                    settings.url + "/models",
+                    headers=upstream_headers(upstream, {}),
+                    params=settings.query or None,
+                    timeout=aiohttp.ClientTimeout(total=max(settings.connect_s, 5.0)),
+                    allow_redirects=False,
+                ) as response:
+                    body = await response.json(content_type=None)
+                    listed = tuple(str(item["id"]) for item in body["data"])
+                    self._listed[upstream.side] = (time.monotonic(), listed)
+            except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError, KeyError, TypeError) as error:
+                _LOGGER.info("the %s does not list its models (%s)", upstream.side.value, type(error).__name__)
+        return tuple(dict.fromkeys((*kept, *listed)))
+
+    async def default_model(self, upstream: Upstream) -> str:
+        """Return the name that the side is asked by for the model `auto`.
+
+        Raises:
+            Fault: the settings name none, and the side lists none.
+        """
+        if upstream.settings.model:
+            return upstream.settings.model
+        names = await self.models(upstream)
+        if not names:
+            raise Fault(FaultKind.CONNECT, upstream.side)
+        return names[0]
+
+    async def find(self, name: str) -> Upstream | None:
+        """Return the side that has a model of this name, the device first; None where neither has."""
+        for upstream in self.settings.upstreams:
+            if name in _listed_names(upstream):
+                return upstream
+        for upstream in self.settings.upstreams:
+            if name in await self.models(upstream):
+                return upstream
+        return None
+
+    async def close(self) -> None:
+        """Release connections and engine."""
+        for session in self.sessions.values():
+            await session.close()
+        await asyncio.to_thread(self.router.close)
+
+
+def open_live(settings: Settings) -> Live:
+    """Load the router and make the sessions; must run where the event loop runs.
+
+    Raises:
+        VibeRouterError: as `Router.load`.
+    """
+    return live_of(settings, load_router(settings.router))
+
+
+def live_of(settings: Settings, router: Router) -> Live:
+    """Return what a loaded router and settings make."""
+    manifest = router.bundle.manifest
+    sessions = {upstream.side: _session(upstream) for upstream in settings.upstreams}
+    scorer = hashlib.sha256(f"{manifest.name} {manifest.version}".encode()).hexdigest()
+    return Live(settings=settings, router=router, sessions=sessions, scorer=scorer)
+
+
+def check_named(upstream: Upstream | None, side: Target) -> Upstream:
+    """Return the side's upstream.
+
+    Raises:
+        ApiError: 404, it is not configured.
+    """
+    if upstream is None:
+        raise ApiError(
+            404, f"no {side.value} is configured", param="model", code="model_not_found", hint=f"Set url in [{side.value}]"
+        )
+    return upstream
+
+
+def _listed_names(upstream: Upstream) -> tuple[str, ...]:
+    return tuple(name for name in (upstream.settings.model, *upstream.settings.models) if name)
+
+
+def _session(upstream: Upstream) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        # Bytes are passed on as they are, so the upstream must not compress them.
+        headers={"Accept-Encoding": "identity", "User-Agent": "vibe-router"},
+        skip_auto_headers=("Accept",),
+        auto_decompress=False,
+        # A local server is never reached through a company's proxy; the cloud may be.
+        trust_env=upstream.side is Target.CLOUD,
+        max_line_size=65536,
+        max_field_size=65536,
+        read_bufsize=2**18,
+    )

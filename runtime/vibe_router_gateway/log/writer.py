@@ -1,0 +1,153 @@
+"""Writes the log from a thread of its own, so that no request waits for the disk; counts and names what it loses."""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+from vibe_router_gateway.log.entry import COLUMNS, Entry
+from vibe_router_gateway.log.schema import open_log
+
+_LOGGER = logging.getLogger("vibe_router")
+_MOST_WAITING = 20_000
+"""Rows that may wait for a slow disk; about 20 MB."""
+_MOST_NAMES = 10_000
+_BATCH = 500
+_PAUSE_S = 0.02
+"""Rows that end within this time share one transaction: one a request would cost the requests' processor time."""
+_INSERT = (
+    f"INSERT OR REPLACE INTO decisions (run, {', '.join(COLUMNS)}) VALUES (?{', ?' * len(COLUMNS)})"  # noqa: S608
+)
+
+Statement = tuple[str, tuple[object, ...], str]
+"""SQL, its values and the id of the request that it belongs to."""
+
+
+class LogWriter:
+    """An open log; `add` and `feedback` return at once. Made by the server, closed at its end."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the log.
+
+        Raises:
+            DataError: as `open_log`.
+        """
+        self.path = path
+        self._connection = open_log(path, create=True)
+        self._waiting: queue.Queue[Statement | None] = queue.Queue(_MOST_WAITING)
+        self._lost: list[str] = []
+        self._lost_count = 0
+        self._noted = 0
+        self._reason = ""
+        self._lock = threading.Lock()
+        cursor = self._connection.execute("INSERT INTO runs (started) VALUES (?)", (time.time(),))
+        self._run = cursor.lastrowid or 0
+        self._thread = threading.Thread(target=self._work, name="vibe-router-log", daemon=True)
+        self._thread.start()
+
+    @property
+    def lost(self) -> int:
+        """How many rows could not be written since the start."""
+        return self._lost_count
+
+    def add(self, entry: Entry) -> None:
+        """Write the entry soon; one with the same id is replaced."""
+        self._put((_INSERT, (self._run, *entry.row()), entry.id))
+
+    def add_prompt(self, request_id: str, body: bytes) -> None:
+        """Write what was asked; only called where the user asked for it."""
+        text = body.decode("utf-8", "replace")
+        self._put(("INSERT OR REPLACE INTO prompts VALUES (?, ?, ?)", (request_id, time.time(), text), request_id))
+
+    def add_feedback(self, request_id: str, better: str) -> None:
+        """Write which side would have been better."""
+        values = (request_id, time.time(), better)
+        self._put(("INSERT OR REPLACE INTO feedback VALUES (?, ?, ?)", values, request_id))
+
+    def purge(self, *, keep_days: float, keep_prompts_days: float) -> None:
+        """Delete soon what is older than allowed."""
+        now = time.time()
+        for table, days in (("prompts", keep_prompts_days), ("decisions", keep_days)):
+            self._put((f"DELETE FROM {table} WHERE time < ?", (now - days * 86400,), ""))  # noqa: S608
+
+    def close(self) -> None:
+        """Write what waits, note the orderly end, and close the file."""
+        self._waiting.put(None)
+        self._thread.join()
+        try:
+            self._connection.execute("UPDATE runs SET ended = ? WHERE id = ?", (time.time(), self._run))
+        except sqlite3.Error as error:
+            _LOGGER.warning("the log's end could not be noted: %s", error)
+        self._connection.close()
+
+    def _put(self, statement: Statement) -> None:
+        try:
+            self._waiting.put_nowait(statement)
+        except queue.Full:
+            self._lose([statement], "the disk is too slow")
+
+    def _work(self) -> None:
+        going = True
+        while going:
+            first = self._waiting.get()
+            if first is None:
+                break
+            time.sleep(_PAUSE_S)
+            batch, going = self._collect(first)
+            self._write(batch)
+        # Once more, for a last note of what was lost.
+        self._write([])
+
+    def _collect(self, first: Statement) -> tuple[list[Statement], bool]:
+        batch = [first]
+        while len(batch) < _BATCH:
+            try:
+                item = self._waiting.get_nowait()
+            except queue.Empty:
+                break
+            if item is None:
+                return batch, False
+            batch.append(item)
+        return batch, True
+
+    def _write(self, batch: list[Statement]) -> None:
+        """Write a batch, and the note of what was lost before it, in one transaction."""
+        with self._lock:
+            names, count, reason = self._lost, self._lost_count, self._reason
+            unnoted = count - self._noted
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            if unnoted:
+                values = (time.time(), self._run, unnoted, reason, json.dumps(names))
+                self._connection.execute("INSERT INTO losses VALUES (?, ?, ?, ?, ?)", values)
+            for sql, row, _ in batch:
+                self._connection.execute(sql, row)
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            self._lose(batch, str(error))
+            return
+        with self._lock:
+            self._noted = count
+            if self._lost_count == count:
+                self._lost = []
+
+    def _roll_back(self) -> None:
+        try:
+            self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            # SQLite has rolled back by itself, as it does on a full disk.
+            _LOGGER.debug("nothing to roll back")
+
+    def _lose(self, batch: list[Statement], reason: str) -> None:
+        with self._lock:
+            if not self._lost_count:
+                _LOGGER.warning("the decision log loses rows: %s", reason)
+            self._lost_count += len(batch)
+            self._reason = reason
+            self._lost += [name for _, _, name in batch][: _MOST_NAMES - len(self._lost)]

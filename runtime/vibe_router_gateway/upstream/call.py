@@ -1,0 +1,198 @@
+"""Ask one side once: from the request's bytes to an answer whose first part is here, or a fault."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from vibe_router.policy import Target
+from vibe_router_gateway.config.settings import LimitSettings, Upstream
+from vibe_router_gateway.json_splice import replace_member
+from vibe_router_gateway.upstream.events import Event, EventCutter, MalformedStreamError, Seen
+from vibe_router_gateway.upstream.faults import Fault, FaultKind, fault_of_status
+
+if sys.version_info >= (3, 11):
+    from asyncio import timeout
+else:
+    from async_timeout import timeout
+
+_CHUNK = 65536
+# Of the client's headers only these reach the upstream: no key, cookie or address of the client does.
+_PASSED_UP = ("content-type", "accept", "openai-beta", "idempotency-key")
+_PASSED_DOWN = ("content-type", "retry-after", "retry-after-ms", "x-should-retry", "openai-model", "openai-version")
+_PASSED_DOWN_PREFIXES = ("x-ratelimit-", "openai-processing-")
+
+
+@dataclass
+class Answer:
+    """What one side answered. A whole answer has `body`; a stream has `first`, whole events, and goes on."""
+
+    side: Target
+    status: int
+    headers: dict[str, str]
+    body: bytes | None = None
+    value: dict[str, Any] | None = None
+    first: list[Event] = field(default_factory=list)
+    seen: Seen = field(default_factory=Seen)
+    _response: aiohttp.ClientResponse | None = None
+    _cutter: EventCutter | None = None
+
+    async def rest(self) -> AsyncIterator[list[Event]]:
+        """Yield the events after the first, as many at a time as arrive together.
+
+        Raises:
+            Fault: the stream broke, paused for too long, or is malformed.
+        """
+        assert self._response is not None
+        assert self._cutter is not None
+        try:
+            async for chunk in self._response.content.iter_any():
+                if events := self._cutter.feed(chunk):
+                    yield events
+            if (last := self._cutter.finish()) is not None:
+                yield [last]
+        except MalformedStreamError as error:
+            raise Fault(FaultKind.MALFORMED, self.side) from error
+        except (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError) as error:
+            raise _fault_of_error(error, self.side) from error
+
+    def close(self) -> None:
+        """Drop the connection, which tells the upstream to stop; nothing where the answer is whole."""
+        if self._response is not None:
+            self._response.close()
+
+
+async def ask(
+    session: aiohttp.ClientSession,
+    upstream: Upstream,
+    *,
+    path: str,
+    body: bytes,
+    model: str,
+    stream: bool,
+    headers: Mapping[str, str],
+    limits: LimitSettings,
+    within_s: float,
+) -> Answer:
+    """Return the side's answer, whole, or as a stream whose first event is here; cancelling it cancels the upstream.
+
+    Raises:
+        Fault: no answer that a client could use; the connection is closed then.
+    """
+    side, settings = upstream.side, upstream.settings
+    patience = min(within_s, settings.first_byte_s if stream else settings.answer_s)
+    response: aiohttp.ClientResponse | None = None
+    answer: Answer | None = None
+    try:
+        async with timeout(patience):
+            response = await session.post(
+                settings.url + path.removeprefix("/v1"),
+                data=replace_member(body, "model", model),
+                headers=upstream_headers(upstream, headers),
+                params=settings.query or None,
+                timeout=aiohttp.ClientTimeout(
+                    total=None, sock_connect=settings.connect_s, sock_read=settings.idle_s if stream else None
+                ),
+                allow_redirects=False,
+            )
+            answer = await _read(response, side, stream=stream, limits=limits)
+            return answer
+    except MalformedStreamError as error:
+        raise Fault(FaultKind.MALFORMED, side) from error
+    except (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError, UnicodeError) as error:
+        raise _fault_of_error(error, side) from error
+    finally:
+        if response is not None and (answer is None or answer.body is not None):
+            # A whole answer has given its connection back already; anything else must not be read to its end.
+            response.close()
+
+
+def upstream_headers(upstream: Upstream, headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers for an upstream: a few of the client's, the settings', and the key."""
+    sent = {name: headers[name] for name in _PASSED_UP if name in headers}
+    sent |= upstream.settings.headers
+    if upstream.key is not None:
+        name = upstream.settings.key_header
+        bearer = "Bearer " if name.lower() == "authorization" else ""
+        sent[name] = bearer + upstream.key.reveal()
+    return sent
+
+
+async def _read(
+    response: aiohttp.ClientResponse, side: Target, *, stream: bool, limits: LimitSettings
+) -> Answer:
+    if (fault := fault_of_status(response.status, response.headers, side)) is not None:
+        raise fault
+    headers = _headers_down(response.headers)
+    if stream and response.status == 200:
+        return await _read_first(response, side, headers, limits)
+    body = await _read_whole(response, side, limits.answer_bytes)
+    if response.status >= 300 and response.status < 400:
+        raise Fault(FaultKind.UNKNOWN_MODEL, side, status=response.status)
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Fault(FaultKind.MALFORMED, side, status=response.status) from error
+    if not isinstance(value, dict) or (response.status == 200 and value.get("error")):
+        raise Fault(FaultKind.MALFORMED, side, status=response.status)
+    return Answer(side, response.status, headers, body=body, value=value)
+
+
+async def _read_first(
+    response: aiohttp.ClientResponse, side: Target, headers: dict[str, str], limits: LimitSettings
+) -> Answer:
+    """Return a stream with the first event that says something; comments are heartbeats and say nothing."""
+    answer = Answer(side, response.status, headers, _response=response)
+    if response.content_type != "text/event-stream":
+        raise Fault(FaultKind.MALFORMED, side, status=response.status)
+    answer._cutter = EventCutter(most_bytes=limits.answer_bytes)
+    while not any(event.data is not None for event in answer.first):
+        chunk = await response.content.readany()
+        if not chunk:
+            raise Fault(FaultKind.BROKEN, side, status=response.status)
+        answer.first += answer._cutter.feed(chunk)
+    opening = next(event.data for event in answer.first if event.data is not None)
+    if opening.get("error") or opening.get("type") == "error":
+        raise Fault(FaultKind.SERVER_ERROR, side, status=response.status)
+    return answer
+
+
+async def _read_whole(response: aiohttp.ClientResponse, side: Target, most_bytes: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in response.content.iter_chunked(_CHUNK):
+        size += len(chunk)
+        if size > most_bytes:
+            raise Fault(FaultKind.MALFORMED, side, status=response.status)
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+def _headers_down(headers: Mapping[str, str]) -> dict[str, str]:
+    kept = {}
+    for name, value in headers.items():
+        lowered = name.lower()
+        if lowered in _PASSED_DOWN or lowered.startswith(_PASSED_DOWN_PREFIXES):
+            kept[name] = value
+    if "x-request-id" in headers:
+        kept["x-vibe-upstream-request-id"] = headers["x-request-id"]
+    return kept
+
+
+def _fault_of_error(error: BaseException, side: Target) -> Fault:
+    """Return the fault of an exception of aiohttp; its own words may hold addresses and are dropped."""
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return Fault(FaultKind.CONNECT, side)
+    if isinstance(error, asyncio.TimeoutError):
+        return Fault(FaultKind.SLOW, side)
+    if isinstance(error, aiohttp.ClientPayloadError | aiohttp.ServerDisconnectedError | ConnectionError):
+        return Fault(FaultKind.BROKEN, side)
+    if isinstance(error, aiohttp.ClientOSError):
+        return Fault(FaultKind.BROKEN, side)
+    return Fault(FaultKind.MALFORMED, side)

@@ -1,0 +1,125 @@
+"""Server-sent events: a stream of bytes cut into whole events, and what the gateway reads in them."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+# The three line ends that the standard allows, twice in a row.
+_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_LINES = re.compile(rb"\r\n|\n|\r")
+DONE = b"[DONE]"
+
+
+class MalformedStreamError(Exception):
+    """The stream is not made of events whose data is JSON; the error holds none of it."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event as it came, with its blank line; `data` None for comments, {} for [DONE]."""
+
+    raw: bytes
+    data: dict[str, Any] | None
+    done: bool = False
+
+
+class EventCutter:
+    """Cuts chunks of any size into events. An event is given only when it is whole, so none is passed on in part."""
+
+    def __init__(self, *, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """Return the events that `chunk` completes.
+
+        Raises:
+            MalformedStreamError: data that is not JSON, or an event larger than allowed.
+        """
+        buffered = self._rest + chunk
+        events = []
+        start = 0
+        for match in _END.finditer(buffered):
+            events.append(read_event(buffered[start : match.end()]))
+            start = match.end()
+        self._rest = buffered[start:]
+        if len(self._rest) > self._most_bytes:
+            raise MalformedStreamError
+        return events
+
+    def finish(self) -> Event | None:
+        """Return what is left at the end of the stream, as an event that its blank line was missing from.
+
+        Raises:
+            MalformedStreamError: it is not one.
+        """
+        rest, self._rest = self._rest, b""
+        return read_event(rest.rstrip() + b"\n\n") if rest.strip() else None
+
+
+def read_event(raw: bytes) -> Event:
+    """Return one event with its data read.
+
+    Raises:
+        MalformedStreamError: its data is neither a JSON object nor [DONE].
+    """
+    values = [line[5:].strip() for line in _LINES.split(raw) if line.startswith(b"data:")]
+    if not values:
+        return Event(raw, None)
+    data = b"\n".join(values)
+    if data == DONE:
+        return Event(raw, {}, done=True)
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise MalformedStreamError from error
+    if not isinstance(value, dict):
+        raise MalformedStreamError
+    return Event(raw, value)
+
+
+@dataclass
+class Seen:
+    """What a stream has told so far."""
+
+    usage: dict[str, Any] | None = None
+    pieces: int = 0
+    """Events with content: about one a token, for upstreams that do not count."""
+    complete: bool = False
+    failed: bool = False
+
+    def add(self, event: Event) -> None:
+        """Take one event into account."""
+        data = event.data
+        if data is None:
+            return
+        if event.done:
+            self.complete = True
+            return
+        if data.get("error") or data.get("type") in ("error", "response.failed"):
+            self.failed = True
+        response = data.get("response")
+        usage = data.get("usage") or (response.get("usage") if isinstance(response, dict) else None)
+        if isinstance(usage, dict):
+            self.usage = usage
+        if str(data.get("type", "")) in ("response.completed", "response.incomplete", "response.failed"):
+            self.complete = True
+        choices = data.get("choices")
+        if isinstance(choices, list) and choices:
+            self.pieces += 1
+            if any(isinstance(choice, dict) and choice.get("finish_reason") for choice in choices):
+                self.complete = True
+        elif str(data.get("type", "")).endswith(".delta"):
+            self.pieces += 1
+
+
+def error_event(message: str, *, code: str, path: str, request_id: str) -> bytes:
+    """Return the event that ends a broken stream: `data: {"error": ...}`, on which OpenAI's clients raise."""
+    if path == "/v1/responses":
+        body: dict[str, Any] = {"type": "error", "code": code, "message": message, "param": None}
+        return b"event: error\ndata: " + json.dumps(body).encode() + b"\n\n"
+    error = {"message": message, "type": "server_error", "param": None, "code": code, "request_id": request_id}
+    return b"data: " + json.dumps({"error": error}).encode() + b"\n\n"
