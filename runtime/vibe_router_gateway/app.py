@@ -6,8 +6,10 @@ import asyncio
 import logging
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from vibe_router_gateway.access import check_access, cors_headers
 from vibe_router_gateway.asked import read_asked
@@ -33,10 +35,13 @@ def build_app(gateway: Gateway) -> web.Application:
     app = web.Application(client_max_size=2**40, middlewares=[_guarding(gateway)])
     for path in ANSWERED:
         app.router.add_post(path, _answering(gateway))
-    app.router.add_get("/v1/models", lambda _: models.list_models(gateway))
-    app.router.add_get("/healthz", lambda _: health.health())
-    app.router.add_get("/readyz", lambda _: health.ready(gateway))
-    app.router.add_get("/metrics", lambda _: health.metrics(gateway))
+    for path, endpoint in (
+        ("/v1/models", models.list_models),
+        ("/healthz", health.health),
+        ("/readyz", health.ready),
+        ("/metrics", health.metrics),
+    ):
+        app.router.add_get(path, partial(endpoint, gateway))
     return app
 
 
@@ -79,7 +84,7 @@ async def read_body(request: web.Request, gateway: Gateway) -> bytes:
     return b"".join(parts)
 
 
-def _guarding(gateway: Gateway) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def _guarding(gateway: Gateway) -> Middleware:
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         settings = gateway.live.settings
@@ -102,7 +107,7 @@ def _guarding(gateway: Gateway) -> Callable[[web.Request, Handler], Awaitable[we
         except ConnectionError:
             # The client has gone; nobody reads what is returned.
             raise
-        except Exception as error:  # noqa: BLE001 a fault of this program must still be an answer
+        except Exception as error:
             _LOGGER.error("a request failed: %s", type(error).__name__, exc_info=True)
             response = ApiError(500, "the gateway has failed", kind="server_error", code="internal").reply({})
         finally:

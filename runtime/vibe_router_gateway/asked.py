@@ -50,9 +50,15 @@ class Asked:
         return [item for item in given if isinstance(item, dict)] if isinstance(given, list) else []
 
     @property
+    def tools(self) -> list[object]:
+        """The definitions of tools."""
+        given = self.fields.get("tools") or self.fields.get("functions")
+        return given if isinstance(given, list) else []
+
+    @property
     def needs_tools(self) -> bool:
         """Whether the answer may have to be a call of a tool."""
-        return bool(self.fields.get("tools") or self.fields.get("functions"))
+        return bool(self.tools)
 
     @cached_property
     def kinds(self) -> frozenset[str]:

@@ -10,7 +10,7 @@ from vibe_router.policy import Target
 from vibe_router_gateway.asked import Asked
 from vibe_router_gateway.log.entry import Entry, Outcome
 from vibe_router_gateway.plan import Plan
-from vibe_router_gateway.upstream.faults import Fault
+from vibe_router_gateway.upstream.faults import UpstreamError
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Exchange:
     started: float
     asked: Asked | None = None
     plan: Plan | None = None
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[UpstreamError] = field(default_factory=list)
     upstream_ms: float = 0.0
     """What waiting for the sides took of the time before the first byte."""
     recorded: bool = False
@@ -40,6 +40,7 @@ class Exchange:
         if plan.scored is not None:
             entry.p_cloud, entry.threshold = plan.scored.p_cloud, plan.scored.threshold
             entry.profile, entry.scored_tokens = plan.scored.profile, plan.scored.tokens
+            entry.held_out = plan.scored.held_out
 
     def note_first_byte(self, side: Target, status: int) -> None:
         """Keep which side answers; from here on no other can."""

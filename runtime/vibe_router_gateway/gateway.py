@@ -57,7 +57,7 @@ class Gateway:
         async with self._reloading:
             settings = await asyncio.to_thread(self._read_settings)
             router = await asyncio.to_thread(load_router, settings.router)
-            old, self.live = self.live, live_of(settings, router)
+            old, self.live = self.live, live_of(settings, router, self.live.sampling)
             self.budget.settings = settings.budget
             old.retired = True
             if not old.users:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import time
 from dataclasses import dataclass, field
 
 import aiohttp
 
-from vibe_router import Router, Target
+from vibe_router import ChatPolicy, Router, Target
 from vibe_router_gateway.config.settings import Settings, Upstream
 from vibe_router_gateway.problems import ApiError
-from vibe_router_gateway.scoring import load_router
+from vibe_router_gateway.scoring import Sampling, chat_policy, load_router
 from vibe_router_gateway.upstream.call import upstream_headers
-from vibe_router_gateway.upstream.faults import Fault, FaultKind
+from vibe_router_gateway.upstream.faults import FaultKind, UpstreamError
 
 _LOGGER = logging.getLogger("vibe_router")
 _LISTED_FOR_S = 60.0
@@ -30,14 +29,16 @@ class Live:
     settings: Settings
     router: Router
     sessions: dict[Target, aiohttp.ClientSession]
-    scorer: str
+    scorer: str | None
+    sampling: Sampling | None
+    policy: ChatPolicy
     users: int = 0
     retired: bool = False
     rests: dict[Target, float] = field(default_factory=dict)
     """Side -> until when (monotonic) it has asked to be left alone."""
     _listed: dict[Target, tuple[float, tuple[str, ...]]] = field(default_factory=dict)
 
-    def rest(self, fault: Fault) -> None:
+    def rest(self, fault: UpstreamError) -> None:
         """Leave a side alone for as long as it asked for."""
         if fault.retry_after_s:
             self.rests[fault.side] = time.monotonic() + fault.retry_after_s
@@ -71,13 +72,13 @@ class Live:
         """Return the name that the side is asked by for the model `auto`.
 
         Raises:
-            Fault: the settings name none, and the side lists none.
+            UpstreamError: the settings name none, and the side lists none.
         """
         if upstream.settings.model:
             return upstream.settings.model
         names = await self.models(upstream)
         if not names:
-            raise Fault(FaultKind.CONNECT, upstream.side)
+            raise UpstreamError(FaultKind.CONNECT, upstream.side)
         return names[0]
 
     async def find(self, name: str) -> Upstream | None:
@@ -97,21 +98,25 @@ class Live:
         await asyncio.to_thread(self.router.close)
 
 
-def open_live(settings: Settings) -> Live:
+def open_live(settings: Settings, sampling: Sampling | None = None) -> Live:
     """Load the router and make the sessions; must run where the event loop runs.
 
     Raises:
         VibeRouterError: as `Router.load`.
     """
-    return live_of(settings, load_router(settings.router))
+    return live_of(settings, load_router(settings.router), sampling)
 
 
-def live_of(settings: Settings, router: Router) -> Live:
+def live_of(settings: Settings, router: Router, sampling: Sampling | None = None) -> Live:
     """Return what a loaded router and settings make."""
-    manifest = router.bundle.manifest
-    sessions = {upstream.side: _session(upstream) for upstream in settings.upstreams}
-    scorer = hashlib.sha256(f"{manifest.name} {manifest.version}".encode()).hexdigest()
-    return Live(settings=settings, router=router, sessions=sessions, scorer=scorer)
+    return Live(
+        settings=settings,
+        router=router,
+        sessions={upstream.side: _session(upstream) for upstream in settings.upstreams},
+        scorer=None if sampling is None else sampling.identify(router.bundle.manifest),
+        sampling=sampling,
+        policy=chat_policy(settings),
+    )
 
 
 def check_named(upstream: Upstream | None, side: Target) -> Upstream:
@@ -122,7 +127,11 @@ def check_named(upstream: Upstream | None, side: Target) -> Upstream:
     """
     if upstream is None:
         raise ApiError(
-            404, f"no {side.value} is configured", param="model", code="model_not_found", hint=f"Set url in [{side.value}]"
+            404,
+            f"no {side.value} is configured",
+            param="model",
+            code="model_not_found",
+            hint=f"Set url in [{side.value}]",
         )
     return upstream
 

@@ -16,7 +16,10 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(
-            "vibe_requests", "Requests by how they ended", ("target", "side", "reason", "outcome"), registry=self._registry
+            "vibe_requests",
+            "Requests by how they ended",
+            ("target", "side", "reason", "outcome"),
+            registry=self._registry,
         )
         self._faults = Counter("vibe_faults", "Failed tries", ("side", "kind"), registry=self._registry)
         self._scores = Histogram("vibe_p_cloud", "Scores", buckets=_SCORES, registry=self._registry)
@@ -26,9 +29,7 @@ class Metrics:
         self._total = Histogram(
             "vibe_request_seconds", "Until the last byte", ("side",), buckets=_SECONDS, registry=self._registry
         )
-        self._overhead = Histogram(
-            "vibe_score_seconds", "Routing alone", buckets=_SECONDS, registry=self._registry
-        )
+        self._overhead = Histogram("vibe_score_seconds", "Routing alone", buckets=_SECONDS, registry=self._registry)
         self._tokens = Counter("vibe_tokens", "Tokens", ("side", "direction"), registry=self._registry)
         self._cost = Counter("vibe_cost", "Money, in the currency of the price table", registry=self._registry)
         self.open = Gauge("vibe_open_requests", "Requests that are being answered", registry=self._registry)

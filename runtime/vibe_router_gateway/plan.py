@@ -23,14 +23,14 @@ class Why(str, Enum):
     """The client named the side or its model."""
     PINNED = "pinned"
     """The client, or the settings, forbid the cloud."""
-    NEEDS = "needs"
+    REQUIRED = "required"
     """Only this side has the tools, eyes, ears or context that the request needs."""
     ONLY = "only"
     """The other side is not configured."""
     BUDGET = "budget"
     """The score asked for the cloud, whose budget for the day is spent."""
-    CONVERSATION = "conversation"
-    """The turns before this one decided."""
+    HELD = "held"
+    """The conversation stays on its side."""
     FALLBACK = "fallback"
     """There is no score."""
 
@@ -45,6 +45,8 @@ class Scored:
     threshold: float
     tokens: int
     profile: str
+    held_out: bool | None = None
+    """As in the log."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,4 +146,4 @@ def _overruled(wanted: Target, upstreams: tuple[Upstream, ...], able: tuple[Upst
     """Return why the wanted side does not answer."""
     if all(item.side is not wanted for item in upstreams):
         return Why.ONLY
-    return Why.NEEDS if all(item.side is not wanted for item in able) else Why.BUDGET
+    return Why.REQUIRED if all(item.side is not wanted for item in able) else Why.BUDGET

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from vibe_router import Reason, Router, Target
-from vibe_router.errors import PromptError, UsageError
-from vibe_router_gateway.config.settings import RouterSettings
+from vibe_router import ChatDecision, ChatPolicy, Reason, Router, Target
+from vibe_router.bundle.manifest import Manifest
+from vibe_router.errors import EngineError, PromptError, UsageError
+from vibe_router_gateway.config.settings import RouterSettings, Settings
 from vibe_router_gateway.plan import Scored, Why
 from vibe_router_gateway.problems import ApiError
 
-_REASONS = {Reason.SCORE: Why.SCORE, Reason.PINNED: Why.PINNED, Reason.FALLBACK: Why.FALLBACK}
+_REASONS = {
+    Reason.SCORE: Why.SCORE,
+    Reason.PINNED: Why.PINNED,
+    Reason.FALLBACK: Why.FALLBACK,
+    Reason.HELD: Why.HELD,
+    Reason.REQUIRED: Why.REQUIRED,
+}
+_NO_LIMIT = 2**40
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What `calibrate --from-log` needs beside a score, from the tools that calibrate.
+
+    `identify` names what gave a score; `is_held_out` says on which side of calibration's split a text is. Only this
+    one bit of the text is kept.
+    """
+
+    identify: Callable[[Manifest], str]
+    is_held_out: Callable[[str], bool]
 
 
 def load_router(settings: RouterSettings) -> Router:
@@ -28,31 +49,53 @@ def load_router(settings: RouterSettings) -> Router:
     )
 
 
+def chat_policy(settings: Settings) -> ChatPolicy:
+    """Return the policy for conversations, with what the device's model can do."""
+    device = settings.device
+    return ChatPolicy(
+        device_context=device.context_tokens or _NO_LIMIT,
+        device_tools=device.tools,
+        device_vision=device.vision,
+        device_audio=device.audio,
+    )
+
+
 async def score(
     router: Router,
-    messages: Sequence[dict[str, Any]],
+    messages: Sequence[Mapping[str, Any]],
     settings: RouterSettings,
     *,
     profile: str | None,
     allow_cloud: bool,
+    tools: Sequence[object] | None = None,
+    policy: ChatPolicy | None = None,
+    sampling: Sampling | None = None,
 ) -> Scored:
     """Return the side for a conversation; a score that does not come in time is replaced by the fallback.
 
     Raises:
-        ApiError: 400, no such profile, or a text that cannot be tokenized.
+        ApiError: 400, no such profile, or messages that cannot be read or tokenized; 503, the router is closed.
     """
     try:
-        decision = await router.aroute(
-            _last_user_text(messages),
+        decided = await router.aroute_chat(
+            messages,
             profile=profile,
             allow_cloud=allow_cloud,
             fallback=Target(settings.fallback),
             timeout=settings.timeout_s,
+            tools=tools,
+            policy=policy,
         )
     except UsageError as error:
         raise ApiError(400, error.message, param="model", code="model_not_found", hint=error.hint) from error
     except PromptError as error:
         raise ApiError(400, error.message, param="messages", hint=error.hint) from error
+    except EngineError as error:
+        raise ApiError(503, error.message, kind="server_error", code="no_score", may_retry=True) from error
+    decision = decided.decision
+    held_out = None
+    if sampling is not None and decided.scored:
+        held_out = sampling.is_held_out(_scored_text(decided, messages))
     return Scored(
         target=decision.target,
         reason=_REASONS[decision.reason],
@@ -60,15 +103,15 @@ async def score(
         threshold=decision.threshold,
         tokens=decision.tokens,
         profile=profile or settings.profile or router.bundle.manifest.default_profile,
+        held_out=held_out,
     )
 
 
-def _last_user_text(messages: Sequence[dict[str, Any]]) -> str:
-    for message in reversed(messages):
-        if message.get("role") == "user":
-            content = message.get("content")
-            if isinstance(content, str):
-                return content
-            parts = content if isinstance(content, list) else []
-            return "\n".join(str(part.get("text") or "") for part in parts if isinstance(part, dict))
-    return ""
+def _scored_text(decided: ChatDecision, messages: Sequence[Mapping[str, Any]]) -> str:
+    pieces = []
+    for span in decided.scored:
+        content = messages[span.message].get("content")
+        if isinstance(content, list):
+            content = "\n".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
+        pieces.append(str(content or "")[span.start : span.end])
+    return "\n".join(pieces)

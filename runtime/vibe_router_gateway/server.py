@@ -16,6 +16,7 @@ from vibe_router_gateway.gateway import Gateway
 from vibe_router_gateway.live import open_live
 from vibe_router_gateway.log.writer import LogWriter
 from vibe_router_gateway.places import default_log_file
+from vibe_router_gateway.scoring import Sampling
 
 _LINE_BYTES = 16384
 
@@ -68,7 +69,11 @@ def open_log_of(settings: Settings) -> LogWriter | None:
 
 
 async def serve(
-    settings: Settings, *, read_settings: Callable[[], Settings], ready: Callable[[Settings, int], None]
+    settings: Settings,
+    *,
+    read_settings: Callable[[], Settings],
+    ready: Callable[[Settings, int], None],
+    sampling: Sampling | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; SIGHUP reads settings and bundle again. `ready` is called with the port.
 
@@ -76,7 +81,7 @@ async def serve(
         VibeRouterError: it cannot start.
     """
     log = open_log_of(settings)
-    gateway = Gateway(open_live(settings), log=log, read_settings=read_settings)
+    gateway = Gateway(open_live(settings, sampling), log=log, read_settings=read_settings)
     runner, port = await start(gateway)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -17,6 +17,7 @@ def build_app() -> typer.Typer:
     from vibe_router_tools.commands.eval import evaluate_bundle
     from vibe_router_tools.commands.inspect import inspect
     from vibe_router_tools.commands.route import route
+    from vibe_router_tools.commands.serve import serve
     from vibe_router_tools.commands.verify import verify
 
     app = typer.Typer(
@@ -27,7 +28,7 @@ def build_app() -> typer.Typer:
         rich_markup_mode=None,
     )
     app.callback()(_options)
-    for command in (route, verify, inspect, doctor, bench):
+    for command in (route, serve, verify, inspect, doctor, bench):
         app.command()(command)
     app.command("eval")(evaluate_bundle)
     app.command()(calibrate)

@@ -58,7 +58,9 @@ def load_settings(
         }
         changed[section] = read_section(type(defaults), given, section, defaults)
     settings = replace(settings, **changed, **_others(tables))
-    settings = replace(settings, upstreams=_upstreams(settings, environment), token=_token(settings, token, environment))
+    settings = replace(
+        settings, upstreams=_upstreams(settings, environment), token=_token(settings, token, environment)
+    )
     _check(settings)
     return settings
 
@@ -77,7 +79,7 @@ def _read_file(file: Path | None) -> dict[str, Any]:
     if file is None:
         return {}
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+        tables: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror}", hint="vibe-router serve --init writes one") from error
     except (ValueError, RecursionError) as error:

@@ -63,7 +63,7 @@ def _from_keyring(entry: str, where: str) -> str:
     except ImportError as error:
         raise MissingExtraError("a key in the keychain", extra="serve", missing="keyring") from error
     try:
-        value = keyring.get_password(service, user)
+        value: str | None = keyring.get_password(service, user)
     except KeyringError as error:
         raise UsageError(f"{where}: the keychain cannot be read", hint="unlock it, or use key_env") from error
     if not value:

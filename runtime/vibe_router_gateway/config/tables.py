@@ -1,4 +1,4 @@
-"""One TOML table, or the variables of one section, into a settings dataclass; unknown keys and wrong types are named."""
+"""One TOML table, or the variables of one section, into a settings dataclass; what is wrong is named."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from vibe_router_gateway.plan import Plan
 from vibe_router_gateway.problems import ApiError
 from vibe_router_gateway.upstream.call import Answer, ask
 from vibe_router_gateway.upstream.events import error_event
-from vibe_router_gateway.upstream.faults import Fault, FaultKind, error_of_faults
+from vibe_router_gateway.upstream.faults import FaultKind, UpstreamError, error_of_faults
 
 _SHORTEST_WAIT_S = 0.05
 
@@ -44,7 +44,7 @@ async def answer(gateway: Gateway, request: web.Request, asked: Asked, exchange:
         try:
             got = await _first_answer(gateway, live, request, asked, plan, exchange)
             if got.body is not None:
-                return _whole(gateway, live, got, exchange)
+                return _whole(got, exchange)
             return await _relay(request, got, exchange)
         except (asyncio.CancelledError, ConnectionError):
             exchange.end(Outcome.LEFT)
@@ -71,7 +71,7 @@ async def _first_answer(
         for number in range(tries):
             try:
                 return await _ask_once(gateway, live, request, asked, plan, upstream, exchange, deadline)
-            except Fault as fault:
+            except UpstreamError as fault:
                 exchange.faults.append(fault)
                 live.rest(fault)
                 wait = max(_SHORTEST_WAIT_S * 2**number, fault.retry_after_s or 0.0)
@@ -98,11 +98,11 @@ async def _ask_once(
     """Return one side's answer.
 
     Raises:
-        Fault: it has none.
+        UpstreamError: it has none.
     """
     rest = live.resting_s(upstream.side)
     if rest > live.settings.faults.longest_wait_s or (rest and len(plan.tries) > 1 and upstream is plan.tries[0]):
-        raise Fault(FaultKind.RATE_LIMITED, upstream.side, retry_after_s=rest)
+        raise UpstreamError(FaultKind.RATE_LIMITED, upstream.side, retry_after_s=rest)
     started = time.perf_counter()
     expected = _expected_cost(upstream, asked)
     if upstream.side is Target.CLOUD:
@@ -130,7 +130,7 @@ async def _ask_once(
             exchange.reserved = None
 
 
-def _whole(gateway: Gateway, live: Live, got: Answer, exchange: Exchange) -> web.Response:
+def _whole(got: Answer, exchange: Exchange) -> web.Response:
     exchange.note_first_byte(got.side, got.status)
     usage = (got.value or {}).get("usage")
     got.seen.usage = usage if isinstance(usage, dict) else None
@@ -146,7 +146,7 @@ async def _relay(request: web.Request, got: Answer, exchange: Exchange) -> web.S
     response.headers["Cache-Control"] = "no-cache"
     response.headers["X-Accel-Buffering"] = "no"
     await response.prepare(request)
-    fault: Fault | None = None
+    fault: UpstreamError | None = None
     try:
         for event in got.first:
             got.seen.add(event)
@@ -158,8 +158,8 @@ async def _relay(request: web.Request, got: Answer, exchange: Exchange) -> web.S
             if events[-1].done:
                 break
         if not got.seen.complete and not got.seen.failed:
-            fault = Fault(FaultKind.BROKEN, got.side)
-    except Fault as broken:
+            fault = UpstreamError(FaultKind.BROKEN, got.side)
+    except UpstreamError as broken:
         fault = broken
     if fault is None or got.seen.complete:
         exchange.end(Outcome.BROKEN if got.seen.failed else Outcome.ANSWERED)

@@ -41,6 +41,9 @@ async def decide(gateway: Gateway, live: Live, asked: Asked, exchange: Exchange)
             settings.router,
             profile=profile if colon else None,
             allow_cloud=cloud_allowed,
+            tools=asked.tools,
+            policy=live.policy,
+            sampling=live.sampling,
         )
         exchange.entry.score_ms = (time.perf_counter() - started) * 1000
         exchange.entry.scorer = live.scorer
@@ -52,8 +55,8 @@ async def decide(gateway: Gateway, live: Live, asked: Asked, exchange: Exchange)
             cloud_allowed=cloud_allowed,
             budget_left=budget_left,
         )
-    side, slash, rest = name.partition("/")
-    if name in (Target.DEVICE.value, Target.CLOUD.value) or (slash and side in (Target.DEVICE.value, Target.CLOUD.value)):
+    side, _, rest = name.partition("/")
+    if side in (Target.DEVICE.value, Target.CLOUD.value):
         upstream = check_named(settings.upstream(Target(side)), Target(side))
         model = rest or None
     else:

@@ -7,12 +7,12 @@ from aiohttp import web
 from vibe_router_gateway.gateway import Gateway
 
 
-async def health() -> web.Response:
+async def health(_: Gateway, __: web.Request) -> web.Response:
     """Return 200 while the process answers at all."""
     return web.json_response({"status": "ok"})
 
 
-async def ready(gateway: Gateway) -> web.Response:
+async def ready(gateway: Gateway, _: web.Request) -> web.Response:
     """Return 200 where a side can be asked, with each side's state; a bundle that is not proven never gets here."""
     live = gateway.live
     manifest = live.router.bundle.manifest
@@ -32,7 +32,9 @@ async def ready(gateway: Gateway) -> web.Response:
     return web.json_response(body, status=200 if able else 503)
 
 
-async def metrics(gateway: Gateway) -> web.Response:
+async def metrics(gateway: Gateway, _: web.Request) -> web.Response:
     """Return the numbers for Prometheus."""
     gateway.metrics.lost.set(0 if gateway.log is None else gateway.log.lost)
-    return web.Response(body=gateway.metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+    return web.Response(
+        body=gateway.metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+    )

@@ -7,7 +7,7 @@ from aiohttp import web
 from vibe_router_gateway.gateway import Gateway
 
 
-async def list_models(gateway: Gateway) -> web.Response:
+async def list_models(gateway: Gateway, _: web.Request) -> web.Response:
     """Return auto, auto:PROFILE for each profile, the configured sides, and the names that those list."""
     async with gateway.using() as live:
         profiles = live.router.bundle.manifest.thresholds

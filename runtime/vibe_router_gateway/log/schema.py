@@ -94,6 +94,4 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
                 hint="update vibe-router, or name another file in [log]",
             )
         # Another process may do the same step; the one that comes second finds it done.
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {STEPS[version]} PRAGMA user_version = {version + 1}; COMMIT;"
-        )
+        connection.executescript(f"BEGIN IMMEDIATE; {STEPS[version]} PRAGMA user_version = {version + 1}; COMMIT;")

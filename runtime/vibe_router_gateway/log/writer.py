@@ -20,9 +20,7 @@ _MOST_NAMES = 10_000
 _BATCH = 500
 _PAUSE_S = 0.02
 """Rows that end within this time share one transaction: one a request would cost the requests' processor time."""
-_INSERT = (
-    f"INSERT OR REPLACE INTO decisions (run, {', '.join(COLUMNS)}) VALUES (?{', ?' * len(COLUMNS)})"  # noqa: S608
-)
+_INSERT = f"INSERT OR REPLACE INTO decisions (run, {', '.join(COLUMNS)}) VALUES (?{', ?' * len(COLUMNS)})"
 
 Statement = tuple[str, tuple[object, ...], str]
 """SQL, its values and the id of the request that it belongs to."""
@@ -39,7 +37,7 @@ class LogWriter:
         """
         self.path = path
         self._connection = open_log(path, create=True)
-        self._waiting: queue.Queue[Statement | None] = queue.Queue(_MOST_WAITING)
+        self._waiting: queue.Queue[Statement | threading.Event | None] = queue.Queue(_MOST_WAITING)
         self._lost: list[str] = []
         self._lost_count = 0
         self._noted = 0
@@ -73,7 +71,13 @@ class LogWriter:
         """Delete soon what is older than allowed."""
         now = time.time()
         for table, days in (("prompts", keep_prompts_days), ("decisions", keep_days)):
-            self._put((f"DELETE FROM {table} WHERE time < ?", (now - days * 86400,), ""))  # noqa: S608
+            self._put((f"DELETE FROM {table} WHERE time < ?", (now - days * 86400,), ""))
+
+    def flush(self) -> None:
+        """Return when everything that was added before has been written or counted as lost."""
+        written = threading.Event()
+        self._waiting.put(written)
+        written.wait()
 
     def close(self) -> None:
         """Write what waits, note the orderly end, and close the file."""
@@ -95,25 +99,28 @@ class LogWriter:
         going = True
         while going:
             first = self._waiting.get()
-            if first is None:
-                break
-            time.sleep(_PAUSE_S)
-            batch, going = self._collect(first)
-            self._write(batch)
+            if isinstance(first, tuple):
+                time.sleep(_PAUSE_S)
+            batch, flushed, going = self._collect(first)
+            if batch:
+                self._write(batch)
+            for event in flushed:
+                event.set()
         # Once more, for a last note of what was lost.
         self._write([])
 
-    def _collect(self, first: Statement) -> tuple[list[Statement], bool]:
-        batch = [first]
-        while len(batch) < _BATCH:
+    def _collect(
+        self, first: Statement | threading.Event | None
+    ) -> tuple[list[Statement], list[threading.Event], bool]:
+        """Return the statements that wait, whoever waits for them, and whether there will be more."""
+        items = [first]
+        while len(items) < _BATCH:
             try:
-                item = self._waiting.get_nowait()
+                items.append(self._waiting.get_nowait())
             except queue.Empty:
                 break
-            if item is None:
-                return batch, False
-            batch.append(item)
-        return batch, True
+        batch = [item for item in items if isinstance(item, tuple)]
+        return batch, [item for item in items if isinstance(item, threading.Event)], None not in items
 
     def _write(self, batch: list[Statement]) -> None:
         """Write a batch, and the note of what was lost before it, in one transaction."""

@@ -15,7 +15,7 @@ from vibe_router.policy import Target
 from vibe_router_gateway.config.settings import LimitSettings, Upstream
 from vibe_router_gateway.json_splice import replace_member
 from vibe_router_gateway.upstream.events import Event, EventCutter, MalformedStreamError, Seen
-from vibe_router_gateway.upstream.faults import Fault, FaultKind, fault_of_status
+from vibe_router_gateway.upstream.faults import FaultKind, UpstreamError, fault_of_status
 
 if sys.version_info >= (3, 11):
     from asyncio import timeout
@@ -47,7 +47,7 @@ class Answer:
         """Yield the events after the first, as many at a time as arrive together.
 
         Raises:
-            Fault: the stream broke, paused for too long, or is malformed.
+            UpstreamError: the stream broke, paused for too long, or is malformed.
         """
         assert self._response is not None
         assert self._cutter is not None
@@ -58,7 +58,7 @@ class Answer:
             if (last := self._cutter.finish()) is not None:
                 yield [last]
         except MalformedStreamError as error:
-            raise Fault(FaultKind.MALFORMED, self.side) from error
+            raise UpstreamError(FaultKind.MALFORMED, self.side) from error
         except (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError) as error:
             raise _fault_of_error(error, self.side) from error
 
@@ -83,7 +83,7 @@ async def ask(
     """Return the side's answer, whole, or as a stream whose first event is here; cancelling it cancels the upstream.
 
     Raises:
-        Fault: no answer that a client could use; the connection is closed then.
+        UpstreamError: no answer that a client could use; the connection is closed then.
     """
     side, settings = upstream.side, upstream.settings
     patience = min(within_s, settings.first_byte_s if stream else settings.answer_s)
@@ -104,7 +104,7 @@ async def ask(
             answer = await _read(response, side, stream=stream, limits=limits)
             return answer
     except MalformedStreamError as error:
-        raise Fault(FaultKind.MALFORMED, side) from error
+        raise UpstreamError(FaultKind.MALFORMED, side) from error
     except (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError, UnicodeError) as error:
         raise _fault_of_error(error, side) from error
     finally:
@@ -124,9 +124,7 @@ def upstream_headers(upstream: Upstream, headers: Mapping[str, str]) -> dict[str
     return sent
 
 
-async def _read(
-    response: aiohttp.ClientResponse, side: Target, *, stream: bool, limits: LimitSettings
-) -> Answer:
+async def _read(response: aiohttp.ClientResponse, side: Target, *, stream: bool, limits: LimitSettings) -> Answer:
     if (fault := fault_of_status(response.status, response.headers, side)) is not None:
         raise fault
     headers = _headers_down(response.headers)
@@ -134,13 +132,13 @@ async def _read(
         return await _read_first(response, side, headers, limits)
     body = await _read_whole(response, side, limits.answer_bytes)
     if response.status >= 300 and response.status < 400:
-        raise Fault(FaultKind.UNKNOWN_MODEL, side, status=response.status)
+        raise UpstreamError(FaultKind.UNKNOWN_MODEL, side, status=response.status)
     try:
         value = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise Fault(FaultKind.MALFORMED, side, status=response.status) from error
+        raise UpstreamError(FaultKind.MALFORMED, side, status=response.status) from error
     if not isinstance(value, dict) or (response.status == 200 and value.get("error")):
-        raise Fault(FaultKind.MALFORMED, side, status=response.status)
+        raise UpstreamError(FaultKind.MALFORMED, side, status=response.status)
     return Answer(side, response.status, headers, body=body, value=value)
 
 
@@ -150,16 +148,16 @@ async def _read_first(
     """Return a stream with the first event that says something; comments are heartbeats and say nothing."""
     answer = Answer(side, response.status, headers, _response=response)
     if response.content_type != "text/event-stream":
-        raise Fault(FaultKind.MALFORMED, side, status=response.status)
+        raise UpstreamError(FaultKind.MALFORMED, side, status=response.status)
     answer._cutter = EventCutter(most_bytes=limits.answer_bytes)
     while not any(event.data is not None for event in answer.first):
         chunk = await response.content.readany()
         if not chunk:
-            raise Fault(FaultKind.BROKEN, side, status=response.status)
+            raise UpstreamError(FaultKind.BROKEN, side, status=response.status)
         answer.first += answer._cutter.feed(chunk)
     opening = next(event.data for event in answer.first if event.data is not None)
     if opening.get("error") or opening.get("type") == "error":
-        raise Fault(FaultKind.SERVER_ERROR, side, status=response.status)
+        raise UpstreamError(FaultKind.SERVER_ERROR, side, status=response.status)
     return answer
 
 
@@ -169,7 +167,7 @@ async def _read_whole(response: aiohttp.ClientResponse, side: Target, most_bytes
     async for chunk in response.content.iter_chunked(_CHUNK):
         size += len(chunk)
         if size > most_bytes:
-            raise Fault(FaultKind.MALFORMED, side, status=response.status)
+            raise UpstreamError(FaultKind.MALFORMED, side, status=response.status)
         parts.append(chunk)
     return b"".join(parts)
 
@@ -185,14 +183,14 @@ def _headers_down(headers: Mapping[str, str]) -> dict[str, str]:
     return kept
 
 
-def _fault_of_error(error: BaseException, side: Target) -> Fault:
+def _fault_of_error(error: BaseException, side: Target) -> UpstreamError:
     """Return the fault of an exception of aiohttp; its own words may hold addresses and are dropped."""
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-        return Fault(FaultKind.CONNECT, side)
+        return UpstreamError(FaultKind.CONNECT, side)
     if isinstance(error, asyncio.TimeoutError):
-        return Fault(FaultKind.SLOW, side)
+        return UpstreamError(FaultKind.SLOW, side)
     if isinstance(error, aiohttp.ClientPayloadError | aiohttp.ServerDisconnectedError | ConnectionError):
-        return Fault(FaultKind.BROKEN, side)
+        return UpstreamError(FaultKind.BROKEN, side)
     if isinstance(error, aiohttp.ClientOSError):
-        return Fault(FaultKind.BROKEN, side)
-    return Fault(FaultKind.MALFORMED, side)
+        return UpstreamError(FaultKind.BROKEN, side)
+    return UpstreamError(FaultKind.MALFORMED, side)

@@ -30,7 +30,7 @@ class FaultKind(str, Enum):
     """The connection ended before the answer did."""
 
 
-class Fault(Exception):
+class UpstreamError(Exception):
     """One failed try; it never holds text of the request or of the answer."""
 
     def __init__(
@@ -48,20 +48,20 @@ class Fault(Exception):
         return self.kind in (FaultKind.CONNECT, FaultKind.RATE_LIMITED, FaultKind.SERVER_ERROR, FaultKind.BROKEN)
 
 
-def fault_of_status(status: int, headers: Mapping[str, str], side: Target) -> Fault | None:
+def fault_of_status(status: int, headers: Mapping[str, str], side: Target) -> UpstreamError | None:
     """Return the fault of an upstream's status; None where the client is to see the answer as it is.
 
     400, 413, 422 and the like are the client's: another side would be asked with the same mistake.
     """
     retry_after = read_retry_after(headers)
-    if status in _PASSING_STATUSES or status == 503 and retry_after is not None:
-        return Fault(FaultKind.RATE_LIMITED, side, status=status, retry_after_s=retry_after)
+    if status in _PASSING_STATUSES or (status == 503 and retry_after is not None):
+        return UpstreamError(FaultKind.RATE_LIMITED, side, status=status, retry_after_s=retry_after)
     if status >= 500:
-        return Fault(FaultKind.SERVER_ERROR, side, status=status, retry_after_s=retry_after)
+        return UpstreamError(FaultKind.SERVER_ERROR, side, status=status, retry_after_s=retry_after)
     if status in (401, 402, 403):
-        return Fault(FaultKind.REFUSED_KEY, side, status=status)
+        return UpstreamError(FaultKind.REFUSED_KEY, side, status=status)
     if status == 404:
-        return Fault(FaultKind.UNKNOWN_MODEL, side, status=status)
+        return UpstreamError(FaultKind.UNKNOWN_MODEL, side, status=status)
     return None
 
 
@@ -80,14 +80,19 @@ def read_retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-def error_of_faults(faults: list[Fault]) -> ApiError:
+def error_of_faults(faults: list[UpstreamError]) -> ApiError:
     """Return what the client is told when no side has answered; the last fault gives the status."""
     last = faults[-1]
     told = "; ".join(f"{fault.side.value}: {_WORDS[fault.kind]}" for fault in faults)
     waits = [fault.retry_after_s for fault in faults if fault.retry_after_s is not None]
     if last.kind is FaultKind.RATE_LIMITED:
         return ApiError(
-            429, told, kind="rate_limit_error", code="rate_limited", retry_after_s=min(waits, default=1.0), may_retry=True
+            429,
+            told,
+            kind="rate_limit_error",
+            code="rate_limited",
+            retry_after_s=min(waits, default=1.0),
+            may_retry=True,
         )
     if last.kind is FaultKind.SLOW:
         # The side may still compute, and charge for, an answer that nobody receives.

@@ -48,6 +48,11 @@ class ScoreSample:
         return self.choose.scores.total + self.check.scores.total
 
 
+def is_for_checking(prompt: str, share: float = HELD_OUT_SHARE) -> bool:
+    """Return whether a prompt is in the part to check on, which its hash decides."""
+    return is_held_out(prompt, share, salt=_SALT)
+
+
 def empty_sample(model: str, *, held_out_share: float = HELD_OUT_SHARE, miss_bound: float = MISS_BOUND) -> ScoreSample:
     """Return the sample of no prompts."""
     nothing = Part(ScoreHistogram.empty(), ScoreHistogram.empty())
@@ -75,7 +80,7 @@ def add_prompts(
     if not len(prompts) == len(scores) == len(preferences):
         raise ValueError("need one score and one preference (or None) for each prompt")
     values = np.asarray(scores, dtype=np.float64)
-    held_out = np.array([is_held_out(prompt, sample.held_out_share, salt=_SALT) for prompt in prompts], bool)
+    held_out = np.array([is_for_checking(prompt, sample.held_out_share) for prompt in prompts], bool)
     severe = np.array([p is not None and p >= sample.miss_bound for p in preferences], bool)
 
     def extended(part: Part, chosen: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Part:

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.gateway import EASY, HARD, Running, running
+from vibe_router import Router
+
+
+@pytest.mark.parametrize(("text", "side"), [(EASY, "device"), (HARD, "cloud")])
+@pytest.mark.parametrize("stream", [False, True])
+def test_auto_goes_where_the_score_says_and_the_headers_tell(
+    gateway: Running, text: str, side: str, stream: bool
+) -> None:
+    answer = gateway.chat(text, stream=stream)
+    assert answer.status_code == 200
+    assert f"{side}0" in answer.text if stream else f"{side} answers" in answer.text
+    told = answer.headers
+    assert (told["x-vibe-target"], told["x-vibe-side"], told["x-vibe-reason"]) == (side, side, "score")
+    assert (float(told["x-vibe-p-cloud"]) > float(told["x-vibe-threshold"])) == (side == "cloud")
+    assert told["x-request-id"].startswith("req_")
+    (row,) = gateway.rows()
+    assert (row["id"], row["target"], row["outcome"]) == (told["x-request-id"], side, "answered")
+    assert row["scorer"] is not None
+    assert row["held_out"] in (0, 1)
+
+
+def test_the_body_is_passed_on_byte_for_byte_but_for_the_model(gateway: Running) -> None:
+    body = (
+        b'{ "messages":[{"role":"user","content":"hi \\u00e4 \\/ \xc3\xa4"}],\n "model" : "auto"  , "x":'
+        b'{"model":"auto"},"seed":12345678901234567890, "t":1.10,"tools":[] }'
+    )
+    headers = {"Content-Type": "application/json", "Authorization": "Bearer client-key", "Cookie": "a=b"}
+    assert gateway.client.post("/v1/chat/completions", content=body, headers=headers).status_code == 200
+    (seen,) = gateway.device.seen
+    assert seen.body == body.replace(b'"model" : "auto"', b'"model" : "device-model"')
+    # The client's key is the gateway's, not the upstream's.
+    assert not {"Authorization", "Cookie"} & set(seen.headers)
+
+
+def test_a_named_side_is_obeyed_and_not_scored(gateway: Running) -> None:
+    for model, side, asked in (
+        ("cloud", "cloud", "cloud-model"),
+        ("device", "device", "device-model"),
+        ("cloud/other", "cloud", "other"),
+        ("device-model", "device", "device-model"),
+    ):
+        answer = gateway.chat(HARD, model=model)
+        assert answer.headers["x-vibe-side"] == side
+        assert answer.headers["x-vibe-reason"] == "model"
+        assert "x-vibe-p-cloud" not in answer.headers
+        upstream = gateway.device if side == "device" else gateway.cloud
+        assert upstream.seen[-1].fields["model"] == asked
+
+
+def test_a_profile_is_part_of_the_models_name(gateway: Running) -> None:
+    assert (
+        gateway.chat(HARD, model="auto:aggressive").headers["x-vibe-threshold"]
+        != gateway.chat(HARD).headers["x-vibe-threshold"]
+    )
+    unknown = gateway.chat(HARD, model="auto:agressive")
+    assert unknown.status_code == 400
+    assert "aggressive" in unknown.json()["error"]["message"]
+
+
+def test_models_lists_what_may_be_asked_for(gateway: Running) -> None:
+    names = [item["id"] for item in gateway.client.get("/v1/models").json()["data"]]
+    assert names[0] == "auto"
+    assert {"auto:balanced", "device", "cloud", "device-model", "cloud-model"} <= set(names)
+
+
+@pytest.mark.parametrize("value", ["no", "false", "0"])
+def test_a_forbidden_cloud_is_never_asked(gateway: Running, value: str) -> None:
+    by_header = gateway.chat(HARD, headers={"x-vibe-allow-cloud": value})
+    by_metadata = gateway.chat(HARD, metadata={"vibe_allow_cloud": value})
+    both = gateway.chat(HARD, metadata={"vibe_allow_cloud": value}, headers={"x-vibe-allow-cloud": "yes"})
+    for answer in (by_header, by_metadata, both):
+        assert (answer.headers["x-vibe-side"], answer.headers["x-vibe-reason"]) == ("device", "pinned")
+    refused = gateway.chat(HARD, model="cloud", headers={"x-vibe-allow-cloud": value})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "cloud_forbidden")
+    picture = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]
+    refused = gateway.chat(HARD, messages=[{"role": "user", "content": picture}], metadata={"vibe_allow_cloud": value})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "cloud_forbidden")
+    assert gateway.cloud.seen == []
+
+
+def test_a_word_that_neither_allows_nor_forbids_is_refused(gateway: Running) -> None:
+    assert gateway.chat(EASY, headers={"x-vibe-allow-cloud": "maybe"}).status_code == 400
+    assert gateway.device.seen == []
+
+
+def test_needs_go_to_the_side_that_has_them(nano: Router, tmp_path: Path) -> None:
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
+    picture = [
+        {"type": "text", "text": EASY},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+    ]
+    with running(nano, tmp_path, device={"tools": False, "context_tokens": 2000}) as gateway:
+        for answer in (
+            gateway.chat(EASY, tools=tools),
+            gateway.chat(EASY, messages=[{"role": "user", "content": picture}]),
+            gateway.chat(EASY * 6000),
+        ):
+            assert (answer.headers["x-vibe-side"], answer.headers["x-vibe-reason"]) == ("cloud", "required")
+        assert gateway.chat(EASY).headers["x-vibe-side"] == "device"
+
+
+def test_the_budget_turns_cloud_into_device(nano: Router, tmp_path: Path) -> None:
+    with running(nano, tmp_path, budget={"requests": 2}) as gateway:
+        sides = [gateway.chat(HARD).headers["x-vibe-side"] for _ in range(3)]
+        assert sides == ["cloud", "cloud", "device"]
+        assert gateway.rows()[-1]["reason"] == "budget"
+        refused = gateway.chat(HARD, model="cloud")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (429, "budget_spent")
+        assert refused.headers["x-should-retry"] == "false"
+
+
+def test_money_is_counted_by_the_price_table(nano: Router, tmp_path: Path) -> None:
+    prices = {"input_price": 1e5, "output_price": 2e5}
+    with running(nano, tmp_path, cloud=prices, budget={"money": 10.0}) as gateway:
+        assert gateway.chat(HARD, max_tokens=1).headers["x-vibe-side"] == "cloud"
+        # 7 tokens in, 5 out.
+        assert gateway.rows()[0]["cost"] == pytest.approx(1.7)
+        assert gateway.gateway.budget.money == pytest.approx(1.7)
+        assert gateway.chat(HARD, max_tokens=1000).headers["x-vibe-reason"] == "budget"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "param"),
+    [
+        (b"{", 400, None),
+        (b"\xff", 400, None),
+        (b"[]", 400, None),
+        (b"{}", 400, "model"),
+        (b'{"model": "auto"}', 400, "messages"),
+        (b'{"model": "auto", "messages": [], "stream": 1}', 400, "stream"),
+        (b'{"model": "gpt-nope", "messages": [{"role": "user", "content": "hi"}]}', 404, "model"),
+        (b'{"model": "auto", "messages": [{"role": "nobody", "content": "hi"}]}', 400, "messages"),
+    ],
+)
+def test_errors_have_openais_form(gateway: Running, body: bytes, status: int, param: str | None) -> None:
+    answer = gateway.client.post("/v1/chat/completions", content=body)
+    assert answer.status_code == status
+    assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+    assert answer.json()["error"]["param"] == param
+    assert answer.headers["x-request-id"].startswith("req_")
+    assert gateway.rows()[-1]["outcome"] == "refused"
+
+
+def test_embeddings_and_completions_go_to_the_side_that_the_name_says(gateway: Running) -> None:
+    made = gateway.client.post("/v1/embeddings", json={"model": "cloud-model", "input": "hi"})
+    assert made.json()["data"][0]["embedding"] == [0.25, 0.5]
+    assert len(gateway.cloud.seen) == 1
+    assert gateway.client.post("/v1/completions", json={"model": "device", "prompt": "hi"}).status_code == 200
+    assert gateway.client.post("/v1/responses", json={"model": "auto", "input": HARD}).status_code == 200
+    assert [json.loads(seen.body)["model"] for seen in gateway.cloud.seen] == ["cloud-model", "cloud-model"]
