@@ -8,7 +8,7 @@ PARALLEL ?= -n 2 --dist loadfile
 EXAMPLE := examples/frozen_app
 FROZEN := .venv-frozen/bin/python
 # A library that was compiled from other sources than the ones beside it does not fit the Python that calls it.
-NATIVE := $(wildcard native/*.[ch] native/*.py)
+NATIVE := $(wildcard native/*/*.[ch] native/*.py)
 
 .PHONY: demo test test-slow native lint format nano frozen dist clean
 

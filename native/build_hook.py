@@ -1,8 +1,8 @@
-"""Compiles the shared library of the native engine for every platform when a wheel is built or installed.
+"""Compile the shared library of the native engine for every platform when a wheel is built or installed.
 
 The compiler is the clang of `ziglang`, a package that pip installs like any other and that compiles for every platform
-on every platform, with the headers of each. A library depends on the sources and on the compiler, and on nothing of the
-machine where it is compiled: the same bytes come out everywhere.
+on every platform, with the headers of each. A library depends on the sources and on the compiler alone, not on the
+machine where it is compiled: it has the same bytes everywhere.
 
 `python native/build_hook.py` compiles what has changed without installing anything.
 """
@@ -27,17 +27,19 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 SOURCES = Path(__file__).resolve().parent
 LIBRARIES = SOURCES.parent / "runtime" / "vibe_router" / "_native"
 
-_FORWARD = "forward.c"
+_FOLDERS = ("engine", "kernel")
+# Compiled once for each instruction set; all other sources are compiled once.
+_KERNEL = "kernel/forward.c"
 FLAGS = (
     *("-std=c11", "-O3", "-g0", "-fPIC", "-fvisibility=hidden"),
     *("-Wall", "-Wextra", "-Werror", "-Wno-psabi"),
-    # A product and a sum that a compiler joins are rounded once instead of twice: other bits on other processors.
+    # If the compiler fused a product and a sum, they would be rounded once instead of twice: other bits.
     "-ffp-contract=off",
     # A square root is one instruction, not a call.
     "-fno-math-errno",
 )
-# Nothing of the compiler's own libraries is needed, and it would compile them first. A symbol that nobody defines stops
-# the build, not the process that loads the library.
+# The compiler's own libraries are not needed, and it would compile them first. A symbol without a definition stops the
+# build, not the process that loads the library.
 _LINKING = ("-dynamic", "-lc", "-fno-compiler-rt", "-fno-ubsan-rt", "-z", "defs", "-fstrip", "-O", "ReleaseFast")
 _WIDE = ("-mcpu=x86_64_v4", "-mavx512vnni", "-mprefer-vector-width=512")
 
@@ -47,37 +49,37 @@ class CompilationError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Forward:
-    """The forward pass for one instruction set: what its function is called, and how it is compiled."""
+class Kernel:
+    """An instruction set, as `native/kernel/instructions.h` names it, and the flags that enable it."""
 
-    function: str
+    instructions: str
     flags: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A source that is compiled, and the flags that it has beside those of all."""
+    """A source to compile, the name of its object, and its flags in addition to FLAGS."""
 
     name: str
     source: str
     flags: tuple[str, ...]
 
 
-AVX2 = Forward("forward_avx2", ("-mcpu=x86_64_v3",))
-AVX_VNNI = Forward("forward_avx_vnni", ("-mcpu=x86_64_v3", "-mavxvnni"))
-AVX512_VNNI = Forward("forward_avx512_vnni", _WIDE)
-AMX = Forward("forward_amx", (*_WIDE, "-mamx-tile", "-mamx-int8"))
-NEON = Forward("forward_neon", ("-mcpu=generic+v8_2a+dotprod",))
-APPLE_NEON = Forward("forward_neon", ("-mcpu=apple_m1",))
+AVX2 = Kernel("AVX2", ("-mcpu=x86_64_v3",))
+AVX_VNNI = Kernel("AVX_VNNI", ("-mcpu=x86_64_v3", "-mavxvnni"))
+AVX512_VNNI = Kernel("AVX512_VNNI", _WIDE)
+AMX = Kernel("AMX", (*_WIDE, "-mamx-tile", "-mamx-int8"))
+NEON = Kernel("NEON", ("-mcpu=generic+v8_2a+dotprod",))
+APPLE_NEON = Kernel("NEON", ("-mcpu=apple_m1",))
 
 
 @dataclass(frozen=True)
 class Platform:
-    """A system on a processor: its library's file, what the compiler calls it, and its instruction sets."""
+    """A system on a processor: its library's file, the compiler's name for it, and its instruction sets."""
 
     file: str
     target: str
-    forwards: tuple[Forward, ...]
+    kernels: tuple[Kernel, ...]
 
 
 PLATFORMS = (
@@ -103,13 +105,13 @@ class NativeLibraryHook(BuildHookInterface[BuilderConfig]):
 
 
 def compile_stale(folder: Path) -> Iterator[Platform]:
-    """Compile the libraries in `folder` that the sources no longer give, and yield the platform of each.
+    """Compile the libraries in `folder` that are older than the sources or the compiler, and yield their platforms.
 
     Raises:
         CompilationError: as `compile_library`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    sources = _digest(*sorted(SOURCES.glob("*.[ch]")), Path(__file__)) + " " + compiler_version()
+    sources = _digest(*source_files(), Path(__file__)) + " " + compiler_version()
     with tempfile.TemporaryDirectory(prefix="vibe-router-native-") as workspace:
         for platform in PLATFORMS:
             library, record = folder / platform.file, folder / f"{platform.file}.built"
@@ -120,13 +122,20 @@ def compile_stale(folder: Path) -> Iterator[Platform]:
             yield platform
 
 
+def source_files() -> list[Path]:
+    """Return every source and header that a library is compiled from."""
+    return sorted(path for folder in _FOLDERS for path in (SOURCES / folder).glob("*.[ch]"))
+
+
 def units(platform: Platform) -> Iterator[Unit]:
     """Yield what the library of a platform is linked from."""
-    for path in sorted(SOURCES.glob("*.c")):
-        if path.name != _FORWARD:
-            yield Unit(path.stem, path.name, ())
-    for forward in platform.forwards:
-        yield Unit(forward.function, _FORWARD, (f"-DFORWARD={forward.function}", *forward.flags))
+    for path in source_files():
+        name = path.relative_to(SOURCES).as_posix()
+        if path.suffix == ".c" and name != _KERNEL:
+            yield Unit(name.removesuffix(".c").replace("/", "-"), name, ())
+    for kernel in platform.kernels:
+        flags = (f"-DINSTRUCTIONS={kernel.instructions}", *kernel.flags)
+        yield Unit(f"kernel-{kernel.instructions}", _KERNEL, flags)
 
 
 def compiler_version() -> str:
@@ -145,10 +154,10 @@ def compiler_version() -> str:
 
 
 def compile_library(platform: Platform, library: Path, workspace: Path) -> None:
-    """Compile the sources for a platform. What the compiler leaves in `workspace` makes the next platform faster.
+    """Compile the sources for a platform. A cache in `workspace` makes the next platform faster.
 
     Raises:
-        CompilationError: the compiler is missing, or refuses the sources; the message has its words.
+        CompilationError: the compiler is missing, or refuses the sources; the message quotes it.
     """
     folder = workspace / platform.target
     folder.mkdir(parents=True)
@@ -157,10 +166,10 @@ def compile_library(platform: Platform, library: Path, workspace: Path) -> None:
         objects.append(f"{unit.name}.o")
         compiled = ("-c", unit.source, "-o", str(folder / objects[-1]))
         _run_compiler(SOURCES, workspace, "cc", "-target", platform.target, *FLAGS, *unit.flags, *compiled)
-    # By names alone, for the linker writes them into libraries.
+    # Names without folders, because the linker writes them into the library.
     names = [f"-femit-bin={platform.file}", f"-fsoname={platform.file}", *objects]
     _run_compiler(folder, workspace, "build-lib", "-target", platform.target, *_LINKING, *names)
-    # In one step, for somebody else may load the library, or compile it, at this moment.
+    # In one step, because another process may load the library, or compile it, at this moment.
     written = library.with_name(f".{library.name}.{os.getpid()}")
     shutil.copyfile(folder / platform.file, written)
     written.replace(library)

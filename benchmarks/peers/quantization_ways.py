@@ -19,7 +19,7 @@ from benchmarks.peers.contenders.scorer import Load
 from vibe_router.engines.native.library import native_problem
 from vibe_router.engines.onnx.cpu import OnnxCpuEngine
 from vibe_router.errors import CheckpointError
-from vibe_router.routing.batching import score_alone
+from vibe_router.routing.scorer import score
 from vibe_router_export.checkpoint.checkpoint import Checkpoint
 from vibe_router_export.emit.native.file import native_architecture, open_native, write_native
 from vibe_router_export.emit.onnx.file import remove_onnx, write_onnx
@@ -68,7 +68,7 @@ def ways_to_run(
         yield _graph("int8, and what feeds them", checkpoint, int8, low, threads=threads, kept=both)
     yield from _native(checkpoint, folder / "native.safetensors", threads=threads)
     yield _graph("int4, every matrix", checkpoint, lowered(checkpoint.weights, Precision.INT4), low, threads=threads)
-    yield _onnxruntime_dynamic(fp32, low, threads=threads)
+    yield _onnxruntime_dynamic(fp32, low, pad_token_id=checkpoint.config.pad_token_id, threads=threads)
     if reference_available():
         yield _torch_dynamic(checkpoint, threads=threads)
     for contender in openvino.CONTENDERS:
@@ -84,9 +84,10 @@ def _graph(
     exact = dict.fromkeys(kept, MatrixFormat.FP32)
     graph = build_onnx(centre_residual(checkpoint.weights), max_tokens=MAX_TOKENS, plan={**plan, **exact})
     write_onnx(graph, path)
+    pad = checkpoint.config.pad_token_id
     precision = "fp32" if plan is ALL_FP32 else "int8"
-    engine = OnnxCpuEngine(path, file=path.name, precision=precision, threads=threads)
-    return Way(name, lambda ids: score_alone(engine, ids), _size(path), kept)
+    engine = OnnxCpuEngine(path, file=path.name, precision=precision, pad_token_id=pad, threads=threads)
+    return Way(name, lambda ids: float(score(engine, [ids])[0]), _size(path), kept)
 
 
 def _native(checkpoint: Checkpoint, path: Path, *, threads: int) -> Iterator[Way]:
@@ -99,10 +100,10 @@ def _native(checkpoint: Checkpoint, path: Path, *, threads: int) -> Iterator[Way
         return
     write_native(checkpoint.weights, architecture, path)
     engine = open_native(path, file=path.name, threads=threads)
-    yield Way("native, every matrix", lambda ids: score_alone(engine, ids), path.stat().st_size)
+    yield Way("native, every matrix", lambda ids: float(score(engine, [ids])[0]), path.stat().st_size)
 
 
-def _onnxruntime_dynamic(fp32: Path, path: Path, *, threads: int) -> Way:
+def _onnxruntime_dynamic(fp32: Path, path: Path, *, pad_token_id: int, threads: int) -> Way:
     """ONNX Runtime's own tool, which optimum's ORTQuantizer calls, with one scale a column."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -119,8 +120,8 @@ def _onnxruntime_dynamic(fp32: Path, path: Path, *, threads: int) -> Way:
         # It cannot infer types behind operators of the com.microsoft domain.
         extra_options={"DefaultTensorType": TensorProto.FLOAT},
     )
-    engine = OnnxCpuEngine(path, file=path.name, precision="int8", threads=threads)
-    return Way("ONNX Runtime quantize_dynamic", lambda ids: score_alone(engine, ids), _size(path))
+    engine = OnnxCpuEngine(path, file=path.name, precision="int8", pad_token_id=pad_token_id, threads=threads)
+    return Way("ONNX Runtime quantize_dynamic", lambda ids: float(score(engine, [ids])[0]), _size(path))
 
 
 def _torch_dynamic(checkpoint: Checkpoint, *, threads: int) -> Way:

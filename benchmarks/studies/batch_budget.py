@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibe_router import Router
-from vibe_router.routing.batching import batches, pad, score, score_alone
+from vibe_router.routing.many import batches
+from vibe_router.routing.scorer import score
 
 _BUDGETS = (64, 128, 256, 384, 512, 1024, 2048)
 
@@ -33,10 +34,9 @@ def measure(bundle: str, prompts: Sequence[str], *, rounds: int) -> dict[str, fl
 
 def _one_by_one(router: Router, sequences: Sequence[NDArray[np.int64]]) -> None:
     for ids in sequences:
-        score_alone(router.engine, ids)
+        score(router.engine, [ids])
 
 
 def _batched(router: Router, sequences: Sequence[NDArray[np.int64]], budget: int) -> None:
     for batch in batches([len(ids) for ids in sequences], budget=budget):
-        padded = pad([sequences[place] for place in batch], pad_token_id=router.bundle.manifest.pad_token_id)
-        score(router.engine, *padded)
+        score(router.engine, [sequences[place] for place in batch])

@@ -7,12 +7,10 @@ import statistics
 import time
 from collections.abc import Sequence
 
-import numpy as np
-
 from vibe_router.bundle.bundle import open_bundle
-from vibe_router.engines.choice import choose_file
 from vibe_router.engines.native.engine import NativeEngine
 from vibe_router.engines.native.library import supported_instructions
+from vibe_router.engines.select import choose_file
 from vibe_router.errors import ParityError
 from vibe_router.text.tokenizer import PromptTokenizer
 from vibe_router_tools.measurement.workload import sequences_of
@@ -38,15 +36,14 @@ def measure(folder: str, prompts: Sequence[str], *, threads: int, rounds: int) -
     tokenizer = PromptTokenizer(bundle.read("tokenizer.json"), max_tokens=bundle.manifest.max_tokens)
     times: dict[str, dict[int, float]] = {one.instructions.name: {} for one in engines}
     for tokens, ids in sequences_of(tokenizer, prompts, TOKENS).items():
-        row, mask = ids[np.newaxis], np.ones((1, len(ids)), np.int64)
         seconds: dict[str, list[float]] = {name: [] for name in times}
         for _ in range(rounds):
             logits = set()
             for engine in engines:
-                logits.add(engine.logits(row, mask).tobytes())
+                logits.add(engine.logits([ids]).tobytes())
                 for _ in range(_CALLS):
                     begun = time.perf_counter()
-                    engine.logits(row, mask)
+                    engine.logits([ids])
                     seconds[engine.instructions.name].append(time.perf_counter() - begun)
             if len(logits) != 1:
                 raise ParityError(f"{tokens} tokens: two instruction sets give different logits")

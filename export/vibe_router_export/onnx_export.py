@@ -128,12 +128,12 @@ def export_onnx(
                 cases,
                 temperature=temperature,
                 thresholds=thresholds,
-                pad_token_id=checkpoint.config.pad_token_id,
                 reference=against,
                 band=band,
             )
 
-        fp32 = OnnxCpuEngine(model, file=MODEL_FILE, precision=Precision.FP32.value)
+        pad = checkpoint.config.pad_token_id
+        fp32 = OnnxCpuEngine(model, file=MODEL_FILE, precision=Precision.FP32.value, pad_token_id=pad)
         report = compare(fp32, proof.cases, proof.name(), FP32_LIMITS.band)
         gate(report, FP32_LIMITS, temperature=temperature)
         further = proof.left_out(options.prompts or ())

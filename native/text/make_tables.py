@@ -3,7 +3,7 @@
 `python native/text/make_tables.py` writes `unicode_tables.h`; with `--check` it ends with 1 where the file would
 change. Nothing is read from a Unicode database: classes come from the library's own regular expressions,
 decompositions, combining classes and compositions from its normalizers. Only `breaks`, the places where the runtime may
-cut a prompt, is the runtime's own `normalization_break`: it depends on the Unicode version of the Python that runs it.
+cut a prompt, is the runtime's own `normalization_break`, which depends on the Unicode version of the Python at hand.
 """
 
 from __future__ import annotations

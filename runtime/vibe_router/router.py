@@ -8,36 +8,30 @@ What a call does when there is no score to decide with:
     the router has been closed             device, pinned       X, fallback          EngineError
     the prompt cannot be routed            PromptError          PromptError          PromptError
     an argument is wrong                   UsageError           UsageError           UsageError
-    the bundle is missing or damaged       raised by `Router.load`: there is no router to ask
-
-`docs/failures.md` says each of these at length.
+    the bundle is missing or damaged       raised by `Router.load`: there is no router to ask  (docs/failures.md)
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from vibe_router.bundle.bundle import Bundle, check_verify_mode, open_bundle
+from vibe_router.bundle.bundle import TOKENIZER, Bundle, check_verify_mode, open_bundle
+from vibe_router.conversation.calls import ChatCalls
 from vibe_router.conversation.scores import RecentScores
-from vibe_router.engines.origin import Origin
+from vibe_router.engines.choice import AUTO, EngineChoice
 from vibe_router.engines.usage import Usage
 from vibe_router.errors import PromptError, UsageError
 from vibe_router.policy import Call, Decision, Target, check_threshold, profile_threshold
 from vibe_router.progress import Progress, ProgressCallback
-from vibe_router.routing.alone import decide_alone
+from vibe_router.routing.call import Terms, check_fallback, decide_one
 from vibe_router.routing.deadline import NO_DEADLINE, Deadline
-from vibe_router.routing.process_scorer import ProcessScorer
-from vibe_router.routing.terms import Terms, check_fallback
 
 if TYPE_CHECKING:
-    from vibe_router.conversation.decision import ChatDecision, ChatState
-    from vibe_router.conversation.policy import ChatPolicy
-    from vibe_router.conversation.route import ChatCall
     from vibe_router.engines.protocol import Engine
     from vibe_router.text.tokenizer import PromptTokenizer
 
@@ -46,7 +40,7 @@ _CHUNK = 256
 _LARGE_CHUNK = 4096
 
 
-class Router:
+class Router(ChatCalls):
     """Routes prompts with one bundle on one engine. Made by `Router.load`; safe to use from many threads."""
 
     def __init__(
@@ -57,26 +51,29 @@ class Router:
         *,
         profile: str | None = None,
         at_once: int = 2,
-        origin: Origin | None = None,
+        choice: EngineChoice | None = None,
+        verify: str = "used",
     ) -> None:
         """Put checked parts together.
 
         `profile` None means the bundle's default; at most `at_once` engine calls run at a time, the others wait for
-        their turn. `origin` says how the engine was made, for other processes to make it again: a forked child, which
-        cannot use its parent's threads, and whoever unpickles the router. None means that the engine needs no
-        remaking, and that the router cannot be pickled.
+        their turn. `choice` is what other processes load to get the same engine: a forked child, which cannot use its
+        parent's threads, and a process that unpickles the router. None means that the engine serves a forked child
+        too, and that the router cannot be pickled. `verify` is that of `Router.load`.
         """
+        # The engine has imported numpy by now; a program that only imports the router has not.
+        from vibe_router.engines.select import load_engine
+        from vibe_router.routing.scorer import ProcessScorer
+
         self._bundle = bundle
         self._tokenizer = tokenizer
         self._profile = profile
         self._threshold = profile_threshold(bundle.manifest, profile)
-        self._origin = origin
+        self._choice = choice
+        self._verify = verify
         self._recent_scores = RecentScores()
         self._scorer = ProcessScorer(
-            engine,
-            pad_token_id=bundle.manifest.pad_token_id,
-            at_once=at_once,
-            again=None if origin is None else partial(origin.load_engine, bundle),
+            engine, at_once=at_once, reload=None if choice is None else partial(load_engine, bundle, choice)
         )
 
     @classmethod
@@ -84,8 +81,8 @@ class Router:
         cls,
         source: str | os.PathLike[str] | None = None,
         *,
-        engine: str = "auto",
-        precision: str = "auto",
+        engine: str = AUTO,
+        precision: str = AUTO,
         threads: int | None = None,
         profile: str | None = None,
         usage: Usage = Usage.REPEATEDLY,
@@ -109,37 +106,22 @@ class Router:
             EngineError: the engine refuses the file.
             UsageError: an unknown profile, a wrong number of threads, or an unknown `verify`.
         """
-        from vibe_router.engines.choice import choose_engine, engine_files
+        from vibe_router.engines.select import select_engine
 
+        choice = EngineChoice(source=source, engine=engine, precision=precision, threads=threads, usage=usage)
         bundle = open_bundle(source, hashed=check_verify_mode(verify) != "off")
         profile_threshold(bundle.manifest, profile)
-        read: list[PromptTokenizer] = []
-
-        def read_tokenizer() -> None:
+        with select_engine(bundle, choice) as selected:
+            # Imported while a thread hashes the weights. Read before the engine: its temporary memory can be reused.
             from vibe_router.text.tokenizer import PromptTokenizer
 
-            read.append(PromptTokenizer(bundle.read("tokenizer.json"), max_tokens=bundle.manifest.max_tokens))
-
-        # Before the engine, for what reading it takes for a moment is free again then.
-        loaded = choose_engine(
-            bundle, engine=engine, precision=precision, threads=threads, usage=usage, meanwhile=read_tokenizer
-        )
-        if not read:
-            read_tokenizer()
-        bundle.check(
-            skip={"tokenizer.json", *engine_files(loaded.file)}
-            | (set() if verify == "all" else bundle.unused(loaded.file))
-        )
+            tokenizer = PromptTokenizer(bundle.read(TOKENIZER), max_tokens=bundle.manifest.max_tokens)
+            loaded = selected.load()
+        bundle.check_rest(loaded.file, everything=verify == "all")
         # What was chosen, so that no other process chooses otherwise.
-        origin = Origin(engine=loaded.name, precision=loaded.precision, threads=threads, usage=usage, verify=verify)
-        return cls(
-            bundle,
-            read[0],
-            loaded,
-            profile=profile,
-            at_once=max(2, os.cpu_count() or 1),
-            origin=origin,
-        )
+        again = replace(choice, source=bundle.folder, engine=loaded.name, precision=loaded.precision)
+        at_once = max(2, os.cpu_count() or 1)
+        return cls(bundle, tokenizer, loaded, profile=profile, at_once=at_once, choice=again, verify=verify)
 
     @property
     def bundle(self) -> Bundle:
@@ -180,9 +162,9 @@ class Router:
             UsageError: an unknown profile, a threshold outside 0..1, both given, or a wrong fallback or timeout.
         """
         terms = self._terms(profile, threshold, allow_cloud, fallback)
-        deadline = Deadline.after(timeout)
+        deadline = NO_DEADLINE if timeout is None else Deadline.after(timeout)
         item = self._tokenizer.encode(prompt)
-        return decide_alone(self._scorer.here(), item, terms, deadline)
+        return decide_one(self._scorer.here(), item, terms, deadline)
 
     async def aroute(
         self,
@@ -201,76 +183,11 @@ class Router:
         Raises:
             As `route`.
         """
-        from vibe_router.routing.awaited import decide_awaited
+        from vibe_router.routing.call import decide_awaited
 
         terms = self._terms(profile, threshold, allow_cloud, fallback)
         deadline = Deadline.after(timeout)
         return await decide_awaited(self._scorer.here(), self._tokenizer, prompt, terms, deadline)
-
-    def route_chat(
-        self,
-        messages: Sequence[Mapping[str, object]],
-        *,
-        state: ChatState | Mapping[str, object] | None = None,
-        profile: str | None = None,
-        threshold: float | None = None,
-        allow_cloud: bool = True,
-        fallback: Target | None = None,
-        timeout: float | None = None,
-        tools: Sequence[object] | None = None,
-        policy: ChatPolicy | None = None,
-    ) -> ChatDecision:
-        """Return the decision for a conversation whose last turn wants an answer.
-
-        `messages` are those of a chat API: roles system, developer, user, assistant and tool, content as text or as
-        parts. What is asked, and when a conversation changes sides, is in docs/conversations.md. `state` of the
-        decision before spares scores and keeps a pin; without it the same is decided from the messages. `tools` are
-        the request's tool definitions. The other arguments are those of `route`.
-
-        Raises:
-            PromptError: messages of the wrong form, or text that cannot be tokenized.
-            DeadlineError, EngineError: as `route`.
-            UsageError: as `route`, or a state that is none.
-        """
-        from vibe_router.conversation.route import decide_chat
-
-        deadline = Deadline.after(timeout)
-        terms = self._terms(profile, threshold, allow_cloud, fallback)
-        scorer = self._scorer.here()
-        call = self._chat_call(messages, tools, state, policy, terms, scorer.engine)
-        return decide_chat(
-            call,
-            self._tokenizer,
-            self._recent_scores,
-            lambda item: float(scorer.logits([item.ids], deadline=deadline)[0]),
-            engine=scorer.engine.name,
-        )
-
-    async def aroute_chat(
-        self,
-        messages: Sequence[Mapping[str, object]],
-        *,
-        state: ChatState | Mapping[str, object] | None = None,
-        profile: str | None = None,
-        threshold: float | None = None,
-        allow_cloud: bool = True,
-        fallback: Target | None = None,
-        timeout: float | None = None,
-        tools: Sequence[object] | None = None,
-        policy: ChatPolicy | None = None,
-    ) -> ChatDecision:
-        """Return what `route_chat` returns, without holding the event loop, as `aroute` does.
-
-        Raises:
-            As `route_chat`.
-        """
-        from vibe_router.conversation.awaited import decide_chat_awaited
-
-        deadline = Deadline.after(timeout)
-        terms = self._terms(profile, threshold, allow_cloud, fallback)
-        scorer = self._scorer.here()
-        call = self._chat_call(messages, tools, state, policy, terms, scorer.engine)
-        return await decide_chat_awaited(call, scorer, self._tokenizer, self._recent_scores, deadline)
 
     def route_many(
         self,
@@ -336,9 +253,9 @@ class Router:
 
     def __reduce__(self) -> tuple[Callable[..., Router], tuple[object, ...]]:
         """Pickle what to load, not what is loaded: unpickling is `Router.load`, with all its checks and its time."""
-        if self._origin is None:
+        if self._choice is None:
             raise TypeError("a Router that Router.load has not made cannot be pickled")
-        return _load_again, (self._bundle.folder, self._origin, self._profile)
+        return _load_again, (self._choice, self._profile, self._verify)
 
     def __enter__(self) -> Router:
         return self
@@ -354,21 +271,6 @@ class Router:
         call = Call(profile=named, bundle=manifest.name, bundle_version=manifest.version)
         return Terms(self._choose_threshold(profile, threshold), allow_cloud, check_fallback(fallback), call)
 
-    def _chat_call(
-        self,
-        messages: object,
-        tools: object,
-        state: ChatState | Mapping[str, object] | None,
-        policy: ChatPolicy | None,
-        terms: Terms,
-        engine: Engine,
-    ) -> ChatCall:
-        from vibe_router.conversation.route import read_call
-
-        manifest = self._bundle.manifest
-        scorer = f"{manifest.name} {manifest.version} {engine.name} {engine.file}"
-        return read_call(messages, tools=tools, state=state, policy=policy, terms=terms, scorer=scorer)
-
     def _choose_threshold(self, profile: str | None, threshold: float | None) -> float:
         if threshold is None:
             return self._threshold if profile is None else profile_threshold(self._bundle.manifest, profile)
@@ -379,18 +281,16 @@ class Router:
     def _stream(self, prompts: Iterable[str], terms: Terms, deadline: Deadline, *, chunk: int) -> Iterator[Decision]:
         from vibe_router.routing.many import decide_stream, several
 
-        return decide_stream(
-            self._scorer, self._tokenizer, self._bundle, several(prompts), terms, deadline, chunk=chunk
-        )
+        return decide_stream(self._scorer, self._tokenizer, several(prompts), terms, deadline, chunk=chunk)
 
 
-def _load_again(folder: Path, origin: Origin, profile: str | None) -> Router:
+def _load_again(choice: EngineChoice, profile: str | None, verify: str) -> Router:
     return Router.load(
-        folder,
-        engine=origin.engine,
-        precision=origin.precision,
-        threads=origin.threads,
-        usage=origin.usage,
+        choice.source,
+        engine=choice.engine,
+        precision=choice.precision,
+        threads=choice.threads,
+        usage=choice.usage,
         profile=profile,
-        verify=origin.verify,
+        verify=verify,
     )

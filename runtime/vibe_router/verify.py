@@ -104,7 +104,7 @@ def verify(router: Router, *, progress: ProgressCallback | None = None) -> Verif
         BundleCorruptError: no golden prompts, or a line that is not one.
         EngineError: the engine failed.
     """
-    from vibe_router.routing.batching import score_alone
+    from vibe_router.routing.scorer import score
 
     bundle = router.bundle
     golden = list(read_golden(bundle))
@@ -115,7 +115,7 @@ def verify(router: Router, *, progress: ProgressCallback | None = None) -> Verif
         encoded = router.tokenizer.encode(item.prompt)
         same = tuple(encoded.ids.tolist()) == item.input_ids and encoded.truncated == item.truncated
         mismatches += not same
-        logits.append(score_alone(router.engine, encoded.ids) / scale)
+        logits.append(float(score(router.engine, [encoded.ids])[0]) / scale)
         if progress is not None:
             progress(Progress(done, len(golden)))
     return _report(router, golden, logits, mismatches)

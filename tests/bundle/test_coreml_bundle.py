@@ -13,7 +13,7 @@ import pytest
 from tests.support.checkpoints import small_config, write_checkpoint
 from vibe_router import Router
 from vibe_router.bundle.bundle import open_bundle
-from vibe_router.engines import choice
+from vibe_router.engines import select
 from vibe_router.engines.coreml import models as coreml_models
 from vibe_router.errors import ParityError, UsageError, VibeRouterError
 from vibe_router.verify import read_golden
@@ -74,7 +74,7 @@ def test_the_runtime_decides_the_same_with_either_engine(made: Path, monkeypatch
         assert engine == "coreml"
         return InterpretedProgram([bundle.folder / file.file], Rounding.HALF)
 
-    monkeypatch.setattr(choice.sys, "platform", "darwin")
+    monkeypatch.setattr(select.sys, "platform", "darwin")
     monkeypatch.setattr(coreml_models, "load_programs", interpret)
     prompts = ["hi", "word " * 12, "word " * 300]
     with (

@@ -10,7 +10,7 @@ from tests.support.prompts import mixed_prompts
 from tests.support.tokenizers import reference_ids
 from vibe_router import Router
 from vibe_router.bundle.bundle import bundled_folder
-from vibe_router.engines.choice import is_proven
+from vibe_router.engines.select import is_proven
 from vibe_router.verify import verify
 
 pytestmark = pytest.mark.skipif(not bundled_folder().is_dir(), reason="artifacts/nano has not been built")

@@ -12,11 +12,11 @@ from tests.support.bundles import write_bundle
 from vibe_router import Router
 from vibe_router.bundle.bundle import open_bundle
 from vibe_router.bundle.hub import is_hub_id
-from vibe_router.errors import BundleCorruptError, BundleNotFoundError, MissingExtraError
+from vibe_router.errors import BundleCorruptError, BundleNotFoundError, MissingExtraError, UsageError
 
 constants = pytest.importorskip("huggingface_hub.constants", reason="the extra 'hub' is not installed")
 
-NAME = "someone/router"
+NAME = "hf://someone/router"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -73,7 +73,7 @@ def test_an_altered_blob_is_found(snapshot: Path) -> None:
 @pytest.mark.usefixtures("snapshot")
 def test_what_is_not_cached_is_not_found_offline() -> None:
     with pytest.raises(BundleNotFoundError, match="HF_HUB_OFFLINE"):
-        open_bundle("someone/else")
+        open_bundle("hf://someone/else")
 
 
 def test_a_file_that_is_not_cached_is_not_found_offline(snapshot: Path) -> None:
@@ -106,7 +106,42 @@ def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
         ("a/b/c", False),
         ("../x", False),
         ("./x", False),
+        ("org/na--me", False),
+        ("org/na..me", False),
+        ("org/" + "n" * 100, False),
     ],
 )
 def test_hub_ids_are_told_from_paths(source: str, is_id: bool) -> None:
     assert is_hub_id(source) is is_id
+
+
+def test_a_revision_names_the_commit(snapshot: Path) -> None:
+    assert open_bundle(f"{NAME}@{COMMIT}").folder == snapshot
+    with pytest.raises(BundleNotFoundError, match="HF_HUB_OFFLINE"):
+        open_bundle(f"{NAME}@{'f' * 40}")
+
+
+@pytest.mark.parametrize("name", ["someone/router", "bundles/mine", "someone/missing"])
+def test_a_name_without_the_scheme_never_goes_to_the_hub(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("the hub was asked")
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", refuse)
+    with pytest.raises(BundleNotFoundError) as caught:
+        open_bundle(name)
+    assert caught.value.hint == f"to fetch it from the Hugging Face hub, say hf://{name}"
+
+
+@pytest.mark.parametrize(
+    "name", ["hf://", "hf://name", "hf://a/b--c", "hf://a/b..c", "hf://a/b@", "hf://a/b@../x", "hf://\ud800/x"]
+)
+def test_what_is_no_name_on_the_hub_is_a_usage_error(name: str) -> None:
+    with pytest.raises(UsageError, match="no name on the Hugging Face hub"):
+        open_bundle(name)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b'{"schema":"' + b"x" * 2**24 + b'"}'], ids=["latin", "large"])
+def test_a_manifest_on_the_hub_that_cannot_be_read_is_corrupt(snapshot: Path, content: bytes) -> None:
+    (snapshot / "router.json").resolve().write_bytes(content)
+    with pytest.raises(BundleCorruptError):
+        open_bundle(NAME)

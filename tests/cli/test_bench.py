@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.bundles import write_bundle
 from tests.support.command_line import CommandLine
+from vibe_router.engines.choice import EngineChoice
 from vibe_router.errors import DataError, EngineError
 from vibe_router.text.tokenizer import PromptTokenizer
 from vibe_router_tools.measurement.cold import PHASES, ColdRequest, cold_start
@@ -59,7 +60,7 @@ def test_a_file_without_prompts_is_refused(tmp_path: Path, command_line: Command
 
 
 def test_a_cold_start_that_fails_says_why(tmp_path: Path) -> None:
-    request = ColdRequest(source=str(tmp_path / "none"), engine="auto", precision="auto", threads=1, prompt="hi")
+    request = ColdRequest(EngineChoice(source=tmp_path / "none", threads=1), "hi")
     with pytest.raises(EngineError, match="no bundle at"):
         cold_start(request)
 

@@ -119,7 +119,7 @@ def test_what_the_compiler_refuses_ends_the_build_with_its_words(
     build_hook: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources = shutil.copytree(SOURCES, tmp_path / "native", ignore=shutil.ignore_patterns("__pycache__"))
-    (sources / "library.c").write_text("#error no such thing\n")
+    (sources / "engine" / "engine.c").write_text("#error no such thing\n")
     monkeypatch.setattr(build_hook, "SOURCES", sources)
     with pytest.raises(build_hook.CompilationError, match="no such thing"):
         list(build_hook.compile_stale(tmp_path / "libraries"))
@@ -159,7 +159,9 @@ def test_structures_are_laid_out_as_in_c(tmp_path: Path, target: str) -> None:
         lines += [f'_Static_assert({prefix}{one.name} == {one.value}, "{one.name}");' for one in enumeration]
     source = tmp_path / "layout.c"
     source.write_text('#include <stddef.h>\n#include "api.h"\n' + "\n".join(lines).replace("'", '"') + "\n")
-    compile_c(tmp_path, "-target", target, "-std=c11", "-I", SOURCES, "-c", source, "-o", tmp_path / "layout.o")
+    compile_c(
+        tmp_path, "-target", target, "-std=c11", "-I", SOURCES / "engine", "-c", source, "-o", tmp_path / "layout.o"
+    )
 
 
 # Heads of 64 and of 32; inputs that fill strips and that do not; norms, biases, pooling and matrices of either kind.
@@ -184,7 +186,7 @@ def write_model(folder: Path, name: str) -> Model:
     path, random = folder / "model.safetensors", np.random.default_rng(0)
     sequences = [random.integers(0, checkpoint.config.vocabulary_size, length) for length in range(1, 71)]
     engine = native_engine(checkpoint, path, exact=matrix_names(checkpoint)[-1:])
-    logits = [engine.logits(ids[None], np.ones((1, len(ids)), np.int64)) for ids in sequences]
+    logits = [engine.logits([ids]) for ids in sequences]
     engine.close()
     return path, sequences, [f"{one:08x}" for one in np.concatenate(logits).view(np.uint32)]
 
@@ -209,7 +211,7 @@ def test_arm64_computes_the_same_bits(libraries: Path, tmp_path: Path, name: str
     model, sequences, bits = write_model(tmp_path, name)
     write_image(tmp_path / "image", model, Instructions.NEON, sequences, address=PROGRAM_ADDRESS)
     program, library = tmp_path / "logits", libraries / "vibe_router-linux-arm64.so"
-    compile_c(tmp_path, "-target", "aarch64-linux-gnu.2.17", "-I", SOURCES, DRIVER, library, "-o", program)
+    compile_c(tmp_path, "-target", "aarch64-linux-gnu.2.17", DRIVER, library, "-o", program)
     emulated = (emulator, "-cpu", "max", "-L", ARM64_SYSTEM, "-E", f"LD_LIBRARY_PATH={libraries}", program)
     assert bits_of(*emulated, tmp_path / "image", threads=2, callers=2) == bits
 
@@ -218,8 +220,8 @@ def test_arm64_computes_the_same_bits(libraries: Path, tmp_path: Path, name: str
 @needs_native_engine
 @pytest.mark.skipif(sys.platform != "linux" or platform.machine() != "x86_64", reason="compares on Linux, x86-64")
 def test_many_callers_at_once_pass_the_sanitizers(build_hook: ModuleType, tmp_path: Path) -> None:
-    # With other memory orders in team.c than acquire and release, the thread sanitizer reports races.
-    flags = ("-target", "x86_64-linux-gnu", "-fsanitize=thread,undefined", "-g", "-I", SOURCES)
+    # With other memory orders in engine/team.c than acquire and release, the thread sanitizer reports races.
+    flags = ("-target", "x86_64-linux-gnu", "-fsanitize=thread,undefined", "-g")
     objects = []
     for unit in build_hook.units(build_hook.PLATFORMS[0]):
         objects.append(tmp_path / f"{unit.name}.o")
@@ -233,3 +235,30 @@ def test_many_callers_at_once_pass_the_sanitizers(build_hook: ModuleType, tmp_pa
         for instructions in supported_instructions():
             write_image(tmp_path / "image", model, instructions, sequences, address=PROGRAM_ADDRESS)
             assert bits_of(tmp_path / "logits", tmp_path / "image", threads=2, callers=3) == bits, instructions.name
+
+
+@pytest.mark.slow
+@needs_native_engine
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the line in the README is for AVX2")
+@pytest.mark.parametrize("compiler", ["ziglang", "gcc"])
+@pytest.mark.usefixtures("build_hook")
+def test_the_line_of_the_readme_builds_a_program_that_scores_ids(tmp_path: Path, compiler: str) -> None:
+    if compiler == "gcc" and shutil.which("gcc") is None:
+        pytest.skip("needs gcc")
+    (line,) = [line for line in (SOURCES / "README.md").read_text().splitlines() if line.startswith("cc ")]
+    arguments = line.split()[1:]
+    patterns = [argument for argument in arguments if "*" in argument]
+    sources = [path for pattern in patterns for path in ROOT.glob(pattern)]
+    arguments = [argument for argument in arguments if argument not in patterns]
+    program = tmp_path / "score_ids"
+    arguments[arguments.index("score_ids")] = str(program)
+    placed = [str(ROOT / argument) if argument.endswith(".c") else argument for argument in arguments]
+    if compiler == "gcc":
+        subprocess.run(["gcc", "-Wall", "-Wextra", "-Werror", *map(str, sources), *placed], check=True)
+    else:
+        compile_c(tmp_path, "-Wall", "-Wextra", "-Werror", *sources, *placed)
+    model, sequences, bits = write_model(tmp_path, "uneven")
+    (tmp_path / "ids").write_text("".join(" ".join(map(str, one)) + "\n" for one in sequences))
+    scored = subprocess.run([program, model, tmp_path / "ids", "2"], capture_output=True, text=True, check=True)
+    logits = np.array([line.split()[0] for line in scored.stdout.splitlines()], np.float32)
+    assert [f"{one:08x}" for one in logits.view(np.uint32)] == bits

@@ -11,8 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.support.checkpoints import small_config, write_checkpoint
+from tests.support.sequences import unpadded
 from vibe_router.engines.onnx.cpu import OnnxCpuEngine
-from vibe_router.routing.batching import pad
+from vibe_router.engines.onnx.padding import pad
 from vibe_router.verify import FP32_TOLERANCE
 from vibe_router_export.checkpoint.checkpoint import Checkpoint, read_checkpoint
 from vibe_router_export.emit.numpy.values import evaluate
@@ -69,7 +70,7 @@ def engine_for(
     path = folder / "model.onnx"
     folded = centre_residual(fold_temperature(checkpoint.weights, temperature))
     write_onnx(build_onnx(folded, max_tokens=max_tokens), path)
-    return OnnxCpuEngine(path, file=path.name, precision="fp32", threads=1)
+    return OnnxCpuEngine(path, file=path.name, precision="fp32", pad_token_id=0, threads=1)
 
 
 def test_onnx_and_numpy_equal_transformers(checkpoint: Checkpoint, tmp_path: Path) -> None:
@@ -79,14 +80,14 @@ def test_onnx_and_numpy_equal_transformers(checkpoint: Checkpoint, tmp_path: Pat
     expected = np.array([torch_model.logit(ids) for ids in sequences])
     assert expected.std() > 0.1, "a constant function would prove nothing"
 
-    alone = np.concatenate([engine.logits(ids[None], np.ones((1, len(ids)), np.int64)) for ids in sequences])
+    alone = np.concatenate([engine.logits([ids]) for ids in sequences])
     np.testing.assert_allclose(alone, expected, rtol=0, atol=FP32_TOLERANCE)
 
     padded = np.full((len(sequences), max(LENGTHS)), checkpoint.config.pad_token_id)
     mask = np.zeros_like(padded)
     for row, ids in enumerate(sequences):
         padded[row, : len(ids)], mask[row, : len(ids)] = ids, 1
-    np.testing.assert_allclose(engine.logits(padded, mask), expected, rtol=0, atol=FP32_TOLERANCE)
+    np.testing.assert_allclose(engine.logits(unpadded(padded, mask)), expected, rtol=0, atol=FP32_TOLERANCE)
     np.testing.assert_allclose(evaluate(checkpoint.weights, padded, mask), expected, rtol=0, atol=FP32_TOLERANCE)
 
 
@@ -102,16 +103,18 @@ def test_each_way_to_attend_equals_transformers(tmp_path: Path, window: int) -> 
     sequences = [random_ids(checkpoint, length) for length in lengths]
     expected = np.array([torch_model.logit(ids) for ids in sequences])
 
-    alone = np.concatenate([engine.logits(ids[None], np.ones((1, len(ids)), np.int64)) for ids in sequences])
+    alone = np.concatenate([engine.logits([ids]) for ids in sequences])
     np.testing.assert_allclose(alone, expected, rtol=0, atol=FP32_TOLERANCE)
     for place, ids in enumerate(sequences):
         twice = np.stack([ids, ids])
         np.testing.assert_allclose(
-            engine.logits(twice, np.ones_like(twice)), expected[[place, place]], rtol=0, atol=FP32_TOLERANCE
+            engine.logits(unpadded(twice, np.ones_like(twice))), expected[[place, place]], rtol=0, atol=FP32_TOLERANCE
         )
     for longest in range(1, len(sequences) + 1):
         padded, mask = pad(sequences[:longest], pad_token_id=checkpoint.config.pad_token_id)
-        np.testing.assert_allclose(engine.logits(padded, mask), expected[:longest], rtol=0, atol=FP32_TOLERANCE)
+        np.testing.assert_allclose(
+            engine.logits(unpadded(padded, mask)), expected[:longest], rtol=0, atol=FP32_TOLERANCE
+        )
 
 
 def test_what_stands_in_padding_does_not_matter(tmp_path: Path) -> None:
@@ -120,7 +123,7 @@ def test_what_stands_in_padding_does_not_matter(tmp_path: Path) -> None:
     ids = random_ids(checkpoint, 40)[None].repeat(2, axis=0)
     mask = (np.arange(40) < 15).astype(np.int64)[None].repeat(2, axis=0)
     ids[1, 15:] = checkpoint.config.cls_token_id
-    first, second = engine.logits(ids, mask)
+    first, second = engine.logits(unpadded(ids, mask))
     assert first == second
 
 
@@ -129,8 +132,8 @@ def test_folding_divides_the_logit_by_the_temperature(tmp_path: Path) -> None:
     ids = np.stack([random_ids(checkpoint, 30) for _ in range(4)])
     ids[:, 5] = np.arange(4)
     mask = np.ones_like(ids)
-    plain = engine_for(checkpoint, tmp_path).logits(ids, mask)
-    folded = engine_for(checkpoint, tmp_path, temperature=1.7).logits(ids, mask)
+    plain = engine_for(checkpoint, tmp_path).logits(unpadded(ids, mask))
+    folded = engine_for(checkpoint, tmp_path, temperature=1.7).logits(unpadded(ids, mask))
     np.testing.assert_allclose(folded, plain / 1.7, rtol=0, atol=1e-5)
 
 
@@ -152,10 +155,10 @@ def test_big_constants_go_to_a_data_file_and_the_graph_computes_the_same(
 ) -> None:
     checkpoint = read_checkpoint(write_checkpoint(tmp_path / "small"))
     ids = random_ids(checkpoint, 20)[None]
-    single = engine_for(checkpoint, tmp_path).logits(ids, np.ones_like(ids))
+    single = engine_for(checkpoint, tmp_path).logits(unpadded(ids, np.ones_like(ids)))
     assert not (tmp_path / "model.onnx_data").exists()
     monkeypatch.setattr("vibe_router_export.emit.onnx.file._SINGLE_FILE_BYTES", 0)
-    split = engine_for(checkpoint, tmp_path).logits(ids, np.ones_like(ids))
+    split = engine_for(checkpoint, tmp_path).logits(unpadded(ids, np.ones_like(ids)))
     assert (tmp_path / "model.onnx_data").stat().st_size > 10 * (tmp_path / "model.onnx").stat().st_size
     np.testing.assert_array_equal(split, single)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import pytest
 
 from tests.support.checkpoints import small_config, write_checkpoint
 from tests.support.prompts import mixed_prompts
+from tests.support.sequences import unpadded
 from vibe_router import Router
 from vibe_router.bundle.bundle import open_bundle
 from vibe_router.bundle.manifest import Threshold
-from vibe_router.engines.choice import is_proven
 from vibe_router.engines.onnx.cpu import OnnxCpuEngine
+from vibe_router.engines.select import is_proven
 from vibe_router.errors import ParityError
 from vibe_router.verify import verify
 from vibe_router_export.checkpoint.checkpoint import Checkpoint, read_checkpoint
@@ -71,12 +73,12 @@ def test_the_graph_rounds_as_the_plan_says(biases: bool, matrix_format: MatrixFo
     plan = {linear.weight.name: matrix_format for linear in encoder_linears(checkpoint.weights)}
     plan[checkpoint.weights.token_embedding.name] = MatrixFormat.INT8
     write_onnx(build_onnx(checkpoint.weights, max_tokens=128, plan=plan), tmp_path / "model.onnx")
-    engine = OnnxCpuEngine(tmp_path / "model.onnx", file="model.onnx", precision="int8", threads=1)
+    engine = OnnxCpuEngine(tmp_path / "model.onnx", file="model.onnx", precision="int8", pad_token_id=0, threads=1)
     rounded, emulated, exact = [], [], []
     # Alone: what padding computes differs, nobody reads it, but in int8 it is in the range.
     for ids in random_sequences(checkpoint):
         row, mask = ids[None], np.ones((1, len(ids)), np.int64)
-        rounded += engine.logits(row, mask).tolist()
+        rounded += engine.logits(unpadded(row, mask)).tolist()
         emulated += evaluate_quantized(checkpoint.weights, row, mask, plan=plan).tolist()
         exact += evaluate(checkpoint.weights, row, mask).tolist()
     rounding = root_mean_square(rounded, exact)
@@ -204,13 +206,13 @@ class Batches:
     """An engine that is right alone and off by `error` in batches."""
 
     name = file = precision = "test"
+    batch_band = 0.0
 
     def __init__(self, error: float) -> None:
         self.error = error
 
-    def logits(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
-        del attention_mask
-        return np.full(len(input_ids), 0.01 if len(input_ids) == 1 else 0.01 + self.error, np.float32)
+    def logits(self, sequences: Sequence[np.ndarray]) -> np.ndarray:
+        return np.full(len(sequences), 0.01 if len(sequences) == 1 else 0.01 + self.error, np.float32)
 
     def close(self) -> None:
         """Nothing to release."""
@@ -224,9 +226,7 @@ class Batches:
 def test_a_flip_counts_that_only_batches_show(error: float, band: float, flips: int, outside: int) -> None:
     cases = [Case(str(number), np.array([1, 2]), 0.01) for number in range(3)]
     thresholds = {"even": Threshold(raw=0.5, calibrated=0.5), "high": Threshold(raw=0.9, calibrated=0.9)}
-    report = measure(
-        Batches(error), cases, temperature=1.0, thresholds=thresholds, pad_token_id=0, reference="test", band=band
-    )
+    report = measure(Batches(error), cases, temperature=1.0, thresholds=thresholds, reference="test", band=band)
     numbers = report.numbers
     assert numbers.flips_by_profile == {"even": 3 * flips, "high": 0}
     assert (numbers.flips, numbers.flips_outside_band) == (3 * flips, 3 * outside)

@@ -12,10 +12,11 @@ from safetensors.numpy import load_file, save_file
 
 from tests.support.checkpoints import write_checkpoint
 from tests.support.native import matrix_names, native_checkpoint, native_config, native_engine, needs_native_engine
+from tests.support.sequences import unpadded
 from vibe_router.engines.native.engine import NativeEngine
 from vibe_router.engines.native.library import supported_instructions
+from vibe_router.engines.onnx.padding import pad
 from vibe_router.errors import EngineError
-from vibe_router.routing.batching import pad
 from vibe_router.verify import FP32_TOLERANCE
 from vibe_router_export.checkpoint.checkpoint import Checkpoint, read_checkpoint
 from vibe_router_export.emit.numpy.quantized import evaluate_quantized
@@ -59,7 +60,7 @@ def sequences_of(checkpoint: Checkpoint) -> list[NDArray[np.int64]]:
 
 
 def alone(engine: NativeEngine, sequences: list[NDArray[np.int64]]) -> NDArray[np.float32]:
-    return np.concatenate([engine.logits(ids[None], np.ones((1, len(ids)), np.int64)) for ids in sequences])
+    return np.concatenate([engine.logits([ids]) for ids in sequences])
 
 
 def in_numpy(checkpoint: Checkpoint, sequences: list[NDArray[np.int64]], plan: Any) -> NDArray[np.float32]:
@@ -136,13 +137,13 @@ def test_batches_and_threads_change_no_bit(checkpoint: Checkpoint, tmp_path: Pat
         engine = native_engine(checkpoint, tmp_path / f"model-{threads}", threads=threads)
         np.testing.assert_array_equal(alone(engine, sequences), expected)
         ids, mask = pad(sequences, pad_token_id=checkpoint.config.pad_token_id)
-        np.testing.assert_array_equal(engine.logits(ids, mask), expected)
+        np.testing.assert_array_equal(engine.logits(unpadded(ids, mask)), expected)
         # Whatever stands in the padding, and in whatever order.
         ids = np.where(mask.astype(bool), ids, checkpoint.config.cls_token_id)
-        np.testing.assert_array_equal(engine.logits(ids[::-1], mask[::-1]), expected[::-1])
+        np.testing.assert_array_equal(engine.logits(unpadded(ids[::-1], mask[::-1])), expected[::-1])
         for size in (2, 5):
             ids, mask = pad(sequences[-size:], pad_token_id=checkpoint.config.pad_token_id)
-            np.testing.assert_array_equal(engine.logits(ids, mask), expected[-size:])
+            np.testing.assert_array_equal(engine.logits(unpadded(ids, mask)), expected[-size:])
 
 
 def test_all_instructions_give_the_same_bits(checkpoint: Checkpoint, tmp_path: Path) -> None:
@@ -176,4 +177,4 @@ def test_a_closed_engine_says_so(tmp_path: Path) -> None:
     engine = native_engine(checkpoint, tmp_path / "model")
     engine.close()
     with pytest.raises(EngineError, match="closed"):
-        engine.logits(np.array([[1, 2]]), np.array([[1, 1]]))
+        engine.logits(unpadded(np.array([[1, 2]]), np.array([[1, 1]])))

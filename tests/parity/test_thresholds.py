@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.support.checkpoints import write_checkpoint
+from tests.support.sequences import unpadded
 from vibe_router.engines.onnx.cpu import OnnxCpuEngine
 from vibe_router.policy import sigmoid
 from vibe_router_export.assemble import calibrated_thresholds
@@ -31,13 +32,15 @@ def test_decisions_agree_on_every_golden_prompt(tmp_path: Path) -> None:
     folded = export_onnx(checkpoint, tmp_path / "folded", options=ExportOptions(**options))  # type: ignore[arg-type]
     assert folded.manifest.calibration.temperature == 1.083
     raw_engine, folded_engine = (
-        OnnxCpuEngine(tmp_path / name / MODEL_FILE, file=MODEL_FILE, precision="fp32", threads=1)
+        OnnxCpuEngine(tmp_path / name / MODEL_FILE, file=MODEL_FILE, precision="fp32", pad_token_id=0, threads=1)
         for name in ("unfolded", "folded")
     )
     decisions = set()
     for line in (tmp_path / "folded" / "golden.jsonl").read_text().splitlines():
         ids = np.array([json.loads(line)["input_ids"]])
-        z, scaled = (float(engine.logits(ids, np.ones_like(ids))[0]) for engine in (raw_engine, folded_engine))
+        z, scaled = (
+            float(engine.logits(unpadded(ids, np.ones_like(ids)))[0]) for engine in (raw_engine, folded_engine)
+        )
         for threshold in folded.manifest.thresholds.values():
             decision = sigmoid(z) > threshold.raw
             assert (sigmoid(scaled) > threshold.calibrated) == decision

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "api.h"
+#include "../../native/engine/api.h"
 
 #define MOST_CALLERS 16
 

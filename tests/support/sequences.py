@@ -24,3 +24,8 @@ def padded_sequences(
         tokens[0], tokens[-1] = config.cls_token_id, config.sep_token_id
         ids[row, :length], mask[row, :length] = tokens, 1
     return ids, mask
+
+
+def unpadded(input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Return the sequences, int64 [tokens] each, of ids and mask, int64 [batch, longest]."""
+    return [ids[mask.astype(bool)] for ids, mask in zip(input_ids, attention_mask, strict=True)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from tests.support.bundles import write_bundle
 from vibe_router import Router
-from vibe_router.routing.batching import batches, pad
+from vibe_router.engines.onnx.padding import pad
+from vibe_router.routing.many import batches
 
 
 @given(st.lists(st.integers(1, 600), max_size=60), st.integers(1, 700))
@@ -35,10 +37,11 @@ def test_route_many_gives_the_engine_batches_of_256_tokens(tmp_path: Path) -> No
 
         class Spy:
             name, file, precision = router.engine.name, router.engine.file, router.engine.precision
+            batch_band = router.engine.batch_band
 
-            def logits(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:
-                shapes.append(input_ids.shape)
-                return logits(input_ids, attention_mask)
+            def logits(self, sequences: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
+                shapes.append((len(sequences), max(map(len, sequences))))
+                return logits(sequences)
 
             def close(self) -> None:
                 return

@@ -11,14 +11,17 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.support.bundles import PARITY, write_bundle
+from tests.support.sequences import unpadded
 from vibe_router import Router
 from vibe_router.bundle.bundle import open_bundle
 from vibe_router.bundle.manifest import EngineFile, ParityNumbers
-from vibe_router.engines import choice
-from vibe_router.engines.choice import choose_engine
+from vibe_router.engines import select
+from vibe_router.engines.choice import EngineChoice
 from vibe_router.engines.coreml import models as coreml_models
 from vibe_router.engines.coreml.engine import CoreMLEngine
+from vibe_router.engines.select import load_engine
 from vibe_router.errors import EngineError, EngineUnavailableError
+from vibe_router.routing.scorer import score
 
 PAD = 3
 FILE = "coreml/VibeRouter.mlpackage"
@@ -52,7 +55,7 @@ def test_each_row_runs_in_the_shortest_function_that_fits() -> None:
     mask = np.zeros_like(ids)
     for row, tokens in enumerate((2, 8, 9)):
         ids[row, :tokens], mask[row, :tokens] = 7, 1
-    np.testing.assert_array_equal(engine.logits(ids, mask), [14, 56, 63])
+    np.testing.assert_array_equal(engine.logits(unpadded(ids, mask)), [14, 56, 63])
     assert [seen.shape for seen in program.seen] == [(1, 8), (1, 8), (1, 16)]
     assert all(seen.dtype == np.int32 for seen in program.seen)
     np.testing.assert_array_equal(program.seen[0], [[7, 7, *[PAD] * 6]])
@@ -60,7 +63,7 @@ def test_each_row_runs_in_the_shortest_function_that_fits() -> None:
 
 def test_what_stands_behind_the_mask_is_not_passed_on() -> None:
     engine = make_engine(RecordingProgram())
-    assert engine.logits(np.array([[7, 7, 9, 9]]), np.array([[1, 1, 0, 0]]))[0] == 14
+    assert engine.logits(unpadded(np.array([[7, 7, 9, 9]]), np.array([[1, 1, 0, 0]])))[0] == 14
 
 
 @pytest.mark.parametrize("pad", [0, 3])
@@ -74,7 +77,7 @@ def test_it_warms_up_with_one_token_that_is_not_padding(pad: int) -> None:
 
 def test_more_tokens_than_any_function_takes_are_an_error() -> None:
     with pytest.raises(EngineError, match="17 tokens, only for 8, 16"):
-        make_engine(RecordingProgram()).logits(np.ones((1, 17), np.int64), np.ones((1, 17), np.int64))
+        make_engine(RecordingProgram()).logits(unpadded(np.ones((1, 17), np.int64), np.ones((1, 17), np.int64)))
 
 
 def test_a_package_without_functions_is_an_error() -> None:
@@ -87,8 +90,8 @@ def test_a_logit_that_is_not_finite_is_an_error() -> None:
         def logit(self, input_ids: NDArray[np.int32]) -> float:
             return super().logit(input_ids) + float("inf")
 
-    with pytest.raises(EngineError, match="not finite"):
-        make_engine(Broken())
+    with pytest.raises(EngineError, match="not one finite logit"):
+        score(make_engine(Broken()), [np.ones(3, np.int64)])
 
 
 def test_a_closed_engine_says_so() -> None:
@@ -98,7 +101,7 @@ def test_a_closed_engine_says_so() -> None:
     engine.close()
     assert program.closed
     with pytest.raises(EngineError, match="closed"):
-        engine.logits(np.ones((1, 2), np.int64), np.ones((1, 2), np.int64))
+        engine.logits(unpadded(np.ones((1, 2), np.int64), np.ones((1, 2), np.int64)))
 
 
 def bundle_with(tmp_path: Path, parity: ParityNumbers | None) -> Path:
@@ -137,13 +140,13 @@ def test_auto_takes_it_on_apple_silicon_where_it_is_proven(
     parity: ParityNumbers | None,
     expected: str,
 ) -> None:
-    monkeypatch.setattr(choice.sys, "platform", system)
-    monkeypatch.setattr(choice.platform, "machine", lambda: machine)
-    monkeypatch.setattr(choice, "find_spec", lambda _: object() if installed else None)
+    monkeypatch.setattr(select.sys, "platform", system)
+    monkeypatch.setattr(select.platform, "machine", lambda: machine)
+    monkeypatch.setattr(select, "find_spec", lambda _: object() if installed else None)
     monkeypatch.setattr(coreml_models, "load_programs", lambda *_, **__: RecordingProgram())
     bundle = open_bundle(bundle_with(tmp_path, parity))
-    assert choose_engine(bundle, threads=1).name == expected
-    assert choose_engine(bundle, precision="fp32", threads=1).name == "onnx-cpu"
+    assert load_engine(bundle, EngineChoice(threads=1)).name == expected
+    assert load_engine(bundle, EngineChoice(precision="fp32", threads=1)).name == "onnx-cpu"
 
 
 def test_a_named_engine_is_loaded_with_its_compute_units(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,8 +156,8 @@ def test_a_named_engine_is_loaded_with_its_compute_units(tmp_path: Path, monkeyp
         asked.append((file.file, coreml_models.COMPUTE_UNITS[engine]))
         return RecordingProgram()
 
-    monkeypatch.setattr(choice.sys, "platform", "darwin")
+    monkeypatch.setattr(select.sys, "platform", "darwin")
     monkeypatch.setattr(coreml_models, "load_programs", load)
     bundle = open_bundle(bundle_with(tmp_path, PARITY))
-    assert choose_engine(bundle, engine="coreml-ane").name == "coreml-ane"
+    assert load_engine(bundle, EngineChoice(engine="coreml-ane")).name == "coreml-ane"
     assert asked == [("coreml/model.bin", "CPU_AND_NE")]

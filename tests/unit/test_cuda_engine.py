@@ -11,16 +11,19 @@ import onnxruntime
 import pytest
 
 from tests.support.bundles import PARITY, tiny_graph, write_bundle
+from tests.support.sequences import unpadded
 from vibe_router import Router
 from vibe_router.bundle.bundle import open_bundle
 from vibe_router.bundle.manifest import EngineFile, ParityNumbers
-from vibe_router.engines.choice import choose_engine
+from vibe_router.engines.choice import EngineChoice
 from vibe_router.engines.onnx import cuda as onnx_cuda
 from vibe_router.engines.onnx import cuda_session
 from vibe_router.engines.onnx.cpu import OnnxCpuEngine
 from vibe_router.engines.onnx.cuda import OnnxCudaEngine
 from vibe_router.engines.onnx.cuda_session import PROVIDER, cuda_problem, open_cuda_session
+from vibe_router.engines.select import load_engine
 from vibe_router.errors import EngineError, EngineUnavailableError
+from vibe_router.routing.scorer import score
 
 NAMES = ("onnx-cuda", "onnx-cuda-graphs")
 VOCABULARY = 8
@@ -133,7 +136,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_auto_takes_a_gpu_for_a_proven_graph(
     files: tuple[EngineFile, ...], name: str, precision: str, tmp_path: Path
 ) -> None:
-    engine = choose_engine(bundle_with(tmp_path, *files), threads=1)
+    engine = load_engine(bundle_with(tmp_path, *files), EngineChoice(threads=1))
     assert (engine.name, engine.precision) == (name, precision)
 
 
@@ -144,17 +147,17 @@ def test_auto_takes_the_cpu_where_the_gpu_fails_after_all(tmp_path: Path, monkey
 
     monkeypatch.setattr(cuda_session, "open_cuda_session", refuse)
     bundle = bundle_with(tmp_path, file("fp32"), file("fp16"))
-    engine = choose_engine(bundle, threads=1)
+    engine = load_engine(bundle, EngineChoice(threads=1))
     assert (engine.name, engine.precision) == ("onnx-cpu", "fp32")
     with pytest.raises(EngineUnavailableError, match="out of memory"):
-        choose_engine(bundle, engine="onnx-cuda")
+        load_engine(bundle, EngineChoice(engine="onnx-cuda"))
 
 
 @without_gpu
 def test_without_a_gpu_auto_never_takes_fp16_but_a_named_one_runs(tmp_path: Path) -> None:
     bundle = bundle_with(tmp_path, file("fp16"), file("fp32"))
-    assert choose_engine(bundle, threads=1).precision == "fp32"
-    assert choose_engine(bundle, precision="fp16", threads=1).name == "onnx-cpu"
+    assert load_engine(bundle, EngineChoice(threads=1)).precision == "fp32"
+    assert load_engine(bundle, EngineChoice(precision="fp16", threads=1)).name == "onnx-cpu"
 
 
 @pytest.mark.usefixtures("gpu")
@@ -170,26 +173,28 @@ def test_a_bundle_that_a_gpu_cannot_run_is_refused(
     files: tuple[EngineFile, ...], precision: str, message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(EngineUnavailableError, match=message):
-        choose_engine(bundle_with(tmp_path, *files), engine="onnx-cuda", precision=precision)
+        load_engine(bundle_with(tmp_path, *files), EngineChoice(engine="onnx-cuda", precision=precision))
 
 
 @pytest.mark.usefixtures("gpu")
 @pytest.mark.parametrize("name", NAMES)
 def test_the_names_lead_to_the_engine(name: str, tmp_path: Path) -> None:
     bundle = bundle_with(tmp_path, file("fp16", None))
-    engine = choose_engine(bundle, engine=name, precision="fp16")
+    engine = load_engine(bundle, EngineChoice(engine=name, precision="fp16"))
     assert (engine.name, engine.precision, engine.file) == (name, "fp16", "onnx/fp16.onnx")
 
 
 def test_it_gives_the_logits_of_the_graph_alone_and_in_batches() -> None:
     engine = make_engine()
-    expected = OnnxCpuEngine(GRAPH, file="m.onnx", precision="fp32", threads=1)
+    expected = OnnxCpuEngine(GRAPH, file="m.onnx", precision="fp32", pad_token_id=0, threads=1)
     random = np.random.default_rng(1)
     for rows, length in ((1, 1), (1, 8), (1, 9), (1, 9), (1, 50), (3, 13)):
         ids = random.integers(0, VOCABULARY, (rows, length))
         mask = np.ones_like(ids)
         mask[-1, length // 2 + 1 :] = 0
-        np.testing.assert_allclose(engine.logits(ids, mask), expected.logits(ids, mask), rtol=0, atol=1e-6)
+        np.testing.assert_allclose(
+            engine.logits(unpadded(ids, mask)), expected.logits(unpadded(ids, mask)), rtol=0, atol=1e-6
+        )
 
 
 class RecordingBinding:
@@ -248,7 +253,7 @@ def test_lengths_are_filled_up_and_buffers_used_again(
     session = RecordingSession()
     engine = make_engine(session, cuda_graphs=cuda_graphs)
     for rows, length in ((1, 2), (1, 8), (1, 17), (1, 49), (2, 17)):
-        engine.logits(np.full((rows, length), 7), np.ones((rows, length), np.int64))
+        engine.logits(unpadded(np.full((rows, length), 7), np.ones((rows, length), np.int64)))
     assert session.runs == expected
     assert len(session.bindings) == 3
     assert session.rows[0] == ([7, 7, *[3] * 6], [1, 1, *[0] * 6])
@@ -257,16 +262,16 @@ def test_lengths_are_filled_up_and_buffers_used_again(
 def test_what_cannot_be_scored_is_an_engine_failure() -> None:
     ones = np.ones((1, 51), np.int64)
     with pytest.raises(EngineError, match="takes 50 tokens at most, not 51"):
-        make_engine().logits(ones, ones)
+        make_engine().logits(unpadded(ones, ones))
     with pytest.raises(EngineError, match="ONNX Runtime failed"):
-        make_engine().logits(ones[:, :5] * VOCABULARY, ones[:, :5])
+        make_engine().logits(unpadded(ones[:, :5] * VOCABULARY, ones[:, :5]))
     closed = make_engine()
     closed.close()
     with pytest.raises(EngineError, match="closed"):
-        closed.logits(ones[:, :5], ones[:, :5])
+        closed.logits(unpadded(ones[:, :5], ones[:, :5]))
 
 
 def test_a_logit_that_is_not_finite_is_an_engine_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx_cuda.OnnxCudaEngine, "_run_alone", lambda *_: np.full((1, 1), np.nan, np.float32))
     with pytest.raises(EngineError, match="finite"):
-        make_engine().logits(np.ones((1, 3), np.int64), np.ones((1, 3), np.int64))
+        score(make_engine(), [np.ones(3, np.int64)])

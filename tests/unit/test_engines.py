@@ -9,15 +9,18 @@ import pytest
 from onnx import TensorProto, helper
 
 from tests.support.bundles import PARITY, replace_file, tiny_graph, write_bundle
+from tests.support.sequences import unpadded
 from vibe_router import Router
 from vibe_router.bundle.bundle import open_bundle
 from vibe_router.bundle.manifest import EngineFile, ParityNumbers
-from vibe_router.engines.choice import choose_engine
+from vibe_router.engines.choice import EngineChoice
 from vibe_router.engines.cpus import available_cpus
 from vibe_router.engines.onnx import host as x86
 from vibe_router.engines.onnx.cpu import OnnxCpuEngine, _session_options
+from vibe_router.engines.select import load_engine
 from vibe_router.engines.usage import Usage
 from vibe_router.errors import EngineError, EngineUnavailableError, UsageError
+from vibe_router.routing.scorer import score
 
 ONES = np.ones((2, 3), np.int64)
 
@@ -51,11 +54,11 @@ def constant_graph(value: float, *, output: str = "logits") -> bytes:
 
 
 def load(content: bytes, *, precision: str = "fp32") -> OnnxCpuEngine:
-    return OnnxCpuEngine(content, file="model.onnx", precision=precision, threads=1)
+    return OnnxCpuEngine(content, file="model.onnx", precision=precision, pad_token_id=0, threads=1)
 
 
 def test_logits_are_one_finite_float32_a_prompt() -> None:
-    logits = load(constant_graph(0.25)).logits(ONES, ONES)
+    logits = load(constant_graph(0.25)).logits(unpadded(ONES, ONES))
     assert logits.dtype == np.float32
     assert logits.tolist() == [0.25, 0.25]
 
@@ -63,7 +66,7 @@ def test_logits_are_one_finite_float32_a_prompt() -> None:
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_a_logit_that_is_not_finite_is_an_engine_failure(value: float) -> None:
     with pytest.raises(EngineError, match="finite"):
-        load(constant_graph(value)).logits(ONES, ONES)
+        score(load(constant_graph(value)), unpadded(ONES, ONES))
 
 
 @pytest.mark.parametrize("content", [b"", b"not a graph", constant_graph(0.0, output="scores")])
@@ -74,14 +77,14 @@ def test_what_is_no_routers_graph_is_refused(content: bytes) -> None:
 
 def test_an_id_outside_the_vocabulary_is_an_engine_failure() -> None:
     with pytest.raises(EngineError, match="ONNX Runtime failed"):
-        load(tiny_graph(8, temperature=1.0).SerializeToString()).logits(ONES * 8, ONES)
+        load(tiny_graph(8, temperature=1.0).SerializeToString()).logits(unpadded(ONES * 8, ONES))
 
 
 def test_a_closed_engine_says_so() -> None:
     engine = load(constant_graph(0.0))
     engine.close()
     with pytest.raises(EngineError, match="closed"):
-        engine.logits(ONES, ONES)
+        engine.logits(unpadded(ONES, ONES))
 
 
 @pytest.mark.parametrize(
@@ -109,8 +112,8 @@ def test_int8_products_are_trusted_where_the_processor_is_known_to_add_them_exac
 
 def test_padding_does_not_change_a_logit() -> None:
     engine = load(tiny_graph(8, temperature=1.0).SerializeToString())
-    alone = engine.logits(np.array([[1, 2]]), np.array([[1, 1]]))
-    padded = engine.logits(np.array([[1, 2, 7], [3, 4, 5]]), np.array([[1, 1, 0], [1, 1, 1]]))
+    alone = engine.logits(unpadded(np.array([[1, 2]]), np.array([[1, 1]])))
+    padded = engine.logits(unpadded(np.array([[1, 2, 7], [3, 4, 5]]), np.array([[1, 1, 0], [1, 1, 1]])))
     assert padded[0] == pytest.approx(alone[0], abs=1e-6)
 
 
@@ -125,9 +128,11 @@ def test_nothing_spins_between_prompts_and_only_a_lasting_engine_rearranges_weig
 @pytest.mark.parametrize("usage", list(Usage))
 def test_the_usage_does_not_change_a_logit(usage: Usage) -> None:
     content = tiny_graph(8, temperature=1.0).SerializeToString()
-    engine = OnnxCpuEngine(content, file="model.onnx", precision="fp32", threads=1, usage=usage)
+    engine = OnnxCpuEngine(content, file="model.onnx", precision="fp32", pad_token_id=0, threads=1, usage=usage)
     ids = np.array([[1, 2, 7], [3, 4, 5]])
-    np.testing.assert_allclose(engine.logits(ids, np.ones_like(ids)), load(content).logits(ids, np.ones_like(ids)))
+    np.testing.assert_allclose(
+        engine.logits(unpadded(ids, np.ones_like(ids))), load(content).logits(unpadded(ids, np.ones_like(ids)))
+    )
 
 
 def test_threads_are_those_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,14 +156,14 @@ def test_threads_are_those_this_process_may_use(monkeypatch: pytest.MonkeyPatch)
 )
 def test_auto_takes_the_fastest_proven_precision(tmp_path: Path, files: tuple[EngineFile, ...], expected: str) -> None:
     bundle = open_bundle(write_bundle(tmp_path / "b", engines=files))
-    assert choose_engine(bundle, threads=1).precision == expected
+    assert load_engine(bundle, EngineChoice(threads=1)).precision == expected
 
 
 def test_auto_takes_no_low_precision_on_trust_but_a_named_one(tmp_path: Path) -> None:
     bundle = open_bundle(write_bundle(tmp_path / "b", engines=(engine_file("int8", None),)))
     with pytest.raises(EngineUnavailableError, match="no proven"):
-        choose_engine(bundle)
-    assert choose_engine(bundle, precision="int8", threads=1).precision == "int8"
+        load_engine(bundle, EngineChoice())
+    assert load_engine(bundle, EngineChoice(precision="int8", threads=1)).precision == "int8"
 
 
 @pytest.mark.parametrize(
@@ -193,3 +198,14 @@ def test_a_graph_that_gives_nan_never_gives_a_decision(tmp_path: Path) -> None:
     replace_file(folder, "onnx/model.onnx", constant_graph(float("nan")))
     with Router.load(folder, threads=1) as router, pytest.raises(EngineError):
         router.route("hi")
+
+
+@pytest.mark.parametrize(
+    ("precision", "parity_band", "band"), [("fp32", 0.0, 1e-4), ("int8", 0.0, 0.02), ("int8", 0.05, 0.05)]
+)
+def test_the_band_of_batches_is_that_of_the_precision(precision: str, parity_band: float, band: float) -> None:
+    content = constant_graph(0.0)
+    engine = OnnxCpuEngine(
+        content, file="model.onnx", precision=precision, pad_token_id=0, threads=1, parity_band=parity_band
+    )
+    assert engine.batch_band == band

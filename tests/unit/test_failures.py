@@ -6,13 +6,14 @@ import asyncio
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.support.sequences import unpadded
 from vibe_router import Decision, Reason, Router, Target
 from vibe_router.bundle.bundle import open_bundle
 from vibe_router.engines.cancellation import CURRENT_STOP, Stop
@@ -25,16 +26,15 @@ Score = Callable[[int], object]
 class FaultyEngine:
     """Does what a test says: `score` takes the number of sequences and returns logits, or raises, or waits."""
 
-    name, file, precision = "faulty", "onnx/model.onnx", "fp32"
+    name, file, precision, batch_band = "faulty", "onnx/model.onnx", "fp32", 1e-4
 
     def __init__(self, score: Score) -> None:
         self.score = score
         self.calls = 0
 
-    def logits(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:
-        assert attention_mask.shape == input_ids.shape
+    def logits(self, sequences: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
         self.calls += 1
-        return self.score(len(input_ids))  # type: ignore[return-value]
+        return self.score(len(sequences))  # type: ignore[return-value]
 
     def close(self) -> None:
         pass
@@ -227,10 +227,10 @@ def test_one_poisoned_prompt_costs_the_others_of_its_batch_nothing(tiny_bundle: 
     poison = tokenizer.encode("poison").ids.tolist()
 
     class Poisoned(FaultyEngine):
-        def logits(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:
-            if poison in [ids[mask == 1].tolist() for ids, mask in zip(input_ids, attention_mask, strict=True)]:
+        def logits(self, sequences: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
+            if poison in [ids.tolist() for ids in sequences]:
                 raise RuntimeError("poison")
-            return router.engine.logits(input_ids, attention_mask)
+            return router.engine.logits(sequences)
 
     with Router(bundle, tokenizer, Poisoned(lambda _: None)) as poisoned:
         prompts = ["hi", "poison", "hello"]
@@ -305,7 +305,7 @@ def test_onnx_runtime_obeys_a_request_to_stop(router: Router) -> None:
     ids = router.tokenizer.encode("hi").ids[np.newaxis]
     try:
         with pytest.raises(EngineError, match="terminate"):
-            router.engine.logits(ids, np.ones_like(ids))
+            router.engine.logits(unpadded(ids, np.ones_like(ids)))
     finally:
         CURRENT_STOP.reset(token)
     assert router.route("hi").reason is Reason.SCORE

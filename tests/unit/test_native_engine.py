@@ -18,14 +18,15 @@ import pytest
 from tests.support.bundles import PARITY
 from tests.support.native import mapped, native_bundle, native_checkpoint, needs_native_engine
 from tests.support.prompts import mixed_prompts
-from tests.support.sequences import padded_sequences
+from tests.support.sequences import padded_sequences, unpadded
 from vibe_router import Router
 from vibe_router.bundle.bundle import open_bundle
 from vibe_router.engines.cancellation import CURRENT_STOP, Stop
-from vibe_router.engines.choice import choose_engine
+from vibe_router.engines.choice import EngineChoice
 from vibe_router.engines.native import library as native_library
 from vibe_router.engines.native.engine import NativeEngine
 from vibe_router.engines.native.library import Instructions, supported_instructions
+from vibe_router.engines.select import load_engine
 from vibe_router.errors import BundleCorruptError, EngineError, EngineUnavailableError
 from vibe_router_export.checkpoint.checkpoint import Checkpoint
 from vibe_router_export.emit.native.file import NATIVE_FILE, native_architecture, write_native
@@ -73,18 +74,18 @@ def test_a_proven_file_is_what_auto_takes(bundle: Path) -> None:
 @pytest.mark.parametrize("parity", [None, replace(PARITY, flips_outside_band=1)])
 def test_an_unproven_file_is_taken_only_by_name(tmp_path: Path, checkpoint: Checkpoint, parity: Any) -> None:
     folder = native_bundle(tmp_path / "b", checkpoint, parity=parity)
-    assert choose_engine(open_bundle(folder)).name == "onnx-cpu"
-    assert choose_engine(open_bundle(folder), engine="native-cpu", precision="int8").name == "native-cpu"
+    assert load_engine(open_bundle(folder), EngineChoice()).name == "onnx-cpu"
+    assert load_engine(open_bundle(folder), EngineChoice(engine="native-cpu", precision="int8")).name == "native-cpu"
     with pytest.raises(EngineUnavailableError, match="no proven native file"):
-        choose_engine(open_bundle(folder), engine="native-cpu")
+        load_engine(open_bundle(folder), EngineChoice(engine="native-cpu"))
 
 
 def test_a_bundle_without_such_a_file_does_not_load_the_library(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(native_library, "native_library", lambda: pytest.fail("asked for instructions"))
-    assert choose_engine(open_bundle(tiny_bundle)).name == "onnx-cpu"
-    assert choose_engine(open_bundle(tiny_bundle), engine="onnx-cpu").name == "onnx-cpu"
+    assert load_engine(open_bundle(tiny_bundle), EngineChoice()).name == "onnx-cpu"
+    assert load_engine(open_bundle(tiny_bundle), EngineChoice(engine="onnx-cpu")).name == "onnx-cpu"
 
 
 @pytest.mark.parametrize("library", ["missing", "broken"])
@@ -96,9 +97,9 @@ def test_without_a_library_auto_takes_onnx_and_the_name_is_refused(
     monkeypatch.setattr(native_library, "library_file", lambda: broken if library == "broken" else None)
     native_library.native_library.cache_clear()
     try:
-        assert choose_engine(open_bundle(bundle)).name == "onnx-cpu"
+        assert load_engine(open_bundle(bundle), EngineChoice()).name == "onnx-cpu"
         with pytest.raises(EngineUnavailableError, match=r"native library|cannot be loaded") as caught:
-            choose_engine(open_bundle(bundle), engine="native-cpu")
+            load_engine(open_bundle(bundle), EngineChoice(engine="native-cpu"))
         assert "onnx-cpu" in caught.value.hint
     finally:
         native_library.native_library.cache_clear()
@@ -128,24 +129,24 @@ def test_ids_and_lengths_outside_the_model_are_refused(engine: NativeEngine, che
     one = np.ones((1, 1), np.int64)
     for wrong in (-1, checkpoint.config.vocabulary_size, 2**32, -(2**63)):
         with pytest.raises(EngineError, match="ids or lengths"):
-            engine.logits(one * wrong, one)
+            engine.logits(unpadded(one * wrong, one))
     with pytest.raises(EngineError, match="ids or lengths"):
-        engine.logits(np.ones((2, 3), np.int64), np.array([[1, 1, 1], [0, 0, 0]]))
+        engine.logits(unpadded(np.ones((2, 3), np.int64), np.array([[1, 1, 1], [0, 0, 0]])))
     with pytest.raises(EngineError, match="ids or lengths"):
-        engine.logits(np.ones((1, 129), np.int64), np.ones((1, 129), np.int64))
-    assert np.isfinite(engine.logits(one * (checkpoint.config.vocabulary_size - 1), one)).all()
+        engine.logits(unpadded(np.ones((1, 129), np.int64), np.ones((1, 129), np.int64)))
+    assert np.isfinite(engine.logits(unpadded(one * (checkpoint.config.vocabulary_size - 1), one))).all()
 
 
 @needs_native_engine
 def test_many_callers_of_one_engine_get_the_bits_of_one(engine: NativeEngine, checkpoint: Checkpoint) -> None:
     ids, mask = padded_sequences(checkpoint.config, lengths=[3, 17, 64, 128, 5, 33, 90, 1])
-    alone = [engine.logits(ids[row : row + 1], mask[row : row + 1])[0] for row in range(len(ids))]
+    alone = [engine.logits(unpadded(ids[row : row + 1], mask[row : row + 1]))[0] for row in range(len(ids))]
     start = threading.Barrier(16)
 
     def score(first: int) -> list[float]:
         start.wait()
         rows = [(first + step) % len(ids) for step in range(40)]
-        return [float(engine.logits(ids[row : row + 1], mask[row : row + 1])[0] - alone[row]) for row in rows]
+        return [float(engine.logits(unpadded(ids[row : row + 1], mask[row : row + 1]))[0] - alone[row]) for row in rows]
 
     with ThreadPoolExecutor(16) as pool:
         assert not any(map(any, pool.map(score, range(16))))
@@ -155,10 +156,10 @@ def test_many_callers_of_one_engine_get_the_bits_of_one(engine: NativeEngine, ch
 @pytest.mark.parametrize("threads", [1, 2, 3, 8])
 def test_the_number_of_threads_changes_no_bit(file: Path, checkpoint: Checkpoint, threads: int) -> None:
     ids, mask = padded_sequences(checkpoint.config, lengths=[1, 7, 40, 128])
-    expected = load(file, threads=1).logits(ids, mask)
+    expected = load(file, threads=1).logits(unpadded(ids, mask))
     many = load(file, threads=threads)
     for _ in range(20):
-        assert many.logits(ids, mask).tobytes() == expected.tobytes()
+        assert many.logits(unpadded(ids, mask)).tobytes() == expected.tobytes()
 
 
 @needs_native_engine
@@ -166,22 +167,22 @@ def test_a_call_ends_where_it_is_asked_to_and_the_next_one_is_whole(
     engine: NativeEngine, checkpoint: Checkpoint
 ) -> None:
     ids, mask = padded_sequences(checkpoint.config, lengths=[128] * 8)
-    expected = engine.logits(ids, mask)
+    expected = engine.logits(unpadded(ids, mask))
     stop = Stop()
     stop.set()
     token = CURRENT_STOP.set(stop)
     try:
         with pytest.raises(EngineError, match="asked to stop"):
-            engine.logits(ids, mask)
+            engine.logits(unpadded(ids, mask))
     finally:
         CURRENT_STOP.reset(token)
-    assert engine.logits(ids, mask).tobytes() == expected.tobytes()
+    assert engine.logits(unpadded(ids, mask)).tobytes() == expected.tobytes()
 
 
 @needs_native_engine
 def test_a_stop_at_any_time_leaves_no_thread_waiting(engine: NativeEngine, checkpoint: Checkpoint) -> None:
     ids, mask = padded_sequences(checkpoint.config, lengths=[128] * 8)
-    expected = engine.logits(ids, mask).tobytes()
+    expected = engine.logits(unpadded(ids, mask)).tobytes()
     stopped = 0
     for delay in np.linspace(0, 0.01, 100):
         stop = Stop()
@@ -189,7 +190,7 @@ def test_a_stop_at_any_time_leaves_no_thread_waiting(engine: NativeEngine, check
         timer = threading.Timer(float(delay), stop.set)
         timer.start()
         try:
-            assert engine.logits(ids, mask).tobytes() == expected
+            assert engine.logits(unpadded(ids, mask)).tobytes() == expected
         except EngineError:
             stopped += 1
         finally:
@@ -202,12 +203,12 @@ def test_a_stop_at_any_time_leaves_no_thread_waiting(engine: NativeEngine, check
 def test_closing_waits_for_no_call_and_breaks_none(file: Path, checkpoint: Checkpoint) -> None:
     ids, mask = padded_sequences(checkpoint.config, lengths=[128] * 16)
     engine = load(file)
-    expected = engine.logits(ids, mask).tobytes()
+    expected = engine.logits(unpadded(ids, mask)).tobytes()
     running = threading.Event()
 
     def score() -> bytes:
         running.set()
-        return engine.logits(ids, mask).tobytes()
+        return engine.logits(unpadded(ids, mask)).tobytes()
 
     with ThreadPoolExecutor(1) as pool:
         for _ in range(20):
@@ -230,7 +231,7 @@ def test_a_closed_engine_lets_go_of_file_and_threads(file: Path, checkpoint: Che
     gc.collect()
     assert opened() is None
     with pytest.raises(EngineError, match="closed"):
-        engine.logits(*padded_sequences(checkpoint.config, lengths=[3]))
+        engine.logits(unpadded(*padded_sequences(checkpoint.config, lengths=[3])))
 
 
 @needs_native_engine
@@ -246,7 +247,7 @@ def test_a_forked_child_makes_its_own_engine_and_ends_cleanly(bundle: Path) -> N
                 same = parents.route("hi") == expected and parents.engine is not engine
                 one = np.ones((1, 1), np.int64)
                 try:
-                    engine.logits(one, one)
+                    engine.logits(unpadded(one, one))
                 except EngineError as error:
                     same = same and "another process" in error.message
                 else:
@@ -269,6 +270,6 @@ def test_batches_need_no_second_look(bundle: Path, monkeypatch: pytest.MonkeyPat
         alone = [router.route(prompt) for prompt in PROMPTS]
         # The threshold of one of them, where any other engine would ask again.
         threshold = alone[7].p_cloud + 1e-9
-        monkeypatch.setattr("vibe_router.routing.many.decide_alone", pytest.fail)
+        monkeypatch.setattr("vibe_router.routing.many.decide_one", pytest.fail)
         together = router.route_many(PROMPTS, threshold=threshold)
         assert [decision.p_cloud for decision in together] == [decision.p_cloud for decision in alone]

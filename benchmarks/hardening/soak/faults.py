@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 
 import numpy as np
@@ -29,22 +29,23 @@ class FaultyEngine:
 
     def __init__(self, engine: Engine, faults: Mapping[tuple[int, ...], Fault]) -> None:
         self.name, self.file, self.precision = engine.name, engine.file, engine.precision
+        self.batch_band = engine.batch_band
         self._engine = engine
         self._faults = faults
 
-    def logits(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:
+    def logits(self, sequences: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
         """See `Engine.logits`."""
-        for ids, tokens in zip(input_ids, attention_mask.sum(axis=1), strict=True):
-            fault = self._faults.get(tuple(ids[:tokens].tolist()))
+        for ids in sequences:
+            fault = self._faults.get(tuple(ids.tolist()))
             if fault is Fault.RAISE:
                 raise RuntimeError("an injected fault")
             if fault is Fault.NAN:
-                return np.full(len(input_ids), np.nan, np.float32)
+                return np.full(len(sequences), np.nan, np.float32)
             if fault is Fault.SHAPE:
-                return np.zeros(len(input_ids) + 1, np.float32)
+                return np.zeros(len(sequences) + 1, np.float32)
             if fault is Fault.LATE:
                 time.sleep(LATE_SECONDS)
-        return self._engine.logits(input_ids, attention_mask)
+        return self._engine.logits(sequences)
 
     def close(self) -> None:
         """See `Engine.close`."""

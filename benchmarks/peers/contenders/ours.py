@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.peers.contenders.definition import Contender
 from benchmarks.peers.contenders.scorer import Ids, Load, Mark, Scorer
-from vibe_router.engines.choice import ENGINE_KINDS
+from vibe_router.engines.choice import ENGINE_KINDS, EngineChoice
 from vibe_router.engines.native.library import native_problem
 from vibe_router_tools.measurement.cold import ColdRequest
 
@@ -21,10 +21,10 @@ class RouterScorer:
 
     def __init__(self, load: Load, mark: Mark, *, engine: str, precision: str) -> None:
         from vibe_router.router import Router
-        from vibe_router.routing.batching import score_alone
+        from vibe_router.routing.scorer import score
 
         mark("imports")
-        self._score = score_alone
+        self._score = score
         self._router = Router.load(
             load.bundle or load.artifact, engine=engine, precision=precision, threads=load.threads
         )
@@ -34,7 +34,7 @@ class RouterScorer:
 
     def logit(self, ids: Ids) -> float:
         """Return the raw logit z of one sequence, int64 [tokens]."""
-        return self._score(self._router.engine, ids) * self._scale
+        return float(self._score(self._router.engine, [ids])[0]) * self._scale
 
     def decide(self, prompt: str) -> bool:
         """Return whether the prompt goes to the cloud."""
@@ -66,7 +66,8 @@ def cold_request(contender: Contender, load: Load, *, prompt: str) -> ColdReques
     if name == "native":
         engine, precision = _NATIVE, "int8"
     source = str(load.bundle or load.artifact)
-    return ColdRequest(source=source, engine=engine, precision=precision, threads=load.threads, prompt=prompt)
+    choice = EngineChoice(source=source, engine=engine, precision=precision, threads=load.threads)
+    return ColdRequest(choice, prompt)
 
 
 def _load(load: Load, mark: Mark, *, engine: str, precision: str = "auto") -> Scorer:

@@ -10,8 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from vibe_router.engines.onnx.padding import pad
 from vibe_router.policy import above, sigmoid
-from vibe_router.routing.batching import pad
 
 Ids = NDArray[np.int64]
 MAX_TOKENS = 512

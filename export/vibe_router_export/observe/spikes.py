@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from vibe_router.routing.batching import pad
+from vibe_router.engines.onnx.padding import pad
 from vibe_router_export.checkpoint.weights import Linear, ModernBertWeights
 from vibe_router_export.emit.numpy.quantized import round_to_uint8
 from vibe_router_export.emit.numpy.values import Values

@@ -10,7 +10,7 @@ import numpy as np
 from vibe_router.bundle.manifest import Manifest
 from vibe_router.engines.protocol import Engine
 from vibe_router.progress import Progress, ProgressCallback
-from vibe_router.routing.batching import score_alone
+from vibe_router.routing.scorer import score
 from vibe_router.text.tokenizer import PromptTokenizer
 from vibe_router.verify import GoldenPrompt
 from vibe_router_export.checkpoint.checkpoint import Checkpoint
@@ -108,7 +108,6 @@ def compare(manifest: Manifest, engine: Engine, cases: Sequence[Case], *, refere
         cases,
         temperature=manifest.calibration.temperature,
         thresholds=manifest.thresholds,
-        pad_token_id=manifest.pad_token_id,
         reference=reference,
         band=band,
     )
@@ -135,7 +134,7 @@ def score_with_graph(
     cases = []
     for done, prompt in enumerate(prompts, start=1):
         ids = tokenizer.encode(prompt).ids
-        cases.append(Case(prompt, ids, temperature * score_alone(engine, ids)))
+        cases.append(Case(prompt, ids, temperature * float(score(engine, [ids])[0])))
         if progress is not None:
             progress(Progress(done, len(prompts)))
     return tuple(cases)

@@ -13,7 +13,7 @@ from vibe_router.bundle.manifest import ParityNumbers, Threshold
 from vibe_router.engines.protocol import Engine
 from vibe_router.errors import ParityError
 from vibe_router.policy import LOW_PRECISION_BAND, above, sigmoid
-from vibe_router.routing.batching import pad, score_alone
+from vibe_router.routing.scorer import score
 from vibe_router.verify import FP32_TOLERANCE
 from vibe_router_export.emit.quantize import Precision
 
@@ -105,7 +105,6 @@ def measure(
     *,
     temperature: float,
     thresholds: Mapping[str, Threshold],
-    pad_token_id: int,
     reference: str,
     band: float,
 ) -> ParityReport:
@@ -114,8 +113,8 @@ def measure(
     The reference's decision is made on the raw scale, sigmoid(z) > raw, the artifact's on the calibrated one,
     sigmoid(logit) > calibrated: so a wrong temperature or threshold is a flip like any other.
     """
-    alone = np.array([score_alone(engine, case.ids) for case in cases])
-    batched = _in_padded_batches(engine, cases, pad_token_id)
+    alone = np.array([float(score(engine, [case.ids])[0]) for case in cases])
+    batched = _in_padded_batches(engine, cases)
     expected = np.array([case.logit / temperature for case in cases])
     # Of both runs, the one that is further from the reference.
     scores = np.where(np.abs(alone - expected) >= np.abs(batched - expected), alone, batched)
@@ -203,7 +202,7 @@ def _flip_text(report: ParityReport) -> str:
     )
 
 
-def _in_padded_batches(engine: Engine, cases: Sequence[Case], pad_token_id: int) -> NDArray[np.float32]:
+def _in_padded_batches(engine: Engine, cases: Sequence[Case]) -> NDArray[np.float32]:
     """Return the logits of padded batches: one very short prompt beside others of about equal length."""
     by_length = sorted(range(len(cases)), key=lambda index: len(cases[index].ids))
     count = -(-len(cases) // _BATCH)
@@ -211,7 +210,7 @@ def _in_padded_batches(engine: Engine, cases: Sequence[Case], pad_token_id: int)
     logits = np.empty(len(cases), np.float32)
     for number, shortest in enumerate(short):
         chosen = [shortest, *rest[number * (_BATCH - 1) : (number + 1) * (_BATCH - 1)]]
-        logits[chosen] = engine.logits(*pad([cases[index].ids for index in chosen], pad_token_id=pad_token_id))
+        logits[chosen] = score(engine, [cases[index].ids for index in chosen])
     return logits
 
 

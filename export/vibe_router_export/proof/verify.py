@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vibe_router.bundle.bundle import open_bundle
-from vibe_router.engines.choice import choose_engine
+from vibe_router.engines.choice import EngineChoice
+from vibe_router.engines.select import load_engine
 from vibe_router.progress import ProgressCallback
 from vibe_router.text.tokenizer import PromptTokenizer
 from vibe_router_export.checkpoint.checkpoint import Checkpoint
@@ -38,7 +39,7 @@ def verify_bundle(
     bundle = open_bundle(source)
     bundle.check()
     manifest = bundle.manifest
-    opened = choose_engine(bundle, engine=engine, precision=precision.value)
+    opened = load_engine(bundle, EngineChoice(engine=engine, precision=precision.value))
     proof = collect_cases(
         checkpoint,
         PromptTokenizer(bundle.read("tokenizer.json"), max_tokens=manifest.max_tokens),

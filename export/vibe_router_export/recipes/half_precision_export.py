@@ -41,7 +41,7 @@ def export_half_precision(exporter: LowPrecisionExporter, path: Path, *, file: s
     weights = fold_for_half_precision(exporter.weights, folds)
     write_onnx(build_half_precision_onnx(weights, max_tokens=exporter.max_tokens), path)
     _check_roundings(weights, _some(cases), temperature=exporter.temperature)
-    engine = OnnxCpuEngine(path, file=file, precision=Precision.FP16.value)
+    engine = OnnxCpuEngine(path, file=file, precision=Precision.FP16.value, pad_token_id=weights.config.pad_token_id)
     try:
         report = exporter.judge(engine, cases)
     except EngineError as error:

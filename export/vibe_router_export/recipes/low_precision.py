@@ -14,10 +14,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from vibe_router.engines.onnx.padding import pad
 from vibe_router.engines.protocol import Engine
 from vibe_router.errors import ParityError
 from vibe_router.progress import ProgressCallback
-from vibe_router.routing.batching import pad
 from vibe_router_export.checkpoint.weights import ModernBertWeights
 from vibe_router_export.emit.quantize import MatrixFormat, Precision, PrecisionPlan
 from vibe_router_export.observe.sensitivity import Sensitivity, rank_by_effect
@@ -76,8 +76,8 @@ class Recipe(Protocol):
     def write(self, weights: ModernBertWeights, plan: PrecisionPlan, path: Path, *, max_tokens: int) -> None:
         """Write the file, in place of an earlier attempt's."""
 
-    def open(self, path: Path, *, file: str) -> Engine:
-        """Return the engine that runs the file in an application."""
+    def open(self, path: Path, weights: ModernBertWeights, *, file: str) -> Engine:
+        """Return the engine that runs the file of `weights` in an application."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +172,7 @@ class _Attempt:
     def __call__(self, plan: PrecisionPlan, kept: Sequence[KeptMatrix], cases: Sequence[Case]) -> ParityReport:
         tried = {**plan, **{matrix.name: matrix.precision for matrix in kept}}
         self.recipe.write(self.exporter.weights, tried, self.path, max_tokens=self.exporter.max_tokens)
-        engine = self.recipe.open(self.path, file=self.file)
+        engine = self.recipe.open(self.path, self.exporter.weights, file=self.file)
         try:
             return self.exporter.judge(engine, cases)
         finally:

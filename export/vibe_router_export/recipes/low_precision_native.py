@@ -51,6 +51,6 @@ class NativeRecipe:
         path.unlink(missing_ok=True)
         write_native(weights, native_architecture(weights, max_tokens=max_tokens, exact=exact), path)
 
-    def open(self, path: Path, *, file: str) -> NativeEngine:
+    def open(self, path: Path, weights: ModernBertWeights, *, file: str) -> NativeEngine:  # noqa: ARG002
         """Return the engine of a file on this CPU."""
         return open_native(path, file=file)

@@ -81,6 +81,7 @@ class OnnxRecipe:
         remove_onnx(path)
         write_onnx(build_onnx(weights, max_tokens=max_tokens, plan=plan), path)
 
-    def open(self, path: Path, *, file: str) -> OnnxCpuEngine:
+    def open(self, path: Path, weights: ModernBertWeights, *, file: str) -> OnnxCpuEngine:
         """Return the engine of a graph on this CPU."""
-        return OnnxCpuEngine(path, file=file, precision=self.precision.value)
+        pad = weights.config.pad_token_id
+        return OnnxCpuEngine(path, file=file, precision=self.precision.value, pad_token_id=pad)

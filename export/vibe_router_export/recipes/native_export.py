@@ -8,8 +8,9 @@ from pathlib import Path
 
 from vibe_router.bundle.bundle import open_bundle
 from vibe_router.bundle.manifest import EngineFile, Manifest
-from vibe_router.engines.choice import choose_engine, is_proven
+from vibe_router.engines.choice import EngineChoice
 from vibe_router.engines.native.library import require_native
+from vibe_router.engines.select import is_proven, load_engine
 from vibe_router.policy import LOW_PRECISION_BAND
 from vibe_router.progress import ProgressCallback
 from vibe_router.text.tokenizer import PromptTokenizer
@@ -117,7 +118,7 @@ def _scored_by_graph(added: Addition, prompts: Sequence[str], *, progress: Progr
     temperature = manifest.calibration.temperature
     bundle = open_bundle(added.folder)
     tokenizer = PromptTokenizer(bundle.read("tokenizer.json"), max_tokens=manifest.max_tokens)
-    engine = choose_engine(bundle, engine=ONNX_ENGINE, precision=graph.precision)
+    engine = load_engine(bundle, EngineChoice(engine=ONNX_ENGINE, precision=graph.precision))
     try:
         if not is_proven(graph):
             report = compare(manifest, engine, proof.cases, reference=proof.name(), band=FP32_LIMITS.band)

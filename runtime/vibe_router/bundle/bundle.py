@@ -14,13 +14,24 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vibe_router.bundle.manifest import MANIFEST_NAME, FileEntry, Manifest, parse_manifest
-from vibe_router.bundle.safe_open import Identity, corrupt, open_inside, sha256_of
+from vibe_router.bundle import hub
+from vibe_router.bundle.manifest import (
+    MANIFEST_LIMIT,
+    MANIFEST_NAME,
+    OPTIONAL_FILES,
+    FileEntry,
+    Manifest,
+    parse_manifest,
+)
+from vibe_router.bundle.safe_open import Identity, corrupt, open_inside, open_parent, sha256_of
+from vibe_router.bundle.strict_json import shown
 from vibe_router.errors import BundleCorruptError, BundleNotFoundError, UsageError
 
+TOKENIZER = "tokenizer.json"
+WEIGHTS_SUFFIX = "_data"
+"""Big graphs keep their weights in a file of the graph's name and this suffix, as the Hugging Face hub names them."""
 VERIFY_MODES = ("used", "all", "off")
 """What `Router.load` hashes: what it uses and all small files; all; nothing."""
-_MANIFEST_LIMIT = 2**24
 # More than any graph with its weights inside or any tokenizer has; what is larger is not read into memory.
 _READ_LIMIT = 2**29
 # Other engines' weights up to this size are hashed although nobody uses them.
@@ -76,14 +87,34 @@ class Bundle:
             BundleCorruptError: as `read`.
         """
         for name, entry in self.manifest.files.items():
-            if name in skip:
+            if name in skip or self._may_be_missing(name):
                 continue
             with self._open(name) as descriptor:
                 if self.hashed and sha256_of(descriptor, name=name) != entry.sha256:
                     raise _altered(name)
 
+    def check_sizes(self) -> None:
+        """Check that every file of the manifest is there, of the right kind and size.
+
+        Raises:
+            BundleCorruptError: as `path`.
+        """
+        for name in self.manifest.files:
+            if not self._may_be_missing(name):
+                self.path(name)
+
+    def check_rest(self, file: str, *, everything: bool) -> None:
+        """Check the content of what loading the engine of `file` and the tokenizer has not checked already.
+
+        The big files of other engines are left out unless `everything` is asked for.
+
+        Raises:
+            BundleCorruptError: as `read`.
+        """
+        self.check(skip={TOKENIZER, file, f"{file}{WEIGHTS_SUFFIX}"} | (set() if everything else self.unused(file)))
+
     def unused(self, file: str) -> set[str]:
-        """Return the big files that belong to other engines' graphs than `file`, for `check` to skip."""
+        """Return the big files that belong to other engines' graphs than `file`."""
         others = [engine.file for engine in self.manifest.engines if engine.file != file]
         return {
             name
@@ -92,16 +123,17 @@ class Bundle:
         }
 
     @contextlib.contextmanager
-    def checking(self, name: str) -> Iterator[int]:
-        """Yield a descriptor of `name` while a thread hashes it; the verdict comes at the end of the block.
+    def checking(self, name: str) -> Iterator[tuple[int, int]]:
+        """Yield descriptors of `name` and of its folder while a thread hashes the file.
 
-        For weights that the engine opens by itself, by their path: the block ends with an error unless the path still
-        leads to the file that was hashed, and that file has neither been moved nor written to since it was opened.
+        For weights that the engine opens by itself, inside the folder that was opened here: another folder in its
+        place is not what the engine looks into. The block ends with an error unless the file has the manifest's hash
+        and has neither been moved nor written to since it was opened.
 
         Raises:
             BundleCorruptError: as `read`, or the file changed meanwhile; also instead of an error of the block.
         """
-        with self._open(name) as descriptor:
+        with self._open(name) as descriptor, open_parent(self.folder, name) as parent:
             before = Identity.of(descriptor)
             found: list[str] = []
             failed: list[BundleCorruptError] = []
@@ -116,7 +148,7 @@ class Bundle:
             if self.hashed:
                 thread.start()
             try:
-                yield descriptor
+                yield descriptor, parent
             finally:
                 if self.hashed:
                     thread.join()
@@ -137,6 +169,9 @@ class Bundle:
                 raise corrupt(f"{name} has {size} bytes instead of {entry.bytes}")
             yield descriptor
 
+    def _may_be_missing(self, name: str) -> bool:
+        return name in OPTIONAL_FILES and not os.path.lexists(self.folder / name)
+
     def _entry(self, name: str) -> FileEntry:
         if name not in self.manifest.files:
             raise corrupt(f"{MANIFEST_NAME} does not list {name}")
@@ -144,29 +179,33 @@ class Bundle:
 
 
 def open_bundle(source: str | os.PathLike[str] | None = None, *, hashed: bool = True) -> Bundle:
-    """Return the bundle that `source` names: None for the bundled default, a folder, or a hub id `org/name`.
+    """Return the bundle that `source` names: None for the bundled default, a folder, or "hf://org/name".
 
-    Every file of the manifest has been found with the right size; contents are checked by `read` and `check`, with
-    `hashed` False for their sizes only.
+    A name without "hf://" is never looked up on the network. Every file of the manifest has been found with the right
+    size; contents are checked by `read` and `check`, with `hashed` False for their sizes only.
 
     Raises:
+        UsageError: `source` is neither a path nor a text.
         BundleNotFoundError: nothing is there.
         BundleCorruptError: the manifest or a file is damaged.
         SchemaError: the manifest is of another schema.
-        MissingExtraError: a hub id, and huggingface_hub is not installed.
+        MissingExtraError: "hf://...", and huggingface_hub is not installed.
     """
     if source is None:
         return _open_folder(bundled_folder(), hashed=hashed)
-    folder = Path(source).expanduser()
-    if folder.exists():
-        return _open_folder(folder, hashed=hashed)
-    if isinstance(source, str):
-        from vibe_router.bundle import hub
-
-        # A missing folder beside existing ones is a mistyped path, not a name to look up on the network.
-        if hub.is_hub_id(source) and not folder.parent.exists():
-            return _open_folder(hub.fetch(source), hashed=hashed)
-    raise BundleNotFoundError(f"no bundle at {os.fspath(source)!r}", hint=_HOW_TO_NAME)
+    name = os.fspath(source) if isinstance(source, (str, os.PathLike)) else None
+    if not isinstance(name, str):
+        raise UsageError(f"a bundle is named by a path or a text, not by {type(source).__name__}", hint=_HOW_TO_NAME)
+    if name.startswith(hub.SCHEME):
+        return _open_folder(hub.fetch(name), hashed=hashed)
+    try:
+        folder = Path(name).expanduser()
+        there = folder.is_dir()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise _not_found(name) from error
+    if not there:
+        raise _not_found(name)
+    return _open_folder(folder, hashed=hashed)
 
 
 def bundled_folder() -> Path:
@@ -177,7 +216,15 @@ def bundled_folder() -> Path:
     return package.parents[1] / "artifacts" / "nano" if in_source_tree else installed
 
 
-_HOW_TO_NAME = "give a bundle's folder or a hub id such as org/name; without a name the bundled default is used"
+_HOW_TO_NAME = (
+    f"give a bundle's folder, or {hub.SCHEME}org/name for one on the Hugging Face hub; "
+    "without a name the bundled default is used"
+)
+
+
+def _not_found(name: str) -> BundleNotFoundError:
+    hint = f"to fetch it from the Hugging Face hub, say {hub.SCHEME}{name}" if hub.is_hub_id(name) else _HOW_TO_NAME
+    return BundleNotFoundError(f"no bundle at {shown(name)}", hint=hint)
 
 
 def check_verify_mode(mode: str) -> str:
@@ -186,14 +233,12 @@ def check_verify_mode(mode: str) -> str:
     Raises:
         UsageError: it is not one of `VERIFY_MODES`.
     """
-    if mode not in VERIFY_MODES:
-        raise UsageError(f"verify must be one of {', '.join(VERIFY_MODES)}, not {mode!r}")
+    if not isinstance(mode, str) or mode not in VERIFY_MODES:
+        raise UsageError(f"verify must be one of {', '.join(VERIFY_MODES)}, not {shown(mode)}")
     return mode
 
 
 def _open_folder(folder: Path, *, hashed: bool) -> Bundle:
-    if not folder.is_dir():
-        raise BundleNotFoundError(f"no bundle at {str(folder)!r}", hint=_HOW_TO_NAME)
     folder = folder.resolve()
     # The layout of the Hugging Face cache: REPOSITORY/snapshots/COMMIT/FILE links to REPOSITORY/blobs/HASH.
     blobs = folder.parents[1] / "blobs" if folder.parent.name == "snapshots" else None
@@ -201,28 +246,22 @@ def _open_folder(folder: Path, *, hashed: bool) -> Bundle:
     hard_links = folder == bundled_folder().resolve()
     manifest = _read_manifest(folder, blobs=blobs, hard_links=hard_links)
     bundle = Bundle(folder, manifest, blobs, hard_links, hashed)
-    for name in manifest.files:
-        bundle.path(name)
+    bundle.check_sizes()
     return bundle
 
 
 def _read_manifest(folder: Path, *, blobs: Path | None, hard_links: bool) -> Manifest:
     if not os.path.lexists(folder / MANIFEST_NAME):
-        raise BundleNotFoundError(f"{str(folder)!r} holds no {MANIFEST_NAME}", hint=_HOW_TO_NAME)
+        raise BundleNotFoundError(f"{shown(str(folder))} holds no {MANIFEST_NAME}", hint=_HOW_TO_NAME)
     try:
         with (
             open_inside(folder, MANIFEST_NAME, blobs=blobs, hard_links=hard_links) as descriptor,
             open(descriptor, "rb", closefd=False) as file,
         ):
-            content = file.read(_MANIFEST_LIMIT + 1)
+            content = file.read(MANIFEST_LIMIT + 1)
     except OSError as error:
         raise corrupt(f"{MANIFEST_NAME} cannot be read: {error.strerror}") from error
-    if len(content) > _MANIFEST_LIMIT:
-        raise corrupt(f"{MANIFEST_NAME} is larger than {_MANIFEST_LIMIT} bytes")
-    try:
-        return parse_manifest(content.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise corrupt(f"{MANIFEST_NAME} is not UTF-8") from error
+    return parse_manifest(content)
 
 
 def _altered(name: str) -> BundleCorruptError:

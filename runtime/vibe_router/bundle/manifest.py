@@ -11,11 +11,21 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 
-from vibe_router.bundle.strict_json import AGAIN, parse_json, read_record
+from vibe_router.bundle.strict_json import AGAIN, parse_json, read_record, shown
 from vibe_router.errors import BundleCorruptError, SchemaError
 
 SCHEMA = "vibe-router-bundle/1"
 MANIFEST_NAME = "router.json"
+MANIFEST_LIMIT = 2**24
+"""Bytes that a manifest may have."""
+OPTIONAL_FILES = frozenset({"README.md"})
+"""Files for people: a bundle without them still loads, but one that is there must be the one that is listed."""
+MIN_TEMPERATURE, MAX_TEMPERATURE = 2.0**-20, 2.0**20
+"""What a temperature may be; dividing a logit by one stays far from overflow and from zero."""
+# Token ids are unsigned numbers of 32 bits in the tokenizers library, and int32 in the native engine.
+_MOST_IDS = 2**31
+# Kinds of files times precisions, with room.
+_MOST_ENGINES = 64
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -126,19 +136,26 @@ def dump_manifest(manifest: Manifest) -> str:
     return json.dumps(asdict(manifest), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def parse_manifest(text: str) -> Manifest:
-    """Return the manifest that `text` holds.
+def parse_manifest(content: bytes | str) -> Manifest:
+    """Return the manifest that `content` holds.
 
     Raises:
         SchemaError: another schema than this version reads.
-        BundleCorruptError: not JSON, or any key, type, number, name or path that the schema does not allow.
+        BundleCorruptError: too large, not JSON in UTF-8, or any key, type, number, name or path that the schema does
+            not allow.
     """
+    if len(content) > MANIFEST_LIMIT:
+        raise _corrupt(f"it is larger than {MANIFEST_LIMIT} bytes")
+    try:
+        text = content if isinstance(content, str) else content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _corrupt("it is not UTF-8") from error
     data = parse_json(text, MANIFEST_NAME)
     if not isinstance(data, dict) or "schema" not in data:
         raise BundleCorruptError(f"{MANIFEST_NAME} names no schema", hint=AGAIN)
     if data["schema"] != SCHEMA:
         raise SchemaError(
-            f"{MANIFEST_NAME} has schema {data['schema']!r}; this version reads {SCHEMA!r}",
+            f"{MANIFEST_NAME} has schema {shown(data['schema'])}; this version reads {SCHEMA!r}",
             hint="upgrade vibe-router, or export the bundle again with this version",
         )
     manifest: Manifest = read_record(Manifest, data, MANIFEST_NAME)
@@ -153,28 +170,30 @@ def _corrupt(message: str) -> BundleCorruptError:
 def _check(manifest: Manifest) -> None:
     """Check what types alone cannot say."""
     if not _NAME.fullmatch(manifest.name):
-        raise _corrupt(f"name {manifest.name!r} is not a plain name")
+        raise _corrupt(f"name {shown(manifest.name)} is not a plain name")
     if not 2 <= manifest.max_tokens <= 2**20:
         raise _corrupt(f"max_tokens {manifest.max_tokens} is out of range")
-    if manifest.pad_token_id < 0:
-        raise _corrupt(f"pad_token_id {manifest.pad_token_id} is negative")
-    if manifest.calibration.temperature <= 0:
-        raise _corrupt(f"temperature {manifest.calibration.temperature} is not positive")
+    if not 0 <= manifest.pad_token_id < _MOST_IDS:
+        raise _corrupt(f"pad_token_id {manifest.pad_token_id} is out of range")
+    if not MIN_TEMPERATURE <= manifest.calibration.temperature <= MAX_TEMPERATURE:
+        raise _corrupt(f"temperature {manifest.calibration.temperature} is out of range")
+    if len(manifest.engines) > _MOST_ENGINES:
+        raise _corrupt(f"it names {len(manifest.engines)} engine files; at most {_MOST_ENGINES} are read")
     if manifest.default_profile not in manifest.thresholds:
-        raise _corrupt(f"default_profile {manifest.default_profile!r} has no threshold")
+        raise _corrupt(f"default_profile {shown(manifest.default_profile)} has no threshold")
     for profile, threshold in manifest.thresholds.items():
         if not _NAME.fullmatch(profile):
-            raise _corrupt(f"profile {profile!r} is not a plain name")
+            raise _corrupt(f"profile {shown(profile)} is not a plain name")
         if not (0 <= threshold.raw <= 1 and 0 <= threshold.calibrated <= 1):
-            raise _corrupt(f"the threshold of {profile!r} is outside 0..1")
+            raise _corrupt(f"the threshold of {shown(profile)} is outside 0..1")
     for path, entry in manifest.files.items():
         _check_path(path)
         if entry.bytes < 0 or not _SHA256.fullmatch(entry.sha256):
-            raise _corrupt(f"files[{path!r}] has no valid size and sha256")
+            raise _corrupt(f"files[{shown(path)}] has no valid size and sha256")
     for engine in manifest.engines:
         inside = any(path == engine.file or path.startswith(engine.file + "/") for path in manifest.files)
         if not inside:
-            raise _corrupt(f"the engine file {engine.file!r} is not listed in files")
+            raise _corrupt(f"the engine file {shown(engine.file)} is not listed in files")
 
 
 def _check_path(path: str) -> None:
@@ -187,4 +206,4 @@ def _check_path(path: str) -> None:
         and not any(character in '\\:*?"<>|' or ord(character) < 32 for character in path)
     )
     if not allowed:
-        raise _corrupt(f"{path!r} is not a plain path inside the bundle")
+        raise _corrupt(f"{shown(path)} is not a plain path inside the bundle")

@@ -55,10 +55,7 @@ def open_inside(folder: Path, name: str, *, blobs: Path | None = None, hard_link
     *folders, last = name.split("/")
     opened: list[int] = []
     try:
-        opened.append(os.open(folder, _FOLDER_FLAGS & ~getattr(os, "O_NOFOLLOW", 0)))
-        for part in folders:
-            _refuse(name, os.stat(part, dir_fd=opened[-1], follow_symlinks=False), stat.S_ISDIR, "is missing")
-            opened.append(os.open(part, _FOLDER_FLAGS, dir_fd=opened[-1]))
+        opened += _open_folders(folder, folders, name)
         if blobs is not None and stat.S_ISLNK(os.stat(last, dir_fd=opened[-1], follow_symlinks=False).st_mode):
             target = (folder / name).resolve()
             if target.parent != blobs:
@@ -74,11 +71,7 @@ def open_inside(folder: Path, name: str, *, blobs: Path | None = None, hard_link
             raise corrupt(f"{name} is reached through a hard link: the file has {status.st_nlink} names")
         descriptor = opened.pop()
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ENOTDIR):
-            raise corrupt(f"{name} is missing") from error
-        if error.errno == errno.ELOOP:
-            raise corrupt(f"{name} is reached through a link") from error
-        raise corrupt(f"{name} cannot be read: {error.strerror}") from error
+        raise _cannot_open(name, error) from error
     finally:
         for one in opened:
             os.close(one)
@@ -86,6 +79,51 @@ def open_inside(folder: Path, name: str, *, blobs: Path | None = None, hard_link
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def open_parent(folder: Path, name: str) -> Iterator[int]:
+    """Yield a descriptor of the folder in which the file `name` of `folder` lies, reached without following links.
+
+    Raises:
+        BundleCorruptError: missing, or reached through a link.
+    """
+    opened: list[int] = []
+    try:
+        opened += _open_folders(folder, name.split("/")[:-1], name)
+    except OSError as error:
+        raise _cannot_open(name, error) from error
+    try:
+        yield opened[-1]
+    finally:
+        for one in opened:
+            os.close(one)
+
+
+def _open_folders(folder: Path, parts: list[str], name: str) -> list[int]:
+    """Return descriptors of `folder` and of each folder inside the one before it.
+
+    Raises:
+        OSError, BundleCorruptError: one of them cannot be opened; none is open then.
+    """
+    opened = [os.open(folder, _FOLDER_FLAGS & ~getattr(os, "O_NOFOLLOW", 0))]
+    try:
+        for part in parts:
+            _refuse(name, os.stat(part, dir_fd=opened[-1], follow_symlinks=False), stat.S_ISDIR, "is missing")
+            opened.append(os.open(part, _FOLDER_FLAGS, dir_fd=opened[-1]))
+    except BaseException:
+        for one in opened:
+            os.close(one)
+        raise
+    return opened
+
+
+def _cannot_open(name: str, error: OSError) -> BundleCorruptError:
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return corrupt(f"{name} is missing")
+    if error.errno == errno.ELOOP:
+        return corrupt(f"{name} is reached through a link")
+    return corrupt(f"{name} cannot be read: {error.strerror}")
 
 
 def sha256_of(descriptor: int, *, name: str) -> str:

@@ -14,9 +14,12 @@ from vibe_router.conversation.policy import ChatPolicy, Observation, sides
 from vibe_router.conversation.scores import RecentScores, Scores
 from vibe_router.errors import EngineError, UsageError
 from vibe_router.policy import Decision, Reason, Target
+from vibe_router.routing.call import awaited
 
 if TYPE_CHECKING:
-    from vibe_router.routing.terms import Terms
+    from vibe_router.routing.call import Terms
+    from vibe_router.routing.deadline import Deadline
+    from vibe_router.routing.scorer import Scorer
     from vibe_router.text.tokenizer import PromptTokenizer, TokenizedPrompt
 
 
@@ -88,6 +91,31 @@ def decide_chat(
     except EngineError as error:
         return _finish(call, call.terms.decide_after(error, item, engine=engine), scores.used)
     return _finish(call, decision, scores.used, scored=asks[-1].spans)
+
+
+async def decide_chat_awaited(
+    call: ChatCall, scorer: Scorer, tokenizer: PromptTokenizer, recent: RecentScores, deadline: Deadline
+) -> ChatDecision:
+    """Return the decision for a chat that one of the scorer's threads tokenizes and scores.
+
+    Raises:
+        PromptError: a turn cannot be tokenized.
+        EngineError: there is no score, and the terms need one.
+    """
+    engine = scorer.engine.name
+
+    def work() -> ChatDecision:
+        return decide_chat(
+            call,
+            tokenizer,
+            recent,
+            lambda item: float(scorer.logits_here([item.ids], deadline=deadline)[0]),
+            engine=engine,
+        )
+
+    return await awaited(
+        scorer, work, deadline, without_score=lambda error: decide_chat_after(error, call, engine=engine)
+    )
 
 
 def decide_chat_after(failure: EngineError, call: ChatCall, *, engine: str) -> ChatDecision:

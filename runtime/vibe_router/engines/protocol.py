@@ -1,7 +1,8 @@
-"""What an engine is to the rest of the runtime."""
+"""The protocol of an engine: token sequences in, logits out."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 
 class Engine(Protocol):
-    """A loaded graph on one kind of hardware. Safe to call from several threads."""
+    """A loaded model on one kind of hardware. Safe to call from several threads."""
 
     @property
     def name(self) -> str:
@@ -23,14 +24,19 @@ class Engine(Protocol):
     def precision(self) -> str:
         """The precision of that file as the manifest names it, for example "fp32"."""
 
-    def logits(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the logits, float32 [batch], of ids and mask, int64 [batch, sequence].
+    @property
+    def batch_band(self) -> float:
+        """How far p_cloud of a prompt in a batch may differ from its p_cloud alone; 0 where both are the same bits."""
 
-        The mask is 1 for a token and 0 for padding, which stands at the end. An engine that can end a call early
-        does so when `vibe_router.engines.cancellation.CURRENT_STOP` asks for it, with an EngineError.
+    def logits(self, sequences: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
+        """Return the logits, float32 [n], of n >= 1 sequences, int64 [tokens] each and of any lengths.
+
+        Padding and masks are the engine's own business. An engine that can end a call early does so when
+        `vibe_router.engines.cancellation.CURRENT_STOP` asks for it, with an EngineError. The caller checks that the
+        logits are finite and complete (`vibe_router.routing.scorer.score`).
 
         Raises:
-            EngineError: the engine failed, or a logit is not finite.
+            EngineError: the engine failed.
         """
 
     def close(self) -> None:

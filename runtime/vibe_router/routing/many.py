@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from vibe_router.engines.choice import NATIVE
 from vibe_router.errors import EngineError, UsageError
-from vibe_router.policy import LOW_PRECISION_BAND, Decision, sigmoid
-from vibe_router.routing.alone import decide_alone
-from vibe_router.routing.batching import batches
+from vibe_router.policy import Decision, sigmoid
+from vibe_router.routing.call import decide_one
 
 if TYPE_CHECKING:
-    from vibe_router.bundle.bundle import Bundle
-    from vibe_router.engines.protocol import Engine
+    from vibe_router.routing.call import Terms
     from vibe_router.routing.deadline import Deadline
-    from vibe_router.routing.process_scorer import ProcessScorer
-    from vibe_router.routing.terms import Terms
+    from vibe_router.routing.scorer import ProcessScorer
     from vibe_router.text.tokenizer import PromptTokenizer, TokenizedPrompt
 
-_FP32_BAND = 1e-4
+# Where a CPU's throughput is highest, from nano to base: fewer tokens leave it waiting for weights, more no longer fit
+# into its caches. docs/speed.md has the measurement.
+_TOKEN_BUDGET = 256
 
 
 def several(prompts: Iterable[str]) -> Iterable[str]:
@@ -36,7 +34,6 @@ def several(prompts: Iterable[str]) -> Iterable[str]:
 def decide_stream(
     scorer: ProcessScorer,
     tokenizer: PromptTokenizer,
-    bundle: Bundle,
     prompts: Iterable[str],
     terms: Terms,
     deadline: Deadline,
@@ -63,7 +60,7 @@ def decide_stream(
                     break
         except Exception as error:  # noqa: BLE001 - raised again below, after the decisions before it
             failure = error
-        yield from _decide_together(scorer, bundle, encoded, terms, deadline)
+        yield from _decide_together(scorer, encoded, terms, deadline)
         if failure is not None:
             raise failure
         if len(encoded) < chunk:
@@ -71,7 +68,7 @@ def decide_stream(
 
 
 def _decide_together(
-    scorer: ProcessScorer, bundle: Bundle, encoded: Sequence[TokenizedPrompt], terms: Terms, deadline: Deadline
+    scorer: ProcessScorer, encoded: Sequence[TokenizedPrompt], terms: Terms, deadline: Deadline
 ) -> Iterator[Decision]:
     here = scorer.here()
     logits: dict[int, float] = {}
@@ -84,24 +81,26 @@ def _decide_together(
             # Its prompts have no logit yet, and are tried alone below.
             continue
         logits.update(zip(batch, scores.tolist(), strict=True))
-    band = _rounding_band(bundle, here.engine)
+    # A batch rounds otherwise than a prompt alone. Scores so close to the threshold that this could change the decision
+    # are taken again alone.
+    band = here.engine.batch_band
     for index, item in enumerate(encoded):
         if index in logits and abs(sigmoid(logits[index]) - terms.threshold) > band:
             yield terms.decide(logits[index], item, engine=here.engine.name)
         else:
-            yield decide_alone(scorer.here(), item, terms, deadline)
+            yield decide_one(scorer.here(), item, terms, deadline)
 
 
-def _rounding_band(bundle: Bundle, engine: Engine) -> float:
-    """Return how close to the threshold a score must be for its batch to be able to change the decision.
+def batches(lengths: Sequence[int], *, budget: int = _TOKEN_BUDGET) -> Iterator[list[int]]:
+    """Yield the indices of sequences of these `lengths`, grouped by length.
 
-    Rounding differs with the batch: by about 1e-6 in fp32, by far more in int8, whose activation scales are taken over
-    the whole batch. Such prompts are scored again alone, so that batches never change a decision. The native engine's
-    scores are those of each prompt alone, to the last bit.
+    A padded group holds at most `budget` tokens, or one sequence.
     """
-    for file in bundle.manifest.engines:
-        if file.file == engine.file and file.kind == NATIVE:
-            return 0.0
-        if file.file == engine.file and file.precision != "fp32":
-            return max(LOW_PRECISION_BAND, file.parity.band if file.parity else 0.0)
-    return _FP32_BAND
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and (len(batch) + 1) * lengths[index] > budget:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch

@@ -1,4 +1,4 @@
-"""An engine as many callers share it: a few calls at a time, and none longer than its caller waits."""
+"""An engine as many callers share it: checked logits, a few calls at a time, and none longer than its caller waits."""
 
 from __future__ import annotations
 
@@ -10,33 +10,52 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vibe_router.engines.protocol import Engine
-from vibe_router.errors import DeadlineError, EngineError
-from vibe_router.routing.batching import pad, score
+from vibe_router.errors import DeadlineError, EngineError, VibeRouterError
 from vibe_router.routing.deadline import NO_DEADLINE, Deadline
 
 if TYPE_CHECKING:
+    from vibe_router.engines.protocol import Engine
     from vibe_router.routing.workers import Job, Workers
 
 T = TypeVar("T")
 
 
-class Scorer:
-    """Scores from any thread. What lies in here belongs to one process: a forked child makes its own."""
+def score(engine: Engine, sequences: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
+    """Return the engine's logits, float32 [n], of n sequences int64 [tokens], checked: one finite number for each.
 
-    def __init__(self, engine: Engine, *, pad_token_id: int, at_once: int) -> None:
+    Raises:
+        EngineError: the engine failed in whatever way, or gave anything else.
+    """
+    try:
+        logits = np.asarray(engine.logits(sequences))
+    except VibeRouterError:
+        raise
+    except Exception as error:
+        raise EngineError(f"the engine {engine.name} failed with {type(error).__name__}") from error
+    # A finite logit is a score, because the sigmoid of any finite number lies within 0..1.
+    if logits.dtype.kind != "f" or logits.shape != (len(sequences),) or not np.isfinite(logits).all():
+        raise EngineError(
+            f"the engine {engine.name} gave something that is not one finite logit a prompt",
+            hint="run `vibe-router verify` on this bundle",
+        )
+    return logits.astype(np.float32, copy=False)
+
+
+class Scorer:
+    """Scores from any thread. Its threads and locks belong to one process: a forked child makes its own scorer."""
+
+    def __init__(self, engine: Engine, *, at_once: int) -> None:
         """`at_once` bounds the engine calls that run at a time, and with them the memory of activations."""
         self.engine = engine
         self.process = os.getpid()
         self.closed = False
-        self._pad_token_id = pad_token_id
         self._at_once = at_once
         self._slots = threading.Semaphore(at_once)
         self._lock = threading.Lock()
         self._workers: Workers | None = None
 
     def logits(self, sequences: Sequence[NDArray[np.int64]], *, deadline: Deadline) -> NDArray[np.float32]:
-        """Return the logits, float32 [len(sequences)], of sequences int64 [tokens], scored together.
+        """Return the logits, float32 [n], of n sequences int64 [tokens], scored together.
 
         With a deadline a thread of the scorer's own runs the engine, so that even a call that never ends does not
         hold the caller. It is asked to stop, and counts as one of the calls at a time until it has.
@@ -45,7 +64,7 @@ class Scorer:
             DeadlineError: the time was up first.
             EngineError: the engine failed, or has been closed.
         """
-        if deadline.remaining() is None:
+        if deadline is NO_DEADLINE or deadline.remaining() is None:
             return self.logits_here(sequences, deadline=NO_DEADLINE)
         if deadline.passed:
             raise DeadlineError.passed()
@@ -65,7 +84,7 @@ class Scorer:
         try:
             return job.future.result()
         finally:
-            # Else an error's traceback, this frame, the job and the error keep each other alive.
+            # Otherwise an error's traceback, this frame, the job and the error keep each other alive.
             del job
 
     def logits_here(self, sequences: Sequence[NDArray[np.int64]], *, deadline: Deadline) -> NDArray[np.float32]:
@@ -75,11 +94,10 @@ class Scorer:
             DeadlineError: the turn did not come in time, or the engine failed or was stopped after the time was up.
             EngineError: the engine failed.
         """
-        input_ids, attention_mask = pad(sequences, pad_token_id=self._pad_token_id)
-        if not self._slots.acquire(timeout=deadline.remaining()):
+        if not self._slots.acquire(timeout=None if deadline is NO_DEADLINE else deadline.remaining()):
             raise DeadlineError.passed()
         try:
-            return score(self.engine, input_ids, attention_mask)
+            return score(self.engine, sequences)
         except EngineError as error:
             if deadline.passed:
                 raise DeadlineError.passed() from error
@@ -109,3 +127,40 @@ class Scorer:
             if self._workers is not None:
                 self._workers.close()
         self.engine.close()
+
+
+class ProcessScorer:
+    """Gives the scorer of the process that runs now, because a forked child cannot use its parent's threads."""
+
+    def __init__(self, engine: Engine, *, at_once: int, reload: Callable[[], Engine] | None) -> None:
+        """`reload` loads the engine again for a forked child; None means that the engine itself serves there too."""
+        self._at_once = at_once
+        self._reload = reload
+        self._scorer = Scorer(engine, at_once=at_once)
+        self._inherited: list[Scorer] = []
+        self._forked: dict[int, threading.Lock] = {}
+
+    def here(self) -> Scorer:
+        """Return this process's scorer: a child forked from the one that made it makes another.
+
+        Raises:
+            BundleCorruptError: the bundle has been altered since it was loaded.
+            EngineError: the engine cannot be loaded again.
+        """
+        scorer = self._scorer
+        if scorer.process == os.getpid() or scorer.closed:
+            return scorer
+        # A lock that this process made: a thread that is not here may hold one of the parent's for ever.
+        with self._forked.setdefault(os.getpid(), threading.Lock()):
+            if self._scorer is scorer:
+                # Keep a reference: destroying it would join threads that this child does not have.
+                self._inherited.append(scorer)
+                self._scorer = Scorer(self._reload() if self._reload else scorer.engine, at_once=self._at_once)
+        return self._scorer
+
+    def close(self) -> None:
+        """Release the engine's memory; what a forked child inherited is its parent's to release."""
+        if self._scorer.process == os.getpid():
+            self._scorer.close()
+        else:
+            self._scorer.closed = True

@@ -25,6 +25,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 
 from vibe_router.errors import BundleCorruptError, PromptError, VibeRouterError
 from vibe_router.text.stable_prefix import SettledTokens, normalization_break
+from vibe_router.text.tokenizer_file import check_tokenizer_file
 
 # Characters read at first, per token kept: ordinary text has four or five of them in a token.
 _CHARACTERS_PER_TOKEN = 8
@@ -119,6 +120,7 @@ class PromptTokenizer:
 
 
 def _load(content: bytes) -> Tokenizer:
+    check_tokenizer_file(content)
     tokenizer = Tokenizer.from_buffer(content)
     tokenizer.encode_special_tokens = True
     tokenizer.no_truncation()

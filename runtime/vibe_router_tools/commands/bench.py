@@ -37,15 +37,13 @@ def bench(
     as_json: JsonOption = False,
 ) -> None:
     """Measure latency, cold start and memory of a bundle on this machine."""
-    from vibe_router_tools.measurement.bench import BenchOptions
+    from vibe_router.engines.choice import EngineChoice
     from vibe_router_tools.measurement.bench import bench as measure
 
-    options = BenchOptions(
-        source=bundle, engine=engine, precision=precision, threads=threads, calls=calls, cold_starts=cold
-    )
+    choice = EngineChoice(source=bundle, engine=engine, precision=precision, threads=threads)
     prompts = None if input_file is None else _read(input_file)
     with progress_bar("measuring") as progress:
-        report = measure(options, prompts=prompts, progress=progress)
+        report = measure(choice, calls=calls, cold_starts=cold, prompts=prompts, progress=progress)
     if as_json:
         print_json(asdict(report))
     else:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from vibe_router.bundle.bundle import Bundle, open_bundle
 from vibe_router.bundle.manifest import EngineFile
-from vibe_router.engines.choice import is_proven
+from vibe_router.engines.select import is_proven
 from vibe_router_tools.commands.options import BundleArgument, JsonOption
 from vibe_router_tools.console.output import print_json, print_table
 

@@ -8,10 +8,10 @@ import typer
 
 BundleArgument = Annotated[
     str | None,
-    typer.Argument(metavar="BUNDLE", help="Folder or hub id org/name; default: the bundled one."),
+    typer.Argument(metavar="BUNDLE", help="Folder, or hf://org/name on the hub; default: the bundled one."),
 ]
 BundleOption = Annotated[
-    str | None, typer.Option("--bundle", "-b", help="Folder or hub id org/name; default: the bundled one.")
+    str | None, typer.Option("--bundle", "-b", help="Folder, or hf://org/name on the hub; default: the bundled one.")
 ]
 EngineOption = Annotated[
     str,

@@ -22,7 +22,8 @@ def verify_mac(source: str | None, *, engine: str, precision: str, report: Path,
         ParityError: an engine disagrees with the reference; the report is written all the same.
     """
     from vibe_router.bundle.bundle import open_bundle
-    from vibe_router.engines.choice import AUTO, COREML, ENGINE_KINDS, choose_file
+    from vibe_router.engines.choice import AUTO, COREML, ENGINE_KINDS
+    from vibe_router.engines.select import choose_file
 
     if not report.parent.is_dir():
         raise UsageError(f"{report.parent} is no folder", hint="name a file in a folder that exists")

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from vibe_router.engines.choice import EngineChoice
 from vibe_router.engines.cpus import available_cpus
 from vibe_router.errors import UsageError
 from vibe_router.progress import Progress, ProgressCallback
 from vibe_router.router import Router
-from vibe_router.routing.batching import score_alone
+from vibe_router.routing.scorer import score
 from vibe_router_tools.measurement.cold import ColdRequest, ColdSummary, cold_start, summarize_cold
 from vibe_router_tools.measurement.machine import Machine, describe_machine
 from vibe_router_tools.measurement.resident import peak_resident
@@ -22,21 +23,6 @@ _SECONDS_A_LENGTH = 3.0
 _LEAST_CALLS, _WARM_UP = 5, 3
 _PROMPTS = 100
 _COLD_PROMPT = "what is 2+2?"
-
-
-@dataclass(frozen=True, kw_only=True)
-class BenchOptions:
-    """What to load, as `Router.load` takes it, and how long to measure.
-
-    `calls` a length, `cold_starts` fresh processes (0: none).
-    """
-
-    source: str | None = None
-    engine: str = "auto"
-    precision: str = "auto"
-    threads: int | None = None
-    calls: int = 50
-    cold_starts: int = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,39 +48,42 @@ class BenchReport:
 
 
 def bench(
-    options: BenchOptions, *, prompts: Sequence[str] | None = None, progress: ProgressCallback | None = None
+    choice: EngineChoice,
+    *,
+    calls: int = 50,
+    cold_starts: int = 5,
+    prompts: Sequence[str] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> BenchReport:
-    """Measure a bundle; `prompts` None means its golden prompts.
+    """Measure a bundle: `calls` for each length, and `cold_starts` fresh processes (0: none).
+
+    `prompts` None means the bundle's golden prompts.
 
     Raises:
         VibeRouterError: as `Router.load`, `PromptTokenizer.encode` and `Engine.logits`.
     """
     from vibe_router.verify import read_golden
 
-    with Router.load(
-        options.source, engine=options.engine, precision=options.precision, threads=options.threads
-    ) as router:
+    with Router.load(choice.source, engine=choice.engine, precision=choice.precision, threads=choice.threads) as router:
         texts = [golden.prompt for golden in read_golden(router.bundle)] if prompts is None else list(prompts)
         counts = [count for count in TOKEN_COUNTS if count <= router.bundle.manifest.max_tokens]
-        steps = _Steps(progress, len(counts) + 1 + options.cold_starts)
+        steps = _Steps(progress, len(counts) + 1 + cold_starts)
         latency = {}
         for count, ids in sequences_of(router.tokenizer, texts, counts).items():
-            call = partial(score_alone, router.engine, ids)
-            seconds = time_calls(
-                call, calls=options.calls, warm_up=_WARM_UP, least=_LEAST_CALLS, limit=_SECONDS_A_LENGTH
-            )
+            call = partial(score, router.engine, [ids])
+            seconds = time_calls(call, calls=calls, warm_up=_WARM_UP, least=_LEAST_CALLS, limit=_SECONDS_A_LENGTH)
             latency[count] = summarize(seconds)
             steps.done()
         routed = [time_calls(partial(router.route, text), calls=1, warm_up=0)[0] for text in evenly(texts, _PROMPTS)]
         steps.done()
         peak = peak_resident()
-        cold, note = _cold(options, steps)
+        cold, note = _cold(choice, cold_starts, steps)
         return BenchReport(
             bundle=f"{router.bundle.manifest.name} {router.bundle.manifest.version}",
             engine=router.engine.name,
             precision=router.engine.precision,
             file=router.engine.file,
-            threads=options.threads or available_cpus(),
+            threads=choice.threads or available_cpus(),
             latency=latency,
             prompts=summarize(routed),
             prompt_source="golden prompts" if prompts is None else "given prompts",
@@ -117,19 +106,13 @@ class _Steps:
             self._progress(Progress(self._finished, self._total))
 
 
-def _cold(options: BenchOptions, steps: _Steps) -> tuple[ColdSummary | None, str]:
-    if not options.cold_starts:
+def _cold(choice: EngineChoice, cold_starts: int, steps: _Steps) -> tuple[ColdSummary | None, str]:
+    if not cold_starts:
         return None, "not asked for"
-    request = ColdRequest(
-        source=options.source,
-        engine=options.engine,
-        precision=options.precision,
-        threads=options.threads,
-        prompt=_COLD_PROMPT,
-    )
+    request = ColdRequest(choice, _COLD_PROMPT)
     starts = []
     try:
-        for _ in range(options.cold_starts):
+        for _ in range(cold_starts):
             starts.append(cold_start(request))
             steps.done()
     except UsageError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -12,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from vibe_router.engines.choice import EngineChoice
+from vibe_router.engines.usage import Usage
 from vibe_router.errors import EngineError, UsageError
 from vibe_router_tools.measurement.timing import Timing, summarize
 
@@ -19,19 +22,17 @@ PHASES = ("interpreter", "imports", "integrity", "tokenizer", "session", "other"
 """In order. `integrity` is reading the manifest, and waiting for what a thread hashes; `session` readies the engine."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class ColdRequest:
-    """What the fresh process loads, as `Router.load` takes it, to decide one prompt: `Usage.ONCE`."""
+    """What the fresh process loads, with `Usage.ONCE` whatever the choice says, to decide one prompt."""
 
-    source: str | None
-    engine: str
-    precision: str
-    threads: int | None
+    choice: EngineChoice
     prompt: str
 
     def to_json(self) -> str:
         """Return what `cold_child` reads."""
-        return json.dumps(asdict(self))
+        source = None if self.choice.source is None else os.fspath(self.choice.source)
+        return json.dumps(asdict(self.choice) | {"source": source, "usage": Usage.ONCE.value, "prompt": self.prompt})
 
 
 @dataclass(frozen=True, kw_only=True)

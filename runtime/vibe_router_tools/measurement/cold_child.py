@@ -53,13 +53,16 @@ def main() -> None:
     clock.wrap(builtins, "__import__", "imports")
     from vibe_router import router
     from vibe_router.bundle.bundle import Bundle
-    from vibe_router.engines import choice
+    from vibe_router.engines import select
     from vibe_router.engines.usage import Usage
 
     clock.wrap(router, "open_bundle", "integrity")
     clock.wrap(Bundle, "read", "integrity")
     clock.wrap(Bundle, "check", "integrity")
-    clock.wrap(choice, "choose_engine", "session")
+    # What is waited for at the end of the block is a thread that hashes weights.
+    clock.wrap(threading.Thread, "join", "integrity")
+    for name in ("_load_native", "_load_onnx", "_load_coreml"):
+        clock.wrap(select, name, "session")
     _wrap_tokenizer_once_imported(clock)
     loaded = router.Router.load(
         request["source"],

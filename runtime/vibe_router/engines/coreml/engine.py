@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vibe_router.errors import EngineError
+
+if TYPE_CHECKING:
+    from vibe_router.bundle.bundle import Bundle
+    from vibe_router.bundle.manifest import EngineFile
 
 
 class FixedLengthProgram(Protocol):
@@ -33,6 +37,9 @@ class FixedLengthProgram(Protocol):
 class CoreMLEngine:
     """Each sequence goes through the shortest function that it fits, filled up with the padding id."""
 
+    # Each sequence is predicted alone, whatever the batch.
+    batch_band = 0.0
+
     def __init__(self, program: FixedLengthProgram, *, name: str, file: str, precision: str, pad_token_id: int) -> None:
         """Run one prediction with the shortest function, so that the first prompt does not pay for loading.
 
@@ -50,18 +57,11 @@ class CoreMLEngine:
         if not self._lengths:
             raise EngineError(f"{file} has no function", hint="export the bundle again")
         # Padding alone would be a mean over no token.
-        some_token = np.full((1, 1), 1 if pad_token_id == 0 else 0, np.int64)
-        self.logits(some_token, np.ones_like(some_token))
+        self._logit(np.array([1 if pad_token_id == 0 else 0], np.int64))
 
-    def logits(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the logits, float32 [batch]; see `Engine.logits`."""
-        rows = zip(input_ids, attention_mask.sum(axis=1), strict=True)
-        logits = np.array([self._logit(ids[:tokens]) for ids, tokens in rows], np.float32)
-        if not np.isfinite(logits).all():
-            raise EngineError(
-                f"{self.file} gave a logit that is not finite", hint="run `vibe-router verify` on this bundle"
-            )
-        return logits
+    def logits(self, sequences: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
+        """Return the logits, float32 [n], of sequences, int64 [tokens]; see `Engine.logits`."""
+        return np.array([self._logit(ids) for ids in sequences], np.float32)
 
     def close(self) -> None:
         """Drop the program and with it its memory."""
@@ -83,3 +83,21 @@ class CoreMLEngine:
             if self._program is None:
                 raise EngineError(f"the engine {self.name} has been closed", hint="load the router again")
             return self._program.logit(padded)
+
+
+def load(bundle: Bundle, file: EngineFile, *, name: str) -> CoreMLEngine:
+    """Return the engine of a bundle's package; `name` says which hardware Core ML may use.
+
+    Raises:
+        MissingExtraError: coremltools is not installed.
+        EngineError: as `CoreMLEngine`.
+    """
+    from vibe_router.engines.coreml.models import load_programs
+
+    return CoreMLEngine(
+        load_programs(bundle, file, engine=name),
+        name=name,
+        file=file.file,
+        precision=file.precision,
+        pad_token_id=bundle.manifest.pad_token_id,
+    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,9 @@ from vibe_router.engines.native.library import (
 from vibe_router.engines.native.model import NativeModel
 from vibe_router.errors import EngineError, EngineUnavailableError
 
+if TYPE_CHECKING:
+    from vibe_router.bundle.manifest import EngineFile
+
 NAME = "native-cpu"
 _FAILURES = {
     Status.STOPPED: "was asked to stop",
@@ -33,6 +38,7 @@ class NativeEngine:
     """A mapped file on the CPU. A prompt's logit is the same, bit by bit, alone, in any batch and on any processor."""
 
     name = NAME
+    batch_band = 0.0
 
     def __init__(
         self,
@@ -62,28 +68,33 @@ class NativeEngine:
             NativeModel(mapping, file=file), self.instructions, threads or available_cpus()
         )
 
-    def logits(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the logits, float32 [batch]; see `Engine.logits`. Padding takes no time."""
+    def logits(self, sequences: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
+        """Return the logits, float32 [n], of sequences, int64 [tokens]; see `Engine.logits`."""
         # Held here, so that nobody frees it during the call.
         opened = self._opened
         if opened is None:
             raise EngineError.closed()
-        lengths = attention_mask.sum(axis=1, dtype=np.int32)
-        ids = np.ascontiguousarray(input_ids[attention_mask.astype(bool)], np.int64)
+        lengths = np.array([len(sequence) for sequence in sequences], np.int32)
+        ids = np.ascontiguousarray(sequences[0] if len(sequences) == 1 else np.concatenate(sequences), np.int64)
         logits = np.empty(len(lengths), np.float32)
         status = opened.logits(ids, lengths, logits)
         if status is not Status.OK:
             raise EngineError(f"the native engine {_FAILURES[status]}")
-        if not np.isfinite(logits).all():
-            raise EngineError(
-                f"{self.file} gave something that is not one finite logit a prompt",
-                hint="run `vibe-router verify` on this bundle",
-            )
         return logits
 
     def close(self) -> None:
         """Let go of threads, memory and file: now, or when the last call that runs has ended."""
         self._opened = None
+
+
+def load(descriptor: int, file: EngineFile, *, threads: int | None) -> NativeEngine:
+    """Return the engine of an open file of a bundle.
+
+    Raises:
+        EngineUnavailableError, BundleCorruptError, EngineError: as `NativeEngine`.
+    """
+    mapping = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+    return NativeEngine(mapping, file=file.file, precision=file.precision, threads=threads)
 
 
 class _Opened:

@@ -50,7 +50,7 @@ class Status(IntEnum):
 
 
 class Matrix(ctypes.Structure):
-    """`VrMatrix` of api.h."""
+    """`VrMatrix` of native/engine/api.h."""
 
     _fields_ = (
         ("values", ctypes.c_void_p),
@@ -58,18 +58,18 @@ class Matrix(ctypes.Structure):
         ("offsets", ctypes.c_void_p),
         ("bias", ctypes.c_void_p),
         ("inputs", ctypes.c_int32),
-        ("strips", ctypes.c_int32),
+        ("panels", ctypes.c_int32),
     )
 
 
 class Norm(ctypes.Structure):
-    """`VrNorm` of api.h."""
+    """`VrNorm` of native/engine/api.h."""
 
     _fields_ = (("weight", ctypes.c_void_p), ("bias", ctypes.c_void_p))
 
 
 class Layer(ctypes.Structure):
-    """`VrLayer` of api.h."""
+    """`VrLayer` of native/engine/api.h."""
 
     _fields_ = (
         ("attention_norm", Norm),
@@ -86,7 +86,7 @@ class Layer(ctypes.Structure):
 
 
 class Model(ctypes.Structure):
-    """`VrModel` of api.h."""
+    """`VrModel` of native/engine/api.h."""
 
     _fields_ = (
         ("embedding", ctypes.c_void_p),

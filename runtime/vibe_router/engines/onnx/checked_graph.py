@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
+
+from vibe_router.bundle.bundle import WEIGHTS_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,13 +16,18 @@ if TYPE_CHECKING:
     from vibe_router.bundle.manifest import EngineFile
     from vibe_router.engines.onnx.external_weights import ExternalWeights
 
-WEIGHTS_SUFFIX = "_data"
-"""Big graphs keep their weights in a file of the graph's name and this suffix, as the Hugging Face hub names them."""
+
+@dataclass(frozen=True)
+class CheckedGraph:
+    """The bytes of an ONNX file, and what holds its big weights; None where they are in the file."""
+
+    content: bytes
+    weights: ExternalWeights | None
 
 
 @contextlib.contextmanager
-def checked_graph(bundle: Bundle, file: EngineFile) -> Iterator[tuple[bytes, ExternalWeights | None]]:
-    """Yield the bytes of a graph and what holds its big weights, for a session that is made inside the block.
+def checked_graph(bundle: Bundle, file: EngineFile) -> Iterator[CheckedGraph]:
+    """Yield a graph for a session that is made inside the block.
 
     The graph is checked before; the weights are, at the latest, when the block ends.
 
@@ -33,13 +41,11 @@ def checked_graph(bundle: Bundle, file: EngineFile) -> Iterator[tuple[bytes, Ext
     name = f"{file.file}{WEIGHTS_SUFFIX}"
     if name not in bundle.manifest.files:
         check_onnx_graph(content, name=file.file, weights=None)
-        yield content, None
+        yield CheckedGraph(content, None)
         return
-    with bundle.checking(name) as descriptor:
+    with bundle.checking(name) as (descriptor, parent):
         beside = PurePosixPath(name).name
         check_onnx_graph(content, name=file.file, weights=WeightsFile(beside, bundle.manifest.files[name].bytes))
-        if bundle.blobs is None:
-            yield content, WeightsFolder((bundle.folder / name).parent)
-        else:
-            # ONNX Runtime follows no link out of the graph's folder, as the Hugging Face cache has them.
-            yield content, WeightsMapping(beside, descriptor)
+        # ONNX Runtime follows no link out of the graph's folder, as the Hugging Face cache has them.
+        folder = WeightsFolder.of(parent) if bundle.blobs is None else None
+        yield CheckedGraph(content, folder or WeightsMapping(beside, descriptor))

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vibe_router.engines.cancellation import CURRENT_STOP, Stop
+from vibe_router.engines.cancellation import CURRENT_STOP
 from vibe_router.engines.cpus import available_cpus
 from vibe_router.engines.onnx.external_weights import ExternalWeights
 from vibe_router.engines.onnx.host import int8_products_overflow
 from vibe_router.engines.onnx.library import onnxruntime
+from vibe_router.engines.onnx.padding import pad
 from vibe_router.engines.usage import Usage
 from vibe_router.errors import EngineError
+from vibe_router.policy import LOW_PRECISION_BAND
+
+if TYPE_CHECKING:
+    from vibe_router.bundle.bundle import Bundle
+    from vibe_router.bundle.manifest import EngineFile
+    from vibe_router.engines.onnx.checked_graph import CheckedGraph
 
 NAME = "onnx-cpu"
 _PROVIDER = "CPUExecutionProvider"
 _INPUTS = {"input_ids": "tensor(int64)", "attention_mask": "tensor(int64)"}
 _LOGITS = "logits"
 _ERRORS_ONLY = 3
+# Rounding differs with the batch: by about 1e-6 of p_cloud in fp32.
+_FP32_BAND = 1e-4
 # A run that was asked to end calls that an error.
 _FATAL_ONLY = 4
 
@@ -36,19 +46,25 @@ class OnnxCpuEngine:
         *,
         file: str,
         precision: str,
+        pad_token_id: int,
         threads: int | None = None,
         usage: Usage = Usage.REPEATEDLY,
         weights: ExternalWeights | None = None,
+        parity_band: float = 0.0,
     ) -> None:
         """Make a session from the bytes of an ONNX file and what holds its big weights, or from the path of a file.
 
-        `threads` None means `available_cpus()`.
+        `threads` None means `available_cpus()`; `parity_band` is the one within which the parity gate let decisions
+        differ from fp32's.
 
         Raises:
             EngineError: ONNX Runtime refuses the file, or its inputs or outputs are others.
         """
         self.file = file
         self.precision = precision
+        # Below fp32 far more than by rounding: the scales of activations are taken over the whole batch.
+        self.batch_band = _FP32_BAND if precision == "fp32" else max(LOW_PRECISION_BAND, parity_band)
+        self._pad_token_id = pad_token_id
         options = _session_options(threads or available_cpus(), precision, usage)
         try:
             mapping = None if weights is None else weights.give_to(options)
@@ -70,23 +86,21 @@ class OnnxCpuEngine:
                 hint="export the bundle again",
             )
 
-    def logits(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the logits, float32 [batch]; see `Engine.logits`."""
+    def logits(self, sequences: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
+        """Return the logits, float32 [n], of sequences, int64 [tokens]; see `Engine.logits`."""
         session = self._session
         if session is None:
-            raise EngineError(f"the engine {self.name} has been closed", hint="load the router again")
+            raise EngineError.closed()
+        if len(sequences) == 1:
+            ids = sequences[0][np.newaxis, :]
+            mask = np.ones_like(ids)
+        else:
+            ids, mask = pad(sequences, pad_token_id=self._pad_token_id)
         try:
-            (output,) = session.run(
-                [_LOGITS], {"input_ids": input_ids, "attention_mask": attention_mask}, _run_options(CURRENT_STOP.get())
-            )
+            (output,) = session.run([_LOGITS], {"input_ids": ids, "attention_mask": mask}, _run_options())
         except Exception as error:
             raise EngineError(f"ONNX Runtime failed on {self.file}: {_first_line(error)}") from error
         logits: NDArray[np.float32] = output.reshape(-1)
-        if logits.shape != (len(input_ids),) or not np.isfinite(logits).all():
-            raise EngineError(
-                f"{self.file} gave something that is not one finite logit a prompt",
-                hint="run `vibe-router verify` on this bundle",
-            )
         return logits
 
     def close(self) -> None:
@@ -98,9 +112,29 @@ class OnnxCpuEngine:
             return_free_memory()
 
 
+def load(graph: CheckedGraph, bundle: Bundle, file: EngineFile, *, threads: int | None, usage: Usage) -> OnnxCpuEngine:
+    """Return the engine of a bundle's graph.
+
+    Raises:
+        EngineError: as `OnnxCpuEngine`.
+    """
+    return OnnxCpuEngine(
+        graph.content,
+        file=file.file,
+        precision=file.precision,
+        pad_token_id=bundle.manifest.pad_token_id,
+        threads=threads,
+        usage=usage,
+        weights=graph.weights,
+        parity_band=file.parity.band if file.parity else 0.0,
+    )
+
+
 def _session_options(threads: int, precision: str, usage: Usage) -> Any:
     """Return the settings whose measurements are in docs/speed.md."""
     options = onnxruntime.SessionOptions()
+    # Else ONNX Runtime guesses from the first bytes, and may read another format than the one that was checked.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     options.intra_op_num_threads = threads
     # The graph is one chain of nodes: a second pool would have nothing to run beside it.
     options.inter_op_num_threads = 1
@@ -127,8 +161,9 @@ def _session_options(threads: int, precision: str, usage: Usage) -> Any:
     return options
 
 
-def _run_options(stop: Stop | None) -> Any:
-    """Return options through which `stop` ends a run between two nodes; None where nobody may ask for that."""
+def _run_options() -> Any:
+    """Return options through which a stop ends a run between two nodes; None where nobody may ask for that."""
+    stop = CURRENT_STOP.get()
     if stop is None:
         return None
     options = onnxruntime.RunOptions()

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vibe_router.engines.cancellation import CURRENT_STOP
 from vibe_router.engines.onnx.library import onnxruntime
+from vibe_router.engines.onnx.padding import pad
 from vibe_router.errors import EngineError
+from vibe_router.policy import LOW_PRECISION_BAND
+
+if TYPE_CHECKING:
+    from vibe_router.bundle.bundle import Bundle
+    from vibe_router.bundle.manifest import EngineFile
+    from vibe_router.engines.onnx.checked_graph import CheckedGraph
 
 NAME = "onnx-cuda"
 GRAPHS_NAME = "onnx-cuda-graphs"
@@ -41,11 +49,13 @@ class OnnxCudaEngine:
         max_tokens: int,
         cuda_graphs: bool = False,
         device: str = "cuda",
+        parity_band: float = 0.0,
     ) -> None:
         """Take a session of `open_cuda_session`; `device` is where its buffers are, "cpu" only in tests."""
         self.name = GRAPHS_NAME if cuda_graphs else NAME
         self.file = file
         self.precision = precision
+        self.batch_band = max(LOW_PRECISION_BAND, parity_band)
         self._session = session
         self._pad_token_id = pad_token_id
         self._max_tokens = max_tokens
@@ -55,11 +65,12 @@ class OnnxCudaEngine:
         # The buffers are shared, and a captured graph is of one stream.
         self._lock = threading.Lock()
 
-    def logits(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the logits, float32 [batch]; see `Engine.logits`."""
+    def logits(self, sequences: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
+        """Return the logits, float32 [n], of sequences, int64 [tokens]; see `Engine.logits`."""
+        input_ids, attention_mask = pad(sequences, pad_token_id=self._pad_token_id)
         with self._lock:
             if self._session is None:
-                raise EngineError(f"the engine {self.name} has been closed", hint="load the router again")
+                raise EngineError.closed()
             length = self._padded_length(input_ids.shape[1])
             ids = _filled(input_ids, length, self._pad_token_id)
             mask = _filled(attention_mask, length, 0)
@@ -68,13 +79,7 @@ class OnnxCudaEngine:
             except Exception as error:
                 reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
                 raise EngineError(f"ONNX Runtime failed on {self.file}: {reason}") from error
-        logits = output.reshape(-1)
-        if logits.shape != (len(input_ids),) or not np.isfinite(logits).all():
-            raise EngineError(
-                f"{self.file} gave something that is not one finite logit a prompt",
-                hint="run `vibe-router verify` on this bundle with this engine",
-            )
-        return logits
+        return output.reshape(-1)
 
     def close(self) -> None:
         """Drop the session, the buffers and with them the GPU's memory."""
@@ -116,6 +121,25 @@ class OnnxCudaEngine:
         if self._cuda_graphs:
             options.add_run_config_entry(_GRAPH_OPTION, str(graph))
         return options
+
+
+def load(graph: CheckedGraph, bundle: Bundle, file: EngineFile, *, cuda_graphs: bool) -> OnnxCudaEngine:
+    """Return the engine of a bundle's graph in fp16.
+
+    Raises:
+        EngineUnavailableError: CUDA cannot start, or a node of the graph would run on the CPU.
+    """
+    from vibe_router.engines.onnx.cuda_session import open_cuda_session
+
+    return OnnxCudaEngine(
+        open_cuda_session(graph.content, file=file.file, weights=graph.weights, cuda_graphs=cuda_graphs),
+        file=file.file,
+        precision=file.precision,
+        pad_token_id=bundle.manifest.pad_token_id,
+        max_tokens=bundle.manifest.max_tokens,
+        cuda_graphs=cuda_graphs,
+        parity_band=file.parity.band if file.parity else 0.0,
+    )
 
 
 @dataclass(frozen=True)

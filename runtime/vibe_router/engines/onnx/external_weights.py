@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,6 +14,18 @@ class WeightsFolder:
     """Weights in a file of this folder. ONNX Runtime maps it piece by piece, which takes the least memory."""
 
     folder: Path
+
+    @classmethod
+    def of(cls, descriptor: int) -> WeightsFolder | None:
+        """Return the open folder itself, under a name that leads nowhere else; None where the system has no such name.
+
+        Linux has one. A path would lead to whatever lies there when ONNX Runtime opens it.
+        """
+        folder = Path(f"/proc/self/fd/{descriptor}")
+        try:
+            return cls(folder) if os.path.samestat(folder.stat(), os.fstat(descriptor)) else None
+        except OSError:
+            return None
 
     def give_to(self, options: Any) -> None:
         """Tell a session's options."""

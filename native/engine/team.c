@@ -2,8 +2,8 @@
 
 #include <sched.h>
 
-/* Turns of some nanoseconds after which a waiting thread leaves its processor to others: the one it waits for may have
- * none. */
+/* Turns of some nanoseconds, after which a waiting thread offers its processor to others: the one that it waits for may
+ * have none. */
 #define PATIENCE 2048
 
 static inline void relax(void) {

@@ -1,10 +1,9 @@
-/* What is done to one token's vector at a time. Lengths are multiples of 16. */
+/* Functions of one token's vector: embedding, norm, rounding to int8, rotation. Lengths are multiples of 16. */
 #ifndef VIBE_ROUTER_ROWS_H
 #define VIBE_ROUTER_ROWS_H
 
 #include <math.h>
 
-#include "api.h"
 #include "tiles.h"
 #include "vectors.h"
 
@@ -17,27 +16,27 @@ INLINE void embed_row(const int8_t *values, float scale, float *to, int width) {
 }
 
 static void normalise_row(VrNorm norm, float epsilon, const float *from, float *to, int width) {
-    F32 total = (F32)(0.0f), squares = (F32)(0.0f);
+    F32 total = splat(0.0f), squares = splat(0.0f);
     for (int place = 0; place < width; place += LANES) total += load(from + place);
-    F32 mean = (F32)(sum(total) / (float)width);
+    F32 mean = splat(sum(total) / (float)width);
     for (int place = 0; place < width; place += LANES) {
         F32 centred = load(from + place) - mean;
         squares = fma16(centred, centred, squares);
     }
-    F32 factor = (F32)(1.0f / sqrtf(sum(squares) / (float)width + epsilon));
+    F32 factor = splat(1.0f / sqrtf(sum(squares) / (float)width + epsilon));
     for (int place = 0; place < width; place += LANES) {
         F32 value = (load(from + place) - mean) * factor * load(norm.weight + place);
         store(to + place, norm.bias ? value + load(norm.bias + place) : value);
     }
 }
 
-/* Round a row to -127..127 with a scale of its own, which is returned: x ≈ (to - ACTIVATION_OFFSET) * scale.
- * Bytes from `width` to `padded` become 0, which the zeros of the weights there meet. */
+/* Round a row to -127..127 with a scale of its own, and return the scale: x ≈ (to - ACTIVATION_OFFSET) * scale.
+ * Bytes from `width` to `padded` become 0; the weights there are 0 too. */
 static float quantise_row(const float *from, uint8_t *to, int width, int padded) {
-    F32 most = (F32)(0.0f);
+    F32 most = splat(0.0f);
     for (int place = 0; place < width; place += LANES) most = max16(most, absolute(load(from + place)));
     float peak = largest(most);
-    F32 inverse = (F32)(peak > 1e-30f ? 127.0f / peak : 0.0f);
+    F32 inverse = splat(peak > 1e-30f ? 127.0f / peak : 0.0f);
     for (int place = 0; place < width; place += LANES) {
         I32 steps = (I32)(load(from + place) * inverse + ROUNDING) - 0x4b400000 + ACTIVATION_OFFSET;
         I8 bytes = __builtin_convertvector(steps, I8);
@@ -47,7 +46,8 @@ static float quantise_row(const float *from, uint8_t *to, int width, int padded)
     return peak / 127.0f;
 }
 
-/* Rotate a head (Su et al. 2021, arXiv:2104.09864), its first half paired with its second, and multiply by `factor`. */
+/* Rotate a head (Su et al. 2021, arXiv:2104.09864), each number of the first half with one of the second, and
+ * multiply by `factor`. */
 INLINE void rotate_head(const float *from, const float *cosine, const float *sine, float factor, float *to, int size) {
     int half = size / 2;
     for (int place = 0; place < half; place++) {

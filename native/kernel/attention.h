@@ -1,37 +1,39 @@
-/* Attention of one head over one sequence: softmax(scale query · key) · value, within a window or without. */
+/* Attention of one head over one sequence: softmax(scale query · key) · value, with or without a window. */
 #ifndef VIBE_ROUTER_ATTENTION_H
 #define VIBE_ROUTER_ATTENTION_H
 
-#include "forward.h"
 #include "rows.h"
 #include "tiles.h"
 
-/* A tile of attention: as many queries, and vectors of keys, as leave all sums in registers. More queries and fewer
- * keys than in products: a window of 64 does not divide into strips of 64 keys. */
-#if defined(__AVX512VNNI__)
-#define ATTENTION_ROWS VR_ATTENTION_ROWS
-#define ATTENTION_VECTORS VR_ATTENTION_VECTORS
+/* A tile of attention: as many queries and vectors of keys as there are registers for. It has more queries and fewer
+ * keys than a tile of a product, because a window of 64 tokens is not a whole number of panels of 64 keys. */
+#if WITH_AVX512
+#define ATTENTION_ROWS ATTENTION_ROWS_LIMIT
+#define ATTENTION_VECTORS ATTENTION_VECTORS_LIMIT
 #else
-#define ATTENTION_ROWS VR_TILE_ROWS
+#define ATTENTION_ROWS TILE_ROWS
 #define ATTENTION_VECTORS 1
 #endif
 
+_Static_assert(ATTENTION_ROWS <= ATTENTION_ROWS_LIMIT && ATTENTION_VECTORS <= ATTENTION_VECTORS_LIMIT,
+               "the memory for attention has room for a tile");
+
 #define MASKED -1e30f
 
-/* One head's part of a sequence. `qkv` points to the first token's query of this head; keys and values of the head
- * stand `hidden` and 2 `hidden` floats behind it, the next token `row` floats. */
+/* One head's part of a sequence. `qkv` points to the first token's query of this head. Its key and value are `hidden`
+ * and 2 `hidden` floats further on, the next token `row` floats. */
 typedef struct {
     const float *qkv;
-    float *to; /* the head's part of the first token's output, the next `hidden` floats behind */
+    float *to; /* the head's part of the first token's output; the next token's is `hidden` floats further on */
     int64_t row;
     int64_t hidden;
     int tokens;
     int size;
 } Head;
 
-/* A thread's own memory, by parts. */
+/* The parts of a thread's own memory. */
 typedef struct {
-    float *keys;   /* [tokens / 16][size][16]: rotated, and transposed */
+    float *keys;   /* [tokens / 16][size][16]: rotated and transposed */
     float *values; /* [tokens][64] */
     float *query;  /* [ATTENTION_ROWS][64] */
     float *scores; /* [ATTENTION_ROWS][score_row] */
@@ -42,9 +44,9 @@ INLINE AttentionScratch attention_scratch(float *memory, int longest) {
     AttentionScratch parts;
     parts.score_row = attention_room(longest);
     parts.keys = memory;
-    parts.values = parts.keys + parts.score_row * VR_STRIP;
-    parts.query = parts.values + parts.score_row * VR_STRIP;
-    parts.scores = parts.query + VR_ATTENTION_ROWS * VR_STRIP;
+    parts.values = parts.keys + parts.score_row * VR_PANEL;
+    parts.query = parts.values + parts.score_row * VR_PANEL;
+    parts.scores = parts.query + ATTENTION_ROWS_LIMIT * VR_PANEL;
     return parts;
 }
 
@@ -54,10 +56,10 @@ INLINE void rotate_token(const Head *head, const VrLayer *layer, const float *fr
     rotate_head(from, layer->rope_cosine + place, layer->rope_sine + place, factor, to, head->size);
 }
 
-/* Bring keys and values into the order that tiles read. The keys behind the last token are zeros: what happens to lie
- * there may be denormal, which processors multiply many times more slowly. */
+/* Bring keys and values into the order that tiles read. Fill up with keys of zeros: other memory may hold denormal
+ * numbers, which processors multiply many times more slowly. */
 static void pack_keys_and_values(const Head *head, const VrLayer *layer, AttentionScratch scratch) {
-    float rotated[LANES][VR_STRIP];
+    float rotated[LANES][VR_PANEL];
     for (int first = 0; first < attention_room(head->tokens); first += LANES) {
         for (int token = first; token < first + LANES; token++) {
             if (token >= head->tokens) {
@@ -66,9 +68,9 @@ static void pack_keys_and_values(const Head *head, const VrLayer *layer, Attenti
             }
             const float *from = head->qkv + token * head->row + head->hidden;
             rotate_token(head, layer, from, token, 1.0f, rotated[token - first]);
-            float *value = scratch.values + (int64_t)token * VR_STRIP;
-            for (int place = 0; place < VR_STRIP; place += LANES)
-                store(value + place, place < head->size ? load(from + head->hidden + place) : (F32)(0.0f));
+            float *value = scratch.values + (int64_t)token * VR_PANEL;
+            for (int place = 0; place < VR_PANEL; place += LANES)
+                store(value + place, place < head->size ? load(from + head->hidden + place) : splat(0.0f));
         }
         float *keys = scratch.keys + (int64_t)first * head->size;
         for (int place = 0; place < head->size; place += LANES) {
@@ -80,21 +82,21 @@ static void pack_keys_and_values(const Head *head, const VrLayer *layer, Attenti
     }
 }
 
-/* Turn one token's scores from..to into weights, 0 outside low..high, and return one over their sum. `from` and `to`
- * are multiples of 16. */
+/* Turn one token's scores from..to into weights, 0 outside low..high, and return the reciprocal of their sum. `from`
+ * and `to` are multiples of 16. */
 INLINE float softmax(float *scores, int from, int to, int low, int high) {
     const I32 lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    F32 most = (F32)(MASKED), total = (F32)(0.0f);
+    F32 most = splat(MASKED), total = splat(0.0f);
     for (int place = from; place < to; place += LANES) {
         F32 seen = load(scores + place);
         if (place < low || place + LANES > high) {
             I32 index = lanes + place;
-            seen = select16((index >= low) & (index < high), seen, (F32)(MASKED));
+            seen = select16((index >= low) & (index < high), seen, splat(MASKED));
             store(scores + place, seen);
         }
         most = max16(most, seen);
     }
-    F32 peak = (F32)(largest(most));
+    F32 peak = splat(largest(most));
     for (int place = from; place < to; place += LANES) {
         F32 weight = exponential(load(scores + place) - peak);
         store(scores + place, weight);
@@ -103,7 +105,7 @@ INLINE float softmax(float *scores, int from, int to, int low, int high) {
     return 1.0f / sum(total);
 }
 
-/* Attend from `rows` tokens, `first` and those behind it. */
+/* Compute the attention of `rows` tokens, the first of which is `first`. */
 INLINE void attend_rows(const int rows, int first, const Head *head, const VrLayer *layer, AttentionScratch scratch) {
     int window = layer->window < 0 ? head->tokens : layer->window;
     int low = first - window > 0 ? first - window : 0;
@@ -112,35 +114,33 @@ INLINE void attend_rows(const int rows, int first, const Head *head, const VrLay
     F32 sums[ATTENTION_ROWS * ATTENTION_VECTORS];
     for (int row = 0; row < rows; row++)
         rotate_token(head, layer, head->qkv + (first + row) * head->row, first + row, layer->attention_scale,
-                     scratch.query + row * VR_STRIP);
+                     scratch.query + row * VR_PANEL);
     for (int key = from; key < to; key += LANES * ATTENTION_VECTORS) {
         Columns keys = {scratch.keys + (int64_t)key * head->size, (int64_t)LANES * head->size, LANES};
-        float_tile(rows, ATTENTION_VECTORS, scratch.query, VR_STRIP, keys, head->size, sums);
-#pragma clang loop unroll(full)
-        for (int row = 0; row < rows; row++)
-#pragma clang loop unroll(full)
-            for (int vector = 0; vector < ATTENTION_VECTORS; vector++)
+        float_tile(rows, ATTENTION_VECTORS, scratch.query, VR_PANEL, keys, head->size, sums);
+        UNROLL for (int row = 0; row < rows; row++) {
+            UNROLL for (int vector = 0; vector < ATTENTION_VECTORS; vector++)
                 if (key + LANES * vector < to)
                     store(scratch.scores + row * scratch.score_row + key + LANES * vector,
                           sums[row * ATTENTION_VECTORS + vector]);
+        }
     }
     F32 factors[ATTENTION_ROWS];
     for (int row = 0; row < rows; row++) {
         int token = first + row;
         factors[row] =
-            (F32)softmax(scratch.scores + row * scratch.score_row, from, to, token - window > 0 ? token - window : 0,
-                         token + window + 1 < head->tokens ? token + window + 1 : head->tokens);
+            splat(softmax(scratch.scores + row * scratch.score_row, from, to, token - window > 0 ? token - window : 0,
+                          token + window + 1 < head->tokens ? token + window + 1 : head->tokens));
     }
     for (int part = 0; part < head->size; part += LANES * ATTENTION_VECTORS) {
-        Columns values = {scratch.values + (int64_t)from * VR_STRIP + part, LANES, VR_STRIP};
+        Columns values = {scratch.values + (int64_t)from * VR_PANEL + part, LANES, VR_PANEL};
         float_tile(rows, ATTENTION_VECTORS, scratch.scores + from, scratch.score_row, values, high - from, sums);
-#pragma clang loop unroll(full)
-        for (int row = 0; row < rows; row++)
-#pragma clang loop unroll(full)
-            for (int vector = 0; vector < ATTENTION_VECTORS; vector++)
+        UNROLL for (int row = 0; row < rows; row++) {
+            UNROLL for (int vector = 0; vector < ATTENTION_VECTORS; vector++)
                 if (part + LANES * vector < head->size)
                     store(head->to + (first + row) * head->hidden + part + LANES * vector,
                           sums[row * ATTENTION_VECTORS + vector] * factors[row]);
+        }
     }
 }
 
@@ -149,8 +149,8 @@ static void attend(const Head *head, const VrLayer *layer, AttentionScratch scra
     int first = 0;
     for (; first + ATTENTION_ROWS <= head->tokens; first += ATTENTION_ROWS)
         attend_rows(ATTENTION_ROWS, first, head, layer, scratch);
-    for (; first < head->tokens; first += VR_TILE_ROWS) {
-        int rows = head->tokens - first < VR_TILE_ROWS ? head->tokens - first : VR_TILE_ROWS;
+    for (; first < head->tokens; first += TILE_ROWS) {
+        int rows = head->tokens - first < TILE_ROWS ? head->tokens - first : TILE_ROWS;
         WITH_ROWS(rows, attend_rows(ROWS, first, head, layer, scratch))
     }
 }

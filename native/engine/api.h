@@ -1,8 +1,10 @@
-/* The interface of the library: a model of pointers into a mapped file, an engine of threads, and logits.
+/* The interface of the engine: a model as pointers into memory, an engine with its threads, and logits.
  *
- * Every matrix is cut into strips of 64 outputs. A strip of int8 weights is [inputs / 4][64 outputs][4 inputs], so that
- * products read it from front to back; a strip of float weights is [inputs][64 outputs]. What does not divide is filled
- * up with zeros by whoever writes the file.
+ * Names that are declared here begin with vr_, Vr or VR_; no other name does.
+ *
+ * Every matrix is cut into panels of 64 outputs. A panel of int8 weights is [inputs / 4][64 outputs][4 inputs], so that
+ * products read it from front to back; a panel of float weights is [inputs][64 outputs]. Whoever writes the file pads
+ * the last panel, and the inputs of int8 weights, with zeros.
  */
 #ifndef VIBE_ROUTER_API_H
 #define VIBE_ROUTER_API_H
@@ -12,23 +14,23 @@
 
 #define VR_EXPORT __attribute__((visibility("default")))
 
-/* Outputs of a strip. */
-#define VR_STRIP 64
+/* Outputs of a panel. */
+#define VR_PANEL 64
 
-/* y = x Wᵀ + b. `values` are int8 with a scale and an offset an output, or float where `scales` is null.
- * `offsets` are -128 times the sum of an output's weights, what a product of x + 128 has too much. */
+/* y = x Wᵀ + b. `values` are int8 with one scale and one offset for each output, or float if `scales` is null. An
+ * offset is -128 times the sum of the output's weights; it corrects for activations that are stored as x + 128. */
 typedef struct {
     const void *values;
     const float *scales;
     const int32_t *offsets;
     const float *bias; /* null: none */
     int32_t inputs;    /* a multiple of 64 for int8 */
-    int32_t strips;
+    int32_t panels;
 } VrMatrix;
 
 /* Normalisation over the channels: (x - mean) / sqrt(variance + epsilon) * weight + bias. */
 typedef struct {
-    const float *weight; /* null: no norm at all */
+    const float *weight; /* null: no normalisation */
     const float *bias;   /* null: none */
 } VrNorm;
 
@@ -37,12 +39,12 @@ typedef struct {
     VrMatrix query_key_value;
     VrMatrix attention_output;
     VrNorm mlp_norm;
-    VrMatrix mlp_input; /* 16 outputs that GELU activates, the 16 that gate them, the next 16... */
+    VrMatrix mlp_input; /* 16 outputs that GELU activates, the 16 that gate them, the next 16, and so on */
     VrMatrix mlp_output;
     const float *rope_cosine; /* [max_tokens][head_size / 2] */
     const float *rope_sine;
     float attention_scale;
-    int32_t window; /* token i sees token j where |i - j| <= window; negative: every token */
+    int32_t window; /* token i sees token j if |i - j| <= window; negative: it sees every token */
 } VrLayer;
 
 typedef struct {
@@ -62,7 +64,7 @@ typedef struct {
     int32_t heads;
     int32_t layer_count;
     int32_t max_tokens;
-    int32_t mean_pooling; /* 0: the first token */
+    int32_t mean_pooling; /* 0: the first token's vector */
 } VrModel;
 
 typedef enum {
@@ -83,20 +85,21 @@ typedef enum {
 
 typedef struct VrEngine VrEngine;
 
-/* Whether this processor, and its operating system, run these instructions. */
+/* Return 1 if this library has a kernel for these instructions and the processor and its operating system run them. */
 VR_EXPORT int32_t vr_supports(int32_t instructions);
 
-/* Return an engine of `threads` threads, the caller's among them; null without memory or without the instructions.
- * `model` and its layers are copied; what they point to must outlive the engine. */
+/* Return an engine with `threads` threads, of which the caller's is one. Return null if there is not enough memory or
+ * if the instructions are not supported. `model` and its layers are copied; what they point to must outlive the engine.
+ */
 VR_EXPORT VrEngine *vr_open(const VrModel *model, int32_t instructions, int32_t threads);
 
-/* Write one logit a sequence. `ids` are those of all sequences, one after the other, `lengths` how many each has.
- * Calls from several threads are allowed: one has the engine's threads, the others compute by themselves.
- * `stop` ends the call between two steps once it is not 0. */
+/* Write one logit for each sequence and return a VrStatus. `ids` holds the ids of all sequences, one sequence after the
+ * other, and `lengths` the number of ids of each. Several threads may call at once: one of them uses the engine's
+ * threads, the others compute alone. Once `*stop` is not 0, the call ends after the current layer. */
 VR_EXPORT int32_t vr_logits(VrEngine *engine, const int64_t *ids, const int32_t *lengths, int32_t sequences,
                             const _Atomic(int32_t) *stop, float *logits);
 
-/* No call may be running. */
+/* Free the engine. No call may be running. */
 VR_EXPORT void vr_close(VrEngine *engine);
 
 #endif

@@ -1,9 +1,9 @@
-/* ModernBERT's forward pass (Warner et al. 2024, arXiv:2412.13663), in steps that a team takes together.
+/* ModernBERT's forward pass (Warner et al. 2024, arXiv:2412.13663), in steps that a team computes together.
  *
- * Matrices are in int8 and activations are rounded to int8 with one scale a token, so that neither a token with massive
- * values nor the other sequences of a call change what a token is worth. FORWARD is the name of the function.
+ * Weights are int8. Activations are rounded to int8 with one scale for each token, so a token with massive values does
+ * not change the other tokens, and a sequence does not change the others of its call.
  */
-#include "forward.h"
+#include <assert.h>
 
 #include "attention.h"
 #include "steps.h"
@@ -11,33 +11,36 @@
 static void embed(Pass *pass) {
     const VrModel *model = pass->model;
     int width = model->hidden;
-    FOR_ROWS(pass, token) {
-        int64_t id = pass->request->ids[token];
-        float *row = pass->at->residual + (int64_t)token * width;
-        embed_row(model->embedding + id * width, model->embedding_scales[id], row, width);
-        if (model->embedding_norm.weight) normalise_row(model->embedding_norm, model->norm_epsilon, row, row, width);
-    }
+    for (Rows rows; claim_rows(pass, &rows);)
+        for (int token = rows.first; token < rows.last; token++) {
+            int64_t id = pass->request->ids[token];
+            float *row = pass->at->residual + (int64_t)token * width;
+            embed_row(model->embedding + id * width, model->embedding_scales[id], row, width);
+            if (model->embedding_norm.weight)
+                normalise_row(model->embedding_norm, model->norm_epsilon, row, row, width);
+        }
     finish_step(pass);
 }
 
-/* Round rows of `from` to int8, after a norm where there is one. */
+/* Normalise the rows of `from` if there is a norm, and round them to int8. */
 static void quantise(Pass *pass, const float *from, VrNorm norm, int width, const VrMatrix *matrix) {
     const Activations *at = pass->at;
-    FOR_ROWS(pass, token) {
-        const float *row = from + (int64_t)token * width;
-        if (norm.weight) {
-            normalise_row(norm, pass->model->norm_epsilon, row, pass->scratch, width);
-            row = pass->scratch;
+    for (Rows rows; claim_rows(pass, &rows);)
+        for (int token = rows.first; token < rows.last; token++) {
+            const float *row = from + (int64_t)token * width;
+            if (norm.weight) {
+                normalise_row(norm, pass->model->norm_epsilon, row, pass->scratch, width);
+                row = pass->scratch;
+            }
+            if (matrix->scales)
+                at->scales[token] = quantise_row(row, at->quantised + token * at->row_bytes, width, matrix->inputs);
+            else
+                memcpy(at->quantised + token * at->row_bytes, row, (size_t)width * sizeof(float));
         }
-        if (matrix->scales)
-            at->scales[token] = quantise_row(row, at->quantised + token * at->row_bytes, width, matrix->inputs);
-        else
-            memcpy(at->quantised + token * at->row_bytes, row, (size_t)width * sizeof(float));
-    }
     finish_step(pass);
 }
 
-/* Multiply what `quantise` has left for this matrix. */
+/* Multiply the rows that `quantise` has rounded for this matrix. */
 static void product_of_tokens(Pass *pass, Weights weights, Result result, Weights next) {
     const Activations *at = pass->at;
     Operand x = {at->quantised, at->scales, (const float *)at->quantised, at->row_bytes};
@@ -50,10 +53,12 @@ static void attention(Pass *pass, const VrLayer *layer) {
     const Request *request = pass->request;
     int hidden = model->hidden, size = hidden / model->heads;
     AttentionScratch scratch = attention_scratch(pass->scratch, request->longest);
-    /* Here and nowhere else: whoever reads `stopped`, behind a layer, does so before anybody can be here again. */
+    /* The only place that sets `stopped`. Members read it at the end of a layer, before any of them can be here again.
+     */
     if (atomic_load_explicit(request->stop, memory_order_relaxed)) atomic_store(&pass->member.team->stopped, true);
-    /* Sequences behind heads: a member's share is the heads whose queries, keys and values it has computed. */
-    for (int item; (item = take(&pass->member, request->sequences * model->heads)) != NOTHING;) {
+    /* All sequences of a head follow each other: a member's share is the heads whose queries, keys and values it has
+     * computed. */
+    for (int item; (item = claim(&pass->member, request->sequences * model->heads)) != NOTHING;) {
         int sequence = item % request->sequences;
         int64_t start = request->starts[sequence];
         int place = item / request->sequences * size;
@@ -70,7 +75,7 @@ static void attention(Pass *pass, const VrLayer *layer) {
     finish_step(pass);
 }
 
-/* `next` is the matrix that is used behind this layer. */
+/* Compute one layer. `next` is the matrix that is used after it. */
 static void encode(Pass *pass, const VrLayer *layer, Weights next) {
     const Activations *at = pass->at;
     const VrNorm none = {0};
@@ -88,7 +93,7 @@ static void encode(Pass *pass, const VrLayer *layer, Weights next) {
     product_of_tokens(pass, mlp_output, (Result){at->residual, hidden, ADD}, next);
 }
 
-/* One vector a sequence in `pooled`: the first token's, or the mean of all. */
+/* Write one sequence's vector to `pooled`: the first token's, or the mean of all. */
 static void pool(Pass *pass, int sequence, float *pooled) {
     const VrModel *model = pass->model;
     const int32_t *starts = pass->request->starts;
@@ -104,19 +109,20 @@ static void pool(Pass *pass, int sequence, float *pooled) {
         store(pooled + place, load(pooled + place) / (float)(last - starts[sequence]));
 }
 
-/* The head: one vector a sequence, a dense layer with GELU, a norm, and the sum that is the logit. */
+/* Compute the head: one vector for each sequence, a dense layer with GELU, a norm, and the weighted sum, the logit. */
 static void score(Pass *pass) {
     const VrModel *model = pass->model;
     int width = model->hidden, sequences = pass->request->sequences;
     float *pooled = pass->at->wide, *dense = pass->at->attended;
-    for (int item; (item = take(&pass->member, sequences)) != NOTHING;) pool(pass, item, pooled + (int64_t)item * width);
+    for (int item; (item = claim(&pass->member, sequences)) != NOTHING;)
+        pool(pass, item, pooled + (int64_t)item * width);
     finish_step(pass);
     product(pass, (Weights){&model->head_dense, 1}, (Operand){.exact = pooled, .stride = width}, sequences,
             (Result){dense, width, STORE_ACTIVATED}, (Weights){0});
-    for (int item; (item = take(&pass->member, sequences)) != NOTHING;) {
+    for (int item; (item = claim(&pass->member, sequences)) != NOTHING;) {
         float *row = dense + (int64_t)item * width;
         normalise_row(model->head_norm, model->norm_epsilon, row, row, width);
-        F32 total = (F32)(0.0f);
+        F32 total = splat(0.0f);
         for (int place = 0; place < width; place += LANES)
             total = fma16(load(row + place), load(model->classifier + place), total);
         pass->request->logits[item] = sum(total) + model->classifier_bias;
@@ -126,17 +132,21 @@ static void score(Pass *pass) {
 
 VrStatus FORWARD(const VrModel *model, const Request *request, const Activations *activations, float *scratch,
                  Team *team, int number) {
-    Pass pass = {model, request, activations, scratch, {team, number, 0}, {0}};
+    Pass pass = {model, request, activations, scratch, {team, number, 0}, {{0}, 0, 0, 0, 0}};
     BEGIN_PRODUCTS;
-    pass.soon = share_of(query_key_value(model->layers), request->tokens, &pass.member);
+    pass.queue = share_of(query_key_value(model->layers), request->tokens, &pass.member);
     embed(&pass);
     for (int layer = 0; layer < model->layer_count && !atomic_load(&team->stopped); layer++) {
         int last = layer == model->layer_count - 1;
         encode(&pass, model->layers + layer,
                last ? (Weights){&model->head_dense, 1} : query_key_value(model->layers + layer + 1));
+        assert(pass.member.step == EMBEDDING_STEPS + (layer + 1) * LAYER_STEPS);
     }
     int stopped = atomic_load(&team->stopped);
-    if (!stopped) score(&pass);
+    if (!stopped) {
+        score(&pass);
+        assert(pass.member.step == forward_steps(model->layer_count));
+    }
     END_PRODUCTS;
     return stopped ? VR_STOPPED : VR_OK;
 }

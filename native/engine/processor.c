@@ -1,6 +1,5 @@
-/* What this processor can do. */
 #define _GNU_SOURCE
-#include "api.h"
+#include "processor.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -12,7 +11,7 @@
 
 #define BIT(word, number) (((word) >> (number)) & 1u)
 
-/* The registers that the operating system saves (Intel SDM, XCR0). */
+/* The registers that the operating system saves for each thread (Intel SDM, XCR0). */
 static uint64_t saved_registers(void) {
     uint32_t a, b, c, d;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !BIT(c, 27)) return 0;
@@ -20,7 +19,7 @@ static uint64_t saved_registers(void) {
     return ((uint64_t)d << 32) | a;
 }
 
-/* Linux gives a process the tile registers when it asks for them. */
+/* Ask Linux for the tile registers, which a process has only after it has asked. */
 static int ask_for_tiles(void) {
 #if defined(__linux__)
     enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
@@ -30,7 +29,7 @@ static int ask_for_tiles(void) {
 #endif
 }
 
-/* Whether these bits of a register of CPUID are set. */
+/* True if all these bits of a register of CPUID are set. */
 #define ALL(word, ...) has_all(word, (const int[]){__VA_ARGS__, -1})
 
 static int has_all(uint32_t word, const int *bits) {
@@ -39,7 +38,7 @@ static int has_all(uint32_t word, const int *bits) {
     return 1;
 }
 
-int32_t vr_supports(int32_t instructions) {
+bool processor_has(int32_t instructions) {
     uint32_t a, b, c, d, a1, feature_c, extended, unused[3];
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
     if (!__get_cpuid_count(7, 1, &a1, unused, unused + 1, unused + 2)) a1 = 0;
@@ -47,8 +46,8 @@ int32_t vr_supports(int32_t instructions) {
     if (!__get_cpuid(0x80000001, unused, unused + 1, &extended, unused + 2)) return 0;
     uint64_t saved = saved_registers();
     int avx = (saved & 0x6) == 0x6, avx512 = avx && (saved & 0xe0) == 0xe0, tiles = (saved & 0x60000) == 0x60000;
-    /* What compilers call x86-64-v3: SSE3, SSSE3, FMA, CMPXCHG16B, SSE4.1, SSE4.2, MOVBE, POPCNT, AVX, F16C; BMI1,
-     * AVX2, BMI2; LZCNT. And v4: AVX512F, DQ, CD, BW, VL. */
+    /* x86-64-v3, as compilers call it: SSE3, SSSE3, FMA, CMPXCHG16B, SSE4.1, SSE4.2, MOVBE, POPCNT, AVX, F16C; BMI1,
+     * AVX2, BMI2; LZCNT. x86-64-v4 adds AVX512F, DQ, CD, BW, VL. */
     int third = avx && ALL(feature_c, 0, 9, 12, 13, 19, 20, 22, 23, 28, 29) && ALL(b, 3, 5, 8) && BIT(extended, 5);
     int fourth = third && avx512 && ALL(b, 16, 17, 28, 30, 31);
     switch (instructions) {
@@ -69,7 +68,7 @@ int32_t vr_supports(int32_t instructions) {
 #include <sys/sysctl.h>
 #endif
 
-int32_t vr_supports(int32_t instructions) {
+bool processor_has(int32_t instructions) {
     if (instructions != VR_NEON) return 0;
 #if defined(__linux__)
     enum { HWCAP_ASIMDDP_BIT = 20 };

@@ -1,0 +1,26 @@
+/* The forward pass, which kernel/forward.c defines once for each instruction set. */
+#ifndef VIBE_ROUTER_FORWARD_H
+#define VIBE_ROUTER_FORWARD_H
+
+#include "request.h"
+#include "team.h"
+
+/* Steps of the embedding, of each layer, and of the head. The forward pass asserts them. */
+#define EMBEDDING_STEPS 1
+#define LAYER_STEPS 9
+#define HEAD_STEPS 3
+
+static inline int forward_steps(int layers) { return EMBEDDING_STEPS + layers * LAYER_STEPS + HEAD_STEPS; }
+
+/* What member `number` of a team does. `scratch` is its own memory. */
+typedef VrStatus Forward(const VrModel *model, const Request *request, const Activations *activations, float *scratch,
+                         Team *team, int number);
+
+/* a##b after both are expanded. */
+#define PASTE(a, b) PASTE_EXPANDED(a, b)
+#define PASTE_EXPANDED(a, b) a##b
+
+/* Return the forward pass for these instructions, or null if it was not compiled in. */
+Forward *find_forward(int32_t instructions);
+
+#endif

@@ -1,0 +1,95 @@
+/* Building blocks of a forward pass: the work of a step divided among the team, and barriers. */
+#ifndef VIBE_ROUTER_STEPS_H
+#define VIBE_ROUTER_STEPS_H
+
+#include "products.h"
+
+/* The most tokens of one item of a product: few enough that their int8 rows stay in a core's cache. Each chunk of
+ * tokens reads the whole matrix again. */
+#define CHUNK_ROWS_LIMIT 1024
+/* Each member finds at least this many items in a product, so that none waits long for the last. */
+#define ITEMS_PER_MEMBER 4
+
+/* One member's view of a forward pass. */
+typedef struct {
+    const VrModel *model;
+    const Request *request;
+    const Activations *at;
+    float *scratch; /* this member's */
+    Member member;
+    PrefetchQueue queue;
+} Pass;
+
+/* Wait until every member has finished the current step, and prefetch meanwhile. Then go to the next step. */
+static void finish_step(Pass *pass) {
+    arrive(&pass->member);
+    for (int turns = 0; !all_arrived(&pass->member);)
+        if (!prefetch_some(&pass->queue)) turns = wait_a_turn(turns);
+    pass->member.step++;
+}
+
+/* Tokens from `first` to `last`. */
+typedef struct {
+    int first, last;
+} Rows;
+
+/* Claim rows of a step whose items are a few tokens each, so few that every member has some. Return false if none is
+ * left. */
+static bool claim_rows(const Pass *pass, Rows *rows) {
+    int tokens = pass->request->tokens, size = pass->member.team->size, each = (tokens + size - 1) / size;
+    if (each > TILE_ROWS) each = TILE_ROWS;
+    int item = claim(&pass->member, (tokens + each - 1) / each);
+    if (item == NOTHING) return false;
+    rows->first = item * each;
+    rows->last = rows->first + each < tokens ? rows->first + each : tokens;
+    return true;
+}
+
+/* How a product is divided into items: for each chunk of the tokens, every panel of the matrix. */
+typedef struct {
+    int chunks;
+    int chunk_rows;
+} Division;
+
+static Division divide(const VrMatrix *matrix, int rows, int members) {
+    int wanted = (ITEMS_PER_MEMBER * members + matrix->panels - 1) / matrix->panels;
+    int needed = (rows + CHUNK_ROWS_LIMIT - 1) / CHUNK_ROWS_LIMIT;
+    int chunk_rows = (int)rounded_up((rows - 1) / (wanted > needed ? wanted : needed) + 1, BLOCK_ROWS);
+    return (Division){(rows + chunk_rows - 1) / chunk_rows, chunk_rows};
+}
+
+/* A member's share of the panels of the next product. */
+static PrefetchQueue share_of(Weights weights, int rows, const Member *member) {
+    if (!weights.matrix) return (PrefetchQueue){0};
+    int size = member->team->size, items = divide(weights.matrix, rows, size).chunks * weights.matrix->panels;
+    return (PrefetchQueue){
+        .weights = weights,
+        .item = share_begin(items, member->number, size),
+        .end = share_begin(items, member->number + 1, size),
+    };
+}
+
+/* Multiply `rows` rows. During each panel, prefetch the one that this member claims next; during the last, prefetch the
+ * first panel of its share of `next_weights`. */
+static void product(Pass *pass, Weights weights, Operand x, int rows, Result result, Weights next_weights) {
+    const Member *member = &pass->member;
+    const VrMatrix *matrix = weights.matrix;
+    Division division = divide(matrix, rows, member->team->size);
+    int items = division.chunks * matrix->panels;
+    PrefetchQueue queue = share_of(next_weights, rows, member);
+    /* If there is nothing to prefetch, lines that are in the cache already: that costs nothing. */
+    const char *after_last = queue.item < queue.end ? panel_at(next_weights, queue.item++) : matrix->values;
+    Pending pending;
+    begin_pending(&pending);
+    for (int item = claim(member, items), next_item; item != NOTHING; item = next_item) {
+        next_item = claim(member, items);
+        const char *next = next_item == NOTHING ? after_last : panel_at(weights, next_item);
+        int first = item / matrix->panels * division.chunk_rows, last = first + division.chunk_rows;
+        multiply(matrix, panel_of(weights, item), next, x, first, last < rows ? last : rows, result, &pending);
+    }
+    finish_pending(&pending);
+    pass->queue = queue;
+    finish_step(pass);
+}
+
+#endif

@@ -1,0 +1,160 @@
+"""One call of a router: its terms, one prompt's way to a decision, and the same without holding the event loop."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from vibe_router.errors import DeadlineError, EngineError, UsageError
+from vibe_router.policy import Call, Decision, Target, decide, decide_without_score
+
+if TYPE_CHECKING:
+    from vibe_router.routing.deadline import Deadline
+    from vibe_router.routing.scorer import Scorer
+    from vibe_router.text.tokenizer import PromptTokenizer, TokenizedPrompt
+
+T = TypeVar("T")
+
+_LOGGER = logging.getLogger("vibe_router")
+# Without it Python prints warnings to stderr, which belongs to the host application.
+_LOGGER.addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The terms of a decision: its threshold, whether the cloud is allowed, and the target without a score.
+
+    `threshold` is on the scale of the engine's logits; `fallback` None means that a failure is raised.
+    """
+
+    threshold: float
+    allow_cloud: bool
+    fallback: Target | None
+    call: Call = field(default_factory=Call)
+
+    def begun_now(self) -> Terms:
+        """Return the same terms for prompts that are read from now on."""
+        return replace(self, call=replace(self.call, started=time.perf_counter()))
+
+    @property
+    def need_a_score(self) -> bool:
+        """Whether there is no decision without one."""
+        return self.allow_cloud and self.fallback is None
+
+    def decide(self, logit: float, prompt: TokenizedPrompt, *, engine: str) -> Decision:
+        """Return the decision for a prompt's logit."""
+        return decide(
+            logit,
+            threshold=self.threshold,
+            tokens=len(prompt.ids),
+            truncated=prompt.truncated,
+            engine=engine,
+            allow_cloud=self.allow_cloud,
+            call=self.call,
+        )
+
+    def decide_after(self, failure: EngineError, prompt: TokenizedPrompt | None, *, engine: str) -> Decision:
+        """Return the decision for a prompt that has no score, None where not even its ids are known.
+
+        Raises:
+            EngineError: `failure`, where a score is needed.
+        """
+        decision = decide_without_score(
+            threshold=self.threshold,
+            tokens=0 if prompt is None else len(prompt.ids),
+            truncated=prompt is not None and prompt.truncated,
+            engine=engine,
+            fallback=self.fallback,
+            allow_cloud=self.allow_cloud,
+            call=self.call,
+        )
+        if decision is None:
+            raise failure
+        # Without the message: an engine's may tell of the prompt.
+        _LOGGER.warning("%s; decided without a score: %s", type(failure).__name__, decision.target.value)
+        return decision
+
+
+def check_fallback(fallback: Target | str | None) -> Target | None:
+    """Return `fallback` as a target.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return None if fallback is None else Target(fallback)
+    except ValueError as error:
+        raise UsageError(
+            f"the fallback {fallback!r} is not a target", hint="give Target.DEVICE, Target.CLOUD or None"
+        ) from error
+
+
+def decide_one(scorer: Scorer, item: TokenizedPrompt, terms: Terms, deadline: Deadline) -> Decision:
+    """Return the decision for a tokenized prompt.
+
+    Raises:
+        EngineError: there is no score, and `terms` need one.
+    """
+    try:
+        (logit,) = scorer.logits([item.ids], deadline=deadline)
+    except EngineError as error:
+        return terms.decide_after(error, item, engine=scorer.engine.name)
+    return terms.decide(float(logit), item, engine=scorer.engine.name)
+
+
+async def decide_awaited(
+    scorer: Scorer, tokenizer: PromptTokenizer, prompt: str, terms: Terms, deadline: Deadline
+) -> Decision:
+    """Return the decision for a prompt that one of the scorer's threads tokenizes and scores.
+
+    Raises:
+        PromptError: the prompt cannot be tokenized.
+        EngineError: there is no score, and `terms` need one.
+    """
+    engine = scorer.engine.name
+
+    def work() -> Decision:
+        item = tokenizer.encode(prompt)
+        try:
+            (logit,) = scorer.logits_here([item.ids], deadline=deadline)
+        except EngineError as error:
+            return terms.decide_after(error, item, engine=engine)
+        return terms.decide(float(logit), item, engine=engine)
+
+    return await awaited(
+        scorer, work, deadline, without_score=lambda error: terms.decide_after(error, None, engine=engine)
+    )
+
+
+async def awaited(
+    scorer: Scorer, work: Callable[[], T], deadline: Deadline, *, without_score: Callable[[EngineError], T]
+) -> T:
+    """Return what `work` returns in one of the scorer's threads; `without_score` decides where it could not finish.
+
+    A cancelled call stops its engine. The deadline also bounds the wait for a free thread.
+
+    Raises:
+        As `work` and `without_score`.
+    """
+    import asyncio
+
+    try:
+        job = scorer.submit(work)
+    except EngineError as error:
+        return without_score(error)
+    waiting = asyncio.wrap_future(job.future)
+    try:
+        await asyncio.wait([waiting], timeout=deadline.remaining())
+    finally:
+        if not waiting.done():
+            job.abandon()
+            waiting.cancel()
+        elif not waiting.cancelled():
+            # Retrieve it, so that the loop does not complain of an error that a cancelled caller cannot receive.
+            waiting.exception()
+    if waiting.done() and not waiting.cancelled():
+        return waiting.result()
+    return without_score(DeadlineError.passed() if deadline.passed else EngineError.closed())

@@ -1,0 +1,182 @@
+"""`tokenizer.json` checked before the tokenizers library reads it.
+
+The library trusts its input: regular expressions, tables and templates in the file can cost minutes, gigabytes or the
+process, and while it reads no other Python thread runs. So the kinds of parts, their sizes and the lengths of texts are
+checked here first. Vocabulary and merges are most of the file and name no kinds: they are cut out, their
+brackets and the lengths of their texts are checked, and only the rest, the outline, is parsed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vibe_router.bundle.strict_json import parse_json, shown
+from vibe_router.errors import BundleCorruptError
+
+_FILE = "tokenizer.json"
+_HINT = "download or export the bundle again"
+# ModernBERT's has 2 MB, vocabularies of 256 k entries have 34.
+_MOST_BYTES = 2**26
+# Bytes of one text in the file, escapes included: an entry, a merge, an added token. ModernBERT's longest has 2,000.
+_MOST_TEXT = 4096
+_MOST_OUTLINE = 2**22
+_MOST_ADDED, _MOST_ADDED_LENGTH, _MOST_ADDED_CHARACTERS = 8192, 256, 2**17
+_MOST_PIECES = 8
+_MOST_NUMBER = 2**31
+_CUT = ("vocab", "merges")
+# With the bit of lower case, "[" is "{" and "]" is "}" in ASCII.
+_OPEN, _CLOSE, _LOWER = ord("{"), ord("}"), 0x20
+_QUOTE, _BACKSLASH = ord('"'), ord("\\")
+
+_PARTS = frozenset(
+    {
+        "version",
+        "truncation",
+        "padding",
+        "added_tokens",
+        "normalizer",
+        "pre_tokenizer",
+        "post_processor",
+        "decoder",
+        "model",
+    }
+)
+_ADDED = frozenset({"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"})
+# Kinds of each part that a router's tokenizer may have; `PromptTokenizer` checks their settings.
+_KINDS: Mapping[str, frozenset[str]] = {
+    "normalizer": frozenset({"NFC"}),
+    "pre_tokenizer": frozenset({"ByteLevel"}),
+    "post_processor": frozenset({"TemplateProcessing", "RobertaProcessing", "BertProcessing", "ByteLevel"}),
+    "decoder": frozenset({"ByteLevel"}),
+    "model": frozenset({"BPE"}),
+}
+
+
+def check_tokenizer_file(content: bytes) -> None:
+    """Check the bytes of a `tokenizer.json`.
+
+    Raises:
+        BundleCorruptError: it is too large, not JSON, or has a part of a kind or a size that no router's has.
+    """
+    if len(content) > _MOST_BYTES:
+        raise _corrupt(f"it has {len(content)} bytes; at most {_MOST_BYTES} are read")
+    outline = parse_json(_outline(content), _FILE)
+    if not isinstance(outline, dict) or not outline.keys() <= _PARTS or not isinstance(outline.get("model"), dict):
+        raise _corrupt("it is not an object of a tokenizer's parts")
+    for name, kinds in _KINDS.items():
+        _check_part(outline.get(name), kinds, name)
+    for name in ("truncation", "padding", "version"):
+        _check_small(outline.get(name), name)
+    _check_added(outline.get("added_tokens", []))
+    model = outline["model"]
+    if any(model.get(name) not in ({}, []) for name in _CUT):
+        raise _corrupt("its model has no vocabulary or no merges")
+
+
+def _outline(content: bytes) -> bytes:
+    """Return `content` with the model's vocabulary and merges emptied.
+
+    Those are the two largest values three brackets deep. If other values were cut, the outline shows it: the model's
+    vocabulary or merges are not empty then, and are refused.
+    """
+    starts, ends = _values(np.frombuffer(content, np.uint8))
+    kept, place = [], 0
+    for start, end in zip(starts, ends, strict=True):
+        kept.append(content[place : start + 1])
+        place = end
+    outline = b"".join([*kept, content[place:]])
+    if len(outline) > _MOST_OUTLINE:
+        raise _corrupt(f"it has {len(outline)} bytes beside the vocabulary; at most {_MOST_OUTLINE} are read")
+    return outline
+
+
+def _values(data: NDArray[np.uint8]) -> tuple[list[int], list[int]]:
+    """Return where the two longest values three brackets deep begin and end, in the order of the file.
+
+    `data` is uint8 [bytes]. A text begins at every other quote that is not escaped, and what is in it is no bracket.
+    """
+    lower = data | _LOWER
+    marks = (data == _QUOTE) | (lower == _OPEN) | (lower == _CLOSE)
+    marks[_escaped(data)] = False
+    places = np.flatnonzero(marks)
+    quoted = data[places] == _QUOTE
+    quotes = places[quoted]
+    if len(quotes) % 2:
+        raise _corrupt("it is not valid JSON: a text does not end")
+    if len(quotes) and int((quotes[1::2] - quotes[::2]).max()) > _MOST_TEXT:
+        raise _corrupt(f"it has a text of more than {_MOST_TEXT} bytes")
+    brackets = places[~quoted & (np.cumsum(quoted, dtype=np.uint8) % 2 == 0)]
+    opening = lower[brackets] == _OPEN
+    depth = np.cumsum(np.where(opening, 1, -1))
+    starts = brackets[opening & (depth == 3)]
+    ends = brackets[~opening & (depth == 2)]
+    if len(depth) == 0 or depth.min() < 0 or depth[-1] != 0 or len(starts) != len(ends):
+        raise _corrupt("it is not valid JSON: brackets do not match")
+    longest = np.sort(np.argsort(ends - starts, kind="stable")[-len(_CUT) :])
+    # A merge may be a pair, [left, right], and no value in there is deeper.
+    for start, end in zip(starts[longest], ends[longest], strict=True):
+        first, last = np.searchsorted(brackets, (start, end))
+        if depth[first:last].max() > 4:
+            raise _corrupt("its vocabulary or merges are nested too deep")
+    return starts[longest].tolist(), ends[longest].tolist()
+
+
+def _escaped(data: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """Return the places after a backslash that is not escaped itself: every other one of a run of them."""
+    backslashes = np.flatnonzero(data[:-1] == _BACKSLASH)
+    index = np.arange(len(backslashes))
+    starts = np.flatnonzero(np.diff(backslashes, prepend=-2) != 1)
+    in_run = index - np.repeat(starts, np.diff(starts, append=len(backslashes)))
+    escaped: NDArray[np.intp] = backslashes[in_run % 2 == 0] + 1
+    return escaped
+
+
+def _check_part(part: Any, kinds: frozenset[str], name: str) -> None:
+    if part is None:
+        return
+    if not isinstance(part, dict):
+        raise _corrupt(f"its {name} is not an object")
+    if part.get("type") == "Sequence" and name == "post_processor":
+        processors = part.get("processors")
+        if not isinstance(processors, list) or len(processors) > _MOST_PIECES:
+            raise _corrupt(f"its {name} is not a short sequence")
+        for processor in processors:
+            _check_part(processor, kinds - {"Sequence"}, f"{name}s")
+        return
+    if part.get("type") not in kinds:
+        raise _corrupt(f"its {name} of the kind {shown(part.get('type'))} is none of {', '.join(sorted(kinds))}")
+    for key, value in part.items():
+        _check_small(value, f"{name}.{key}"[:64])
+
+
+def _check_small(value: Any, where: str, *, depth: int = 4) -> None:
+    """Check that a value is a few short lists and objects of numbers in range."""
+    if isinstance(value, (int, float)) and not abs(value) <= _MOST_NUMBER:
+        raise _corrupt(f"its {where} is out of range")
+    if isinstance(value, (list, dict)):
+        if len(value) > _MOST_PIECES or depth == 0:
+            raise _corrupt(f"its {where} has more than a tokenizer needs")
+        for item in value.values() if isinstance(value, dict) else value:
+            _check_small(item, where, depth=depth - 1)
+
+
+def _check_added(tokens: Any) -> None:
+    if not isinstance(tokens, list) or len(tokens) > _MOST_ADDED:
+        raise _corrupt(f"its added tokens are not a list of at most {_MOST_ADDED}")
+    characters = 0
+    for token in tokens:
+        if not isinstance(token, dict) or token.keys() != _ADDED or not isinstance(token["content"], str):
+            raise _corrupt("an added token is not what the library writes")
+        length = len(token["content"])
+        characters += length
+        if not 1 <= length <= _MOST_ADDED_LENGTH or characters > _MOST_ADDED_CHARACTERS:
+            raise _corrupt(f"an added token has {length} characters, or all of them together too many")
+        _check_small(token["id"], "id of an added token")
+
+
+def _corrupt(message: str) -> BundleCorruptError:
+    return BundleCorruptError(f"{_FILE}: {message}", hint=_HINT)
