@@ -45,6 +45,19 @@ def architecture(**changes: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+def layers(*, count: int | None = None, **values: tuple[float, ...]) -> Callable[[dict[str, Any]], None]:
+    """Change the layers' numbers in turn, and how many layers there are."""
+
+    def change(header: dict[str, Any]) -> None:
+        known = json.loads(header["__metadata__"]["architecture"])
+        changed = known["layers"][:1] * count if count else known["layers"]
+        for index, layer in enumerate(changed):
+            layer.update({name: numbers[index % len(numbers)] for name, numbers in values.items()})
+        header["__metadata__"]["architecture"] = json.dumps(known | {"layers": changed})
+
+    return change
+
+
 CHANGES: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "no metadata": (lambda header: header.pop("__metadata__"), "format"),
     "another format": (lambda header: header["__metadata__"].update(format="vibe-router-native/9"), "format"),
@@ -57,6 +70,18 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "another vocabulary": (architecture(vocabulary_size=2**19), "tok_embeddings"),
     "odd heads": (architecture(heads=3), "heads"),
     "a width that does not divide": (architecture(hidden_size=65), "hidden_size"),
+    "thetas of zero and of minus zero": (layers(rope_theta=(0.0, -0.0)), "rope_theta"),
+    "a negative theta": (layers(rope_theta=(-1.0,)), "rope_theta"),
+    "a theta beyond float32": (layers(rope_theta=(1e300,)), "rope_theta"),
+    "a scale of nothing": (layers(attention_scale=(0.0,)), "attention_scale"),
+    "a scale beyond float32": (layers(attention_scale=(1e39,)), "attention_scale"),
+    "no epsilon": (architecture(norm_epsilon=0.0), "norm_epsilon"),
+    "an epsilon beyond float32": (architecture(norm_epsilon=1e308), "norm_epsilon"),
+    "an exact matrix that is none": (architecture(exact=["x"]), "exact"),
+    "an exact matrix twice": (architecture(exact=["model.layers.0.mlp.Wi.weight"] * 2), "exact"),
+    "exact matrices without end": (architecture(exact=["x"] * 80_000), "entries"),
+    "layers without end": (layers(count=1000), "out of range"),
+    "more bytes than there are": (architecture(hidden_size=2**19, heads=2**13, intermediate_size=2**19), "bytes"),
     "a negative window": (
         architecture(layers=[{"window": -1, "rope_theta": 1e4, "attention_scale": 1.0}] * 4),
         "window",

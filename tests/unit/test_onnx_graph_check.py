@@ -225,3 +225,45 @@ def test_the_bundled_router_passes() -> None:
     path = Path(__file__).resolve().parents[2] / "artifacts" / "nano" / "onnx" / "model.onnx"
     data = path.with_name("model.onnx_data")
     check(path.read_bytes(), WeightsFile(data.name, data.stat().st_size))
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """Return a field of wire type 2 of less than 128 bytes."""
+    return bytes([number << 3 | 2, len(content)]) + content
+
+
+def test_a_file_that_onnx_runtime_takes_for_its_own_format_is_refused() -> None:
+    """Byte 4 to 7 decide which reader ONNX Runtime takes; here they are a text of a sound ONNX file."""
+    content = b"\x28\x01\x12\x04ORTM" + _tiny().SerializeToString()
+    onnx.load_from_string(content)
+    with pytest.raises(BundleCorruptError, match="own format"):
+        check(content)
+
+
+@pytest.mark.parametrize(
+    ("twice", "message"),
+    [
+        (b"\x08\x08\x08\x09", "the model has its field 1 twice"),
+        (_field(7, _field(2, b"a") + _field(2, b"b")), "a graph has its field 2 twice"),
+        (_field(7, _field(1, _field(4, b"Add") + _field(4, b"Loop"))), "a node has its field 4 twice"),
+        (_field(7, _field(1, _field(7, b"") + _field(7, b"x") + _field(4, b"Add"))), "a node has its field 7 twice"),
+        (_field(7, _field(5, b"\x70\x01\x70\x00")), "a tensor has its field 14 twice"),
+        (_field(7, _field(5, _field(9, b"") + _field(9, b""))), "a tensor has its field 9 twice"),
+        (_field(8, _field(1, b"") + _field(1, b"x")), "an opset import has its field 1 twice"),
+    ],
+)
+def test_a_field_that_two_readers_could_read_otherwise_is_refused(twice: bytes, message: str) -> None:
+    with pytest.raises(BundleCorruptError, match=message):
+        check(twice)
+
+
+def test_a_graph_without_end_is_refused() -> None:
+    node = _field(1, _field(4, b"Add"))
+    graph = node * (2**14 + 1)
+    length = bytes([len(graph) & 127 | 128, len(graph) >> 7 & 127 | 128, len(graph) >> 14])
+    with pytest.raises(BundleCorruptError, match="more than 16384 nodes"):
+        check(bytes([7 << 3 | 2]) + length + graph)
+
+
+def _tiny() -> ModelProto:
+    return tiny_graph(16, temperature=1.0)

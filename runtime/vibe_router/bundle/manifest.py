@@ -16,7 +16,7 @@ from vibe_router.errors import BundleCorruptError, SchemaError
 
 SCHEMA = "vibe-router-bundle/1"
 MANIFEST_NAME = "router.json"
-MANIFEST_LIMIT = 2**24
+MANIFEST_LIMIT = 2**21
 """Bytes that a manifest may have."""
 OPTIONAL_FILES = frozenset({"README.md"})
 """Files for people: a bundle without them still loads, but one that is there must be the one that is listed."""

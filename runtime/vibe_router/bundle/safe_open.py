@@ -147,6 +147,18 @@ def sha256_of(descriptor: int, *, name: str) -> str:
     return digest.hexdigest()
 
 
+def map_file(descriptor: int, *, name: str) -> mmap.mmap:
+    """Return the whole open file, mapped to be read.
+
+    Raises:
+        BundleCorruptError: it is empty, or cannot be mapped.
+    """
+    try:
+        return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as error:
+        raise corrupt(f"{name} cannot be mapped: {error}") from error
+
+
 def corrupt(message: str) -> BundleCorruptError:
     """Return the error of a damaged bundle, with the hint that fits all of them."""
     return BundleCorruptError(message, hint=AGAIN)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from vibe_router.bundle.safe_open import map_file
 from vibe_router.engines.cancellation import CURRENT_STOP
 from vibe_router.engines.cpus import available_cpus
 from vibe_router.engines.native.library import (
@@ -93,7 +94,7 @@ def load(descriptor: int, file: EngineFile, *, threads: int | None) -> NativeEng
     Raises:
         EngineUnavailableError, BundleCorruptError, EngineError: as `NativeEngine`.
     """
-    mapping = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+    mapping = map_file(descriptor, name=file.file)
     return NativeEngine(mapping, file=file.file, precision=file.precision, threads=threads)
 
 

@@ -23,6 +23,10 @@ GROUP = 4
 """Inputs of one output that lie beside each other."""
 GATED = 16
 """Outputs of `mlp.Wi` that lie beside each other before those that gate them."""
+MOST_LAYERS = 256
+"""Layers of a model; ModernBERT-large has 28."""
+MOST_BYTES = 2**34
+"""Bytes of all tensors: an engine's sums of sizes stay far below 2^63."""
 
 
 class TensorType(Enum):
@@ -91,7 +95,7 @@ def problem(architecture: NativeArchitecture) -> str | None:
     """Return why the engine cannot run such a model, or None."""
     one = architecture
     sizes = (one.vocabulary_size, one.hidden_size, one.intermediate_size, one.heads, one.max_tokens, len(one.layers))
-    if min(sizes) < 1 or max(sizes) > 2**20:
+    if min(sizes) < 1 or max(sizes) > 2**20 or len(one.layers) > MOST_LAYERS:
         return "a size is out of range"
     if one.hidden_size % STRIP:
         return f"hidden_size {one.hidden_size} is not a multiple of {STRIP}"
@@ -99,9 +103,26 @@ def problem(architecture: NativeArchitecture) -> str | None:
         return f"intermediate_size {one.intermediate_size} is not a multiple of {STRIP // 2}"
     if one.hidden_size % one.heads or one.head_size > STRIP or one.head_size % 16:
         return f"{one.heads} heads of hidden_size {one.hidden_size} are not of a width of 16, 32, 48 or 64"
-    if any(layer.window is not None and not 0 <= layer.window <= 2**20 for layer in one.layers):
-        return "a window is out of range"
+    for layer in one.layers:
+        if layer.window is not None and not 0 <= layer.window <= 2**20:
+            return "a window is out of range"
+        # Both are float32 in the engine; a theta of 0.0 and one of -0.0 would be equal, and have two tables.
+        if not 2.0**-20 <= layer.rope_theta <= 2.0**100 or not 2.0**-20 <= layer.attention_scale <= 2.0**20:
+            return "a layer's rope_theta or attention_scale is out of range"
+    if not 2.0**-60 <= one.norm_epsilon <= 2.0**20:
+        return "norm_epsilon is out of range"
+    names = encoder_matrices(len(one.layers))
+    if len(set(one.exact)) != len(one.exact) or not names.issuperset(one.exact):
+        return "exact names a matrix twice, or one that the encoder does not have"
+    if sum(tensor.bytes for tensor in expected_tensors(one).values()) > MOST_BYTES:
+        return f"its tensors have more than {MOST_BYTES} bytes"
     return None
+
+
+def encoder_matrices(layers: int) -> frozenset[str]:
+    """Return the names of the encoder's matrices, those that may be float."""
+    parts = ("attn.Wqkv", "attn.Wo", "mlp.Wi", "mlp.Wo")
+    return frozenset(f"model.layers.{index}.{part}.weight" for index in range(layers) for part in parts)
 
 
 def padded(number: int, multiple: int) -> int:
@@ -121,6 +142,7 @@ def expected_tensors(architecture: NativeArchitecture) -> dict[str, TensorShape]
     header of such a length every tensor begins at one.
     """
     one = architecture
+    exact_names = frozenset(one.exact)
     low: dict[str, TensorShape] = {}
     rest: dict[str, TensorShape] = {}
 
@@ -129,7 +151,7 @@ def expected_tensors(architecture: NativeArchitecture) -> dict[str, TensorShape]
 
     def matrix(name: str, outputs: int, inputs: int, *, bias: bool, exact: bool = False) -> None:
         strips = padded(outputs, STRIP) // STRIP
-        if exact or f"{name}.weight" in one.exact:
+        if exact or f"{name}.weight" in exact_names:
             rest[f"{name}.weight"] = TensorShape(TensorType.FLOAT32, (strips, inputs, STRIP))
         else:
             groups = padded(inputs, STRIP) // GROUP

@@ -23,7 +23,8 @@ from vibe_router.engines.native.library import Layer, Matrix, Model, Norm
 from vibe_router.errors import BundleCorruptError
 
 _HINT = "export the bundle again with this version"
-_HEADER_LIMIT = 2**24
+# Twice what the most layers need.
+_HEADER_LIMIT = 2**20
 _ALIGNMENT = 64
 
 
@@ -92,20 +93,23 @@ class NativeModel:
             raise self._corrupt("it holds more, or less, than the architecture asks for")
         return offsets
 
-    def _pointer(self, name: str) -> int | None:
-        return self._address + self._offsets[name] if name in self._offsets else None
+    def _pointer(self, name: str) -> int:
+        return self._address + self._offsets[name]
+
+    def _optional(self, name: str) -> int | None:
+        return self._pointer(name) if name in self._offsets else None
 
     def _norm(self, name: str) -> Norm:
-        return Norm(self._pointer(f"{name}.weight"), self._pointer(f"{name}.bias"))
+        return Norm(self._pointer(f"{name}.weight"), self._optional(f"{name}.bias"))
 
     def _matrix(self, name: str) -> Matrix:
         weight = f"{name}.weight"
         tensor = self._types[weight]
         return Matrix(
             self._pointer(weight),
-            self._pointer(f"{weight}.scales"),
-            self._pointer(f"{weight}.offsets"),
-            self._pointer(f"{name}.bias"),
+            self._optional(f"{weight}.scales"),
+            self._optional(f"{weight}.offsets"),
+            self._optional(f"{name}.bias"),
             tensor.shape[1] * (GROUP if tensor.type is TensorType.INT8 else 1),
             tensor.shape[0],
         )
@@ -114,7 +118,8 @@ class NativeModel:
         layer = self.architecture.layers[index]
         prefix = f"model.layers.{index}"
         return Layer(
-            self._norm(f"{prefix}.attn_norm"),
+            # The first layer has none: the embedding's norm comes just before it.
+            self._norm(f"{prefix}.attn_norm") if index > 0 else Norm(None, None),
             self._matrix(f"{prefix}.attn.Wqkv"),
             self._matrix(f"{prefix}.attn.Wo"),
             self._norm(f"{prefix}.mlp_norm"),

@@ -13,7 +13,7 @@ from vibe_router.engines.cancellation import CURRENT_STOP
 from vibe_router.engines.cpus import available_cpus
 from vibe_router.engines.onnx.external_weights import ExternalWeights
 from vibe_router.engines.onnx.host import int8_products_overflow
-from vibe_router.engines.onnx.library import onnxruntime
+from vibe_router.engines.onnx.library import NOT_AT_LOAD, READ_AS_ONNX, onnxruntime
 from vibe_router.engines.onnx.padding import pad
 from vibe_router.engines.usage import Usage
 from vibe_router.errors import EngineError
@@ -69,7 +69,10 @@ class OnnxCpuEngine:
         try:
             mapping = None if weights is None else weights.give_to(options)
             self._session: Any = onnxruntime.InferenceSession(
-                content if isinstance(content, bytes) else str(content), sess_options=options, providers=[_PROVIDER]
+                content if isinstance(content, bytes) else str(content),
+                sess_options=options,
+                providers=[_PROVIDER],
+                disabled_optimizers=NOT_AT_LOAD,
             )
             # As long as the session lives it reads from there.
             self._session.weights_mapping = mapping
@@ -133,8 +136,7 @@ def load(graph: CheckedGraph, bundle: Bundle, file: EngineFile, *, threads: int 
 def _session_options(threads: int, precision: str, usage: Usage) -> Any:
     """Return the settings whose measurements are in docs/speed.md."""
     options = onnxruntime.SessionOptions()
-    # Else ONNX Runtime guesses from the first bytes, and may read another format than the one that was checked.
-    options.add_session_config_entry("session.load_model_format", "ONNX")
+    options.add_session_config_entry(*READ_AS_ONNX)
     options.intra_op_num_threads = threads
     # The graph is one chain of nodes: a second pool would have nothing to run beside it.
     options.inter_op_num_threads = 1

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from vibe_router.engines.onnx.external_weights import ExternalWeights
-from vibe_router.engines.onnx.library import onnxruntime
+from vibe_router.engines.onnx.library import NOT_AT_LOAD, READ_AS_ONNX, onnxruntime
 from vibe_router.errors import EngineUnavailableError
 
 PROVIDER = "CUDAExecutionProvider"
@@ -64,6 +64,7 @@ def open_cuda_session(
         EngineUnavailableError: CUDA cannot start, or a node of the graph would run on the CPU.
     """
     options = onnxruntime.SessionOptions()
+    options.add_session_config_entry(*READ_AS_ONNX)
     options.log_severity_level = _ERRORS_ONLY
     # Prompts differ in length: a memory pattern planned for one shape is planned again for the next.
     options.enable_mem_pattern = False
@@ -77,6 +78,7 @@ def open_cuda_session(
             content if isinstance(content, bytes) else str(content),
             sess_options=options,
             providers=[(PROVIDER, settings)],
+            disabled_optimizers=NOT_AT_LOAD,
             # The Python package has a fallback of its own: it prints, and tries again with the CPU.
             enable_fallback=0,
         )

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from vibe_router.bundle.safe_open import map_file
+
 
 @dataclass(frozen=True)
 class WeightsFolder:
@@ -41,7 +43,7 @@ class WeightsMapping:
 
     def give_to(self, options: Any) -> mmap.mmap:
         """Tell a session's options, and return what must live as long as the session."""
-        mapping = mmap.mmap(self.descriptor, 0, access=mmap.ACCESS_READ)
+        mapping = map_file(self.descriptor, name=self.name)
         options.add_session_config_entry("session.use_external_initializer_file_buffers_directly", "1")
         options.add_external_initializers_from_files_in_memory([self.name], [mapping], [len(mapping)])
         return mapping

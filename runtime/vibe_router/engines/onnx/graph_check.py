@@ -74,6 +74,8 @@ OPERATORS: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 """By domain, every operator that the exporter emits, in any precision, and no other."""
 
+_ORT_FORMAT = b"ORTM"
+_MOST_NODES = 2**14
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _MOST_NESTED_GRAPHS = 4
 _EXTERNAL = 1
@@ -106,6 +108,17 @@ _TENSOR = {
     14: {_VARINT},
 }
 _ENTRY = {1: {_BYTES}, 2: {_BYTES}}
+# Per message the fields that may stand more than once. Of others protobuf merges or takes the last, and two readers
+# need not agree on which.
+_REPEATED = {
+    "the model": {8},
+    "an opset import": set[int](),
+    "a graph": {1, 5, 11, 12, 13},
+    "a node": {1, 2, 5},
+    "an attribute": {7, 8},
+    "a tensor": {1, 4, 5, 7, 10, 11, 13},
+    "external data": set[int](),
+}
 
 
 @dataclass(frozen=True)
@@ -122,6 +135,9 @@ def check_onnx_graph(content: bytes, *, name: str, weights: WeightsFile | None) 
     Raises:
         BundleCorruptError: no ONNX file, or one with anything in it that no router's graph has.
     """
+    # ONNX Runtime takes a file with these bytes for one of its own format, and reads another graph than is read here.
+    if content[4:8] == _ORT_FORMAT:
+        raise _refused(name, "it has the mark of ONNX Runtime's own format")
     try:
         _Checker(weights).model(memoryview(content))
     except _RefusedError as error:
@@ -139,6 +155,7 @@ class _RefusedError(Exception):
 class _Checker:
     def __init__(self, weights: WeightsFile | None) -> None:
         self._weights = weights
+        self._nodes = 0
 
     def model(self, data: memoryview) -> None:
         graphs = 0
@@ -163,6 +180,9 @@ class _Checker:
                 self._tensor(_bytes(value), external=self._weights)
 
     def _node(self, data: memoryview, *, depth: int) -> None:
+        self._nodes += 1
+        if self._nodes > _MOST_NODES:
+            raise _RefusedError(f"it has more than {_MOST_NODES} nodes")
         kinds: list[str] = []
         domains: list[str] = []
         for field, value in _fields(data, _NODE, "a node"):
@@ -212,9 +232,13 @@ def _fields(
 ) -> Iterator[tuple[int, int | memoryview]]:
     """Yield a message's fields as (number, value): an integer, or the bytes of anything longer."""
     place, end = 0, len(data)
+    seen: set[int] = set()
     while place < end:
         key, place = _varint(data, place)
         field, kind = key >> 3, key & 7
+        if field in seen and field not in _REPEATED[where]:
+            raise _RefusedError(f"{where} has its field {field} twice")
+        seen.add(field)
         if kind not in known.get(field, ()):
             raise _RefusedError(f"{where} has a field {field} of wire type {kind}, which a router's has not")
         if kind == _VARINT:

@@ -16,7 +16,12 @@ os.environ.setdefault(TELEMETRY_VARIABLE, "1")
 
 import onnxruntime  # noqa: E402 - the variable counts at this moment
 
-__all__ = ["TELEMETRY_VARIABLE", "onnxruntime", "telemetry_disabled"]
+__all__ = ["NOT_AT_LOAD", "READ_AS_ONNX", "TELEMETRY_VARIABLE", "onnxruntime", "telemetry_disabled"]
+
+READ_AS_ONNX = ("session.load_model_format", "ONNX")
+"""The session entry without which ONNX Runtime guesses a file's format from its first bytes."""
+NOT_AT_LOAD = ["ConstantFolding"]
+"""Optimisers that compute a graph's constants while it is loaded, however large; an exported graph has none to fold."""
 
 
 def telemetry_disabled() -> bool:
