@@ -10,7 +10,7 @@ FROZEN := .venv-frozen/bin/python
 # A library that was compiled from other sources than the ones beside it does not fit the Python that calls it.
 NATIVE := $(wildcard native/*/*.[ch] native/*.py)
 
-.PHONY: demo test test-slow native lint format nano frozen dist clean
+.PHONY: demo test test-slow native native-dist lint format nano frozen dist clean
 
 demo: .venv-demo/.done  ## Route the model card's example prompts; installs the runtime only, no torch.
 	$(DEMO) examples/demo.py
@@ -24,6 +24,9 @@ test-slow: native  ## What the default selection leaves out: base size, wheels i
 
 native: .venv/.done  ## Compile the native library again where its sources have changed; installing has compiled it once.
 	$(DEVELOP) native/build_hook.py
+
+native-dist: .venv/.done  ## The C library for every platform, as archives in build/native-dist.
+	$(DEVELOP) native/dist.py
 
 lint: .venv/.done
 	.venv/bin/ruff check .

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 from vibe_router.bundle.bundle import Bundle, open_bundle
 from vibe_router.bundle.manifest import MANIFEST_NAME, FileEntry, Manifest, dump_manifest, parse_manifest
+from vibe_router.bundle.safe_open import sha256_of
 from vibe_router.errors import BundleCorruptError, UsageError
 from vibe_router_tools.atomic.write import staged_folder
+from vibe_router_tools.router_file import has_sections, settings_sections, write_sections
 
 CARD = "README.md"
 
@@ -39,7 +42,7 @@ def write_copy(bundle: Bundle, folder: Path, manifest: Manifest, *, card_section
     check_free(folder)
     with staged_folder(folder) as staged:
         copy_files(bundle, staged)
-        final = _extend_card(staged, manifest, card_section)
+        final = _renew_settings(staged, _extend_card(staged, manifest, card_section))
         text = dump_manifest(final)
         parse_manifest(text)
         (staged / MANIFEST_NAME).write_text(text, encoding="utf-8")
@@ -63,6 +66,25 @@ def copy_files(bundle: Bundle, folder: Path) -> None:
     (folder / MANIFEST_NAME).write_text(dump_manifest(bundle.manifest), encoding="utf-8")
     # Whoever changes the copy enters new hashes: what was altered in the original must be found before.
     Bundle(folder, bundle.manifest).check()
+
+
+def _renew_settings(folder: Path, manifest: Manifest) -> Manifest:
+    """Write thresholds, calibration and labels into the files that a reader in C takes them from."""
+    files = dict(manifest.files)
+    for engine in manifest.engines:
+        path = folder / engine.file
+        if engine.kind == "native" and has_sections(path):
+            write_sections(path, settings_sections(manifest))
+            files[engine.file] = FileEntry(bytes=path.stat().st_size, sha256=_sha256(path))
+    return replace(manifest, files=files)
+
+
+def _sha256(path: Path) -> str:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return sha256_of(descriptor, name=path.name)
+    finally:
+        os.close(descriptor)
 
 
 def _extend_card(folder: Path, manifest: Manifest, section: str) -> Manifest:

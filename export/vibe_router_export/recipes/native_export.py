@@ -17,6 +17,7 @@ from vibe_router.text.tokenizer import PromptTokenizer
 from vibe_router_export.bundle_addition import Addition, addition, open_existing
 from vibe_router_export.checkpoint.checkpoint import Checkpoint
 from vibe_router_export.emit.native.file import NATIVE_FILE, native_architecture
+from vibe_router_export.emit.native.router_file import complete_router_file
 from vibe_router_export.emit.quantize import Precision
 from vibe_router_export.fold.folds import fold_temperature
 from vibe_router_export.native_card import native_section
@@ -104,6 +105,12 @@ def _add(
         progress=progress,
     )
     written = exporter.export(NativeRecipe(), added.folder / NATIVE_FILE, file=NATIVE_FILE)
+    complete_router_file(
+        added.folder / NATIVE_FILE,
+        manifest=manifest,
+        tokenizer_json=(added.folder / "tokenizer.json").read_bytes(),
+        prompts=[case.prompt for case in proof.cases[: proof.golden]],
+    )
     proven = written.report.numbers if proof.reference is not None else None
     entry = EngineFile(kind="native", file=NATIVE_FILE, precision=written.precision.value, parity=proven)
     return NativeExported(added.enter(entry, section=native_section(entry, written.kept), versions={}), written)

@@ -20,6 +20,7 @@ from vibe_router.engines.native.format import (
     rope_name,
 )
 from vibe_router.engines.native.library import Layer, Matrix, Model, Norm
+from vibe_router.engines.native.sections import NAMES
 from vibe_router.errors import BundleCorruptError
 
 _HINT = "export the bundle again with this version"
@@ -89,9 +90,29 @@ class NativeModel:
                 raise self._corrupt(f"the tensor {name!r} is not what the architecture asks for")
             offsets[name] = start + end
             end += tensor.bytes
-        if len(header) != len(expected) or start + end != len(self._mapping):
+        end = self._end_of_sections(header, set(header) - set(expected), end)
+        if start + end != len(self._mapping):
             raise self._corrupt("it holds more, or less, than the architecture asks for")
         return offsets
+
+    def _end_of_sections(self, header: dict[str, Any], names: set[str], end: int) -> int:
+        """Return where the tensors end that only the reader in C needs; `end` is where the engine's do."""
+        if names and names != NAMES:
+            raise self._corrupt("it holds more, or less, than the architecture asks for")
+        by_begin: dict[int, list[int]] = {}
+        for name in names:
+            offsets = header[name].get("data_offsets") if isinstance(header[name], dict) else None
+            if not (isinstance(offsets, list) and len(offsets) == 2 and all(isinstance(one, int) for one in offsets)):
+                raise self._corrupt(f"the section {name!r} has no place")
+            # The filler may be empty, and begins where the next section does.
+            by_begin.setdefault(offsets[0], []).append(offsets[1])
+        for _ in names:
+            ends = by_begin.get(end)
+            if not ends or min(ends) < end:
+                raise self._corrupt("its sections do not follow one another")
+            end = min(ends)
+            ends.remove(end)
+        return end
 
     def _pointer(self, name: str) -> int:
         return self._address + self._offsets[name]

@@ -1,0 +1,170 @@
+"""The C library `libvibe_router` for every platform: archives with header, libraries, pkg-config and CMake files.
+
+`python native/dist.py --out build/native-dist` writes one archive a platform; `--here` compiles this machine's alone.
+The compiler is the one of build_hook.py, so that one machine makes all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import io
+import os
+import platform as machine
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+if not __package__:
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from native.build_hook import FLAGS, PLATFORMS, SOURCES, Platform, units
+
+_ROOT = SOURCES.parent
+_LIBRARY_SOURCES = (*sorted(SOURCES.glob("text/*.c")), *sorted(SOURCES.glob("router/*.c")))
+_LINKING = ("-dynamic", "-lc", "-fno-compiler-rt", "-fno-ubsan-rt", "-fstrip", "-O", "ReleaseFast")
+HEADER = SOURCES / "include" / "vibe_router.h"
+
+_PKG_CONFIG = """\
+prefix=${{pcfiledir}}/../..
+includedir=${{prefix}}/include
+libdir=${{prefix}}/lib
+
+Name: vibe_router
+Description: Decide on the device whether a chat request needs the cloud
+Version: {version}
+Cflags: -I${{includedir}}
+Libs: -L${{libdir}} -lvibe_router
+Libs.private: -lpthread -lm
+"""
+_CMAKE = """\
+# find_package(vibe_router) gives the targets vibe_router::shared and vibe_router::static.
+get_filename_component(_prefix "${{CMAKE_CURRENT_LIST_DIR}}/../../.." ABSOLUTE)
+find_package(Threads REQUIRED)
+add_library(vibe_router::shared SHARED IMPORTED)
+set_target_properties(vibe_router::shared PROPERTIES
+  IMPORTED_LOCATION "${{_prefix}}/lib/{shared}"
+  INTERFACE_INCLUDE_DIRECTORIES "${{_prefix}}/include")
+add_library(vibe_router::static STATIC IMPORTED)
+set_target_properties(vibe_router::static PROPERTIES
+  IMPORTED_LOCATION "${{_prefix}}/lib/{static}"
+  INTERFACE_INCLUDE_DIRECTORIES "${{_prefix}}/include"
+  INTERFACE_LINK_LIBRARIES "Threads::Threads;{math}")
+set(vibe_router_VERSION {version})
+"""
+
+
+@dataclass(frozen=True)
+class Built:
+    """The libraries of one platform, and where the compiler's objects lie."""
+
+    platform: Platform
+    shared: Path
+    static: Path
+
+
+def name_of(platform: Platform) -> str:
+    """Return system and processor, such as linux-x86_64."""
+    return platform.file.removeprefix("vibe_router-").split(".")[0]
+
+
+def this_platform() -> Platform:
+    """Return the platform of this machine.
+
+    Raises:
+        LookupError: there is no library for it.
+    """
+    system = {"linux": "linux", "darwin": "macos"}.get(sys.platform)
+    processor = {"amd64": "x86_64", "aarch64": "arm64"}.get(machine.machine().lower(), machine.machine().lower())
+    for one in PLATFORMS:
+        if name_of(one) == f"{system}-{processor}":
+            return one
+    raise LookupError(f"no library for {sys.platform} on {machine.machine()}")
+
+
+def build(platform: Platform, folder: Path, *, flags: Sequence[str] = ()) -> Built:
+    """Compile the library of a platform into `folder`, a new one.
+
+    Raises:
+        subprocess.CalledProcessError: the compiler refuses the sources.
+    """
+    folder.mkdir(parents=True)
+    commands, objects = [], []
+    plain = [(unit.name, SOURCES / unit.source, unit.flags) for unit in units(platform)]
+    for name, source, more in (*plain, *((f"{one.parent.name}-{one.stem}", one, ()) for one in _LIBRARY_SOURCES)):
+        objects.append(f"{name}.o")
+        options = ("-DVIBE_ROUTER_BUILD", *FLAGS, *more, *flags)
+        commands.append(("cc", "-target", platform.target, *options, "-c", str(source), "-o", objects[-1]))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(lambda command: _compiler(folder, *command), commands))
+    static, shared = "libvibe_router.a", f"libvibe_router{Path(platform.file).suffix}"
+    _compiler(folder, "ar", "rcsD", static, *objects)
+    names = (f"-femit-bin={shared}", f"-fsoname={shared}")
+    _compiler(folder, "build-lib", "-target", platform.target, *_LINKING, *names, *objects)
+    return Built(platform, folder / shared, folder / static)
+
+
+def _compiler(folder: Path, *arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "ziglang", *arguments], cwd=folder, check=True)
+
+
+def pack(built: Built, archive: Path, *, version: str) -> None:
+    """Write the archive of one platform; the same sources give the same bytes."""
+    prefix = f"vibe_router-{version}-{name_of(built.platform)}"
+    math = "" if "macos" in built.platform.target else "m"
+    names = {"version": version, "shared": built.shared.name, "static": built.static.name, "math": math}
+    texts = {
+        "lib/pkgconfig/vibe_router.pc": _PKG_CONFIG.format(**names),
+        "lib/cmake/vibe_router/vibe_router-config.cmake": _CMAKE.format(**names),
+    }
+    files = {
+        "include/vibe_router.h": HEADER.read_bytes(),
+        f"lib/{built.shared.name}": built.shared.read_bytes(),
+        f"lib/{built.static.name}": built.static.read_bytes(),
+        "share/vibe_router/vibe_route.c": (SOURCES / "examples" / "vibe_route" / "vibe_route.c").read_bytes(),
+        "LICENSE": (_ROOT / "LICENSE").read_bytes(),
+        **{name: text.encode() for name, text in texts.items()},
+    }
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    with gzip.GzipFile(archive, "wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, content in sorted(files.items()):
+            _add(tar, f"{prefix}/{name}", content)
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    about = tarfile.TarInfo(name)
+    about.size, about.mode = len(content), 0o644
+    tar.addfile(about, io.BytesIO(content))
+
+
+def _version() -> str:
+    namespace: dict[str, str] = {}
+    exec((_ROOT / "runtime" / "vibe_router" / "version.py").read_text(encoding="utf-8"), namespace)
+    return namespace["__version__"]
+
+
+def main() -> None:
+    """Compile and pack."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=_ROOT / "build" / "native-dist")
+    parser.add_argument("--here", action="store_true", help="this machine's platform alone, its libraries unpacked too")
+    options = parser.parse_args()
+    version = _version()
+    with tempfile.TemporaryDirectory(prefix="vibe-router-dist-") as workspace:
+        for platform in (this_platform(),) if options.here else PLATFORMS:
+            built = build(platform, Path(workspace) / name_of(platform))
+            archive = options.out / f"vibe_router-{version}-{name_of(platform)}.tar.gz"
+            pack(built, archive, version=version)
+            sys.stdout.write(f"{archive} {archive.stat().st_size} bytes\n")
+            if options.here:
+                with tarfile.open(archive) as tar:
+                    tar.extractall(options.out, filter="data")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+/* Route prompts from a command line:
+ *
+ *     vibe-route BUNDLE "what is 2+2?" "Design a distributed consensus algorithm"
+ *
+ * Without a prompt it replays the file's golden sample. It ends with the status of vibe_router.h. */
+#include <stdio.h>
+#include <string.h>
+
+#include "vibe_router.h"
+
+static int report(const VibeRouterError *error) {
+    fprintf(stderr, "vibe-route: %s\n", error->message);
+    return error->status;
+}
+
+static int route(VibeRouter *router, const char *prompt) {
+    static const char *const reasons[] = {"score", "pinned", "fallback"};
+    VibeRouterDecision decision;
+    VibeRouterError error;
+    if (vibe_router_route(router, prompt, strlen(prompt), 0, &decision, &error)) return report(&error);
+    printf("%s\tp_cloud %.17g\tthreshold %.17g\t%d tokens%s\t%s\n",
+           decision.target == VIBE_ROUTER_CLOUD ? "cloud" : "device", decision.p_cloud, decision.threshold,
+           decision.tokens, decision.truncated ? ", truncated" : "", reasons[decision.reason]);
+    return 0;
+}
+
+int main(int count, char **arguments) {
+    VibeRouter *router;
+    VibeRouterError error;
+    if (count < 2) {
+        fprintf(stderr, "usage: vibe-route BUNDLE [PROMPT ...]\n");
+        return VIBE_ROUTER_BAD_ARGUMENT;
+    }
+    if (vibe_router_open(arguments[1], 0, &router, &error)) return report(&error);
+    int status = 0;
+    for (int place = 2; place < count && !status; place++) status = route(router, arguments[place]);
+    if (count == 2) {
+        status = vibe_router_self_test(router, &error);
+        if (status) report(&error);
+        else puts("the golden sample is as it should be");
+    }
+    vibe_router_close(router);
+    return status;
+}
