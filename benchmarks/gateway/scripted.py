@@ -144,6 +144,8 @@ class ScriptedUpstream:
             if way is Way.NEVER:
                 await asyncio.sleep(3600)
             if way is Way.MALFORMED_LATER:
+                # Apart, so that the first event has been passed on.
+                await asyncio.sleep(0.05)
                 await response.write(b"data: {not json\n\n")
                 return response
             if way is Way.BROKEN:

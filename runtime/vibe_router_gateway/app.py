@@ -13,10 +13,12 @@ from aiohttp.typedefs import Middleware
 
 from vibe_router_gateway.access import check_access, cors_headers
 from vibe_router_gateway.asked import read_asked
-from vibe_router_gateway.endpoints import health, models
+from vibe_router_gateway.endpoints import health, models, owner
 from vibe_router_gateway.endpoints.answering import answer, refuse
+from vibe_router_gateway.endpoints.decisions import decide_only, system_one
 from vibe_router_gateway.exchange import Exchange
 from vibe_router_gateway.gateway import Gateway
+from vibe_router_gateway.log.entry import Outcome
 from vibe_router_gateway.problems import ApiError
 
 if sys.version_info >= (3, 11):
@@ -40,8 +42,13 @@ def build_app(gateway: Gateway) -> web.Application:
         ("/healthz", health.health),
         ("/readyz", health.ready),
         ("/metrics", health.metrics),
+        ("/", owner.page),
+        ("/v1/vibe/status", owner.status),
     ):
         app.router.add_get(path, partial(endpoint, gateway))
+    app.router.add_post("/admin/reload", partial(owner.reload, gateway))
+    for path in ("/v1/decision", "/v1/systemone", "/v1/feedback"):
+        app.router.add_post(path, _owned(gateway))
     return app
 
 
@@ -54,8 +61,32 @@ def _answering(gateway: Gateway) -> Handler:
             return await answer(gateway, request, asked, exchange)
         except ApiError as error:
             return refuse(exchange, error)
+        except (asyncio.CancelledError, ConnectionError):
+            exchange.end(Outcome.LEFT)
+            raise
+        except Exception:
+            exchange.end(Outcome.FAILED, status=500, code="internal")
+            raise
         finally:
             gateway.record(exchange)
+
+    return handle
+
+
+def _owned(gateway: Gateway) -> Handler:
+    """Return the handler of what is asked without an answer of a side; it leaves no row in the log."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        exchange = Exchange.begin(request.path)
+        try:
+            body = await read_body(request, gateway)
+            if request.path == "/v1/decision":
+                return await decide_only(gateway, body, request.headers, exchange)
+            if request.path == "/v1/systemone":
+                return await system_one(gateway, body, exchange)
+            return await owner.feedback(gateway, body)
+        except ApiError as error:
+            return refuse(exchange, error)
 
     return handle
 

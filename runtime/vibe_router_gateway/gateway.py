@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from vibe_router.errors import VibeRouterError
+from vibe_router.policy import Target
 from vibe_router_gateway.budget import Budget
 from vibe_router_gateway.config.settings import Settings
 from vibe_router_gateway.exchange import Exchange
 from vibe_router_gateway.live import Live, live_of
+from vibe_router_gateway.log.figures import used_today
 from vibe_router_gateway.log.writer import LogWriter
 from vibe_router_gateway.metrics import Metrics
 from vibe_router_gateway.scoring import load_router
@@ -33,6 +35,15 @@ class Gateway:
         self._read_settings = read_settings
         self.open_requests = 0
         self._reloading = asyncio.Lock()
+
+    async def begin(self) -> None:
+        """Score once, which makes the first request as quick as the others, and read what today has cost so far."""
+        router = self.live.router
+        await router.aroute("warm", fallback=Target.DEVICE)
+        if self.log is not None:
+            self.budget.begin(*await asyncio.to_thread(used_today, self.log.path))
+            log = self.live.settings.log
+            self.log.purge(keep_days=log.keep_days, keep_prompts_days=log.keep_prompts_days)
 
     @asynccontextmanager
     async def using(self) -> AsyncIterator[Live]:

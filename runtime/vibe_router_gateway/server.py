@@ -82,6 +82,7 @@ async def serve(
     """
     log = open_log_of(settings)
     gateway = Gateway(open_live(settings, sampling), log=log, read_settings=read_settings)
+    await gateway.begin()
     runner, port = await start(gateway)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()

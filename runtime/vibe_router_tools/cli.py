@@ -16,6 +16,7 @@ def build_app() -> typer.Typer:
     from vibe_router_tools.commands.doctor import doctor
     from vibe_router_tools.commands.eval import evaluate_bundle
     from vibe_router_tools.commands.inspect import inspect
+    from vibe_router_tools.commands.log import build_log_app
     from vibe_router_tools.commands.route import route
     from vibe_router_tools.commands.serve import serve
     from vibe_router_tools.commands.verify import verify
@@ -32,6 +33,7 @@ def build_app() -> typer.Typer:
         app.command()(command)
     app.command("eval")(evaluate_bundle)
     app.command()(calibrate)
+    app.add_typer(build_log_app(), name="log")
     return app
 
 

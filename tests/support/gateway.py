@@ -48,11 +48,17 @@ class Running:
         body = {"model": "auto", "messages": [{"role": "user", "content": text}], **fields}
         return self.client.post("/v1/chat/completions", json=body, headers=dict(headers or {}))
 
+    async def _rest(self) -> None:
+        """Wait until no request runs: a client has its answer a moment before the row is made."""
+        while self.gateway.open_requests:
+            await asyncio.sleep(0.002)
+
     def rows(self) -> list[dict[str, Any]]:
         """The log's rows, once everything that waits has been written."""
         import sqlite3
 
         assert self.gateway.log is not None
+        self.run(self._rest())
         self.gateway.log.flush()
         connection = sqlite3.connect(self.log)
         connection.row_factory = sqlite3.Row
@@ -83,7 +89,7 @@ async def serve_app(app: web.Application) -> tuple[web.AppRunner, str]:
 
 
 @contextmanager
-def running(router: Router, folder: Path, **sections: dict[str, Any]) -> Iterator[Running]:
+def running(router: Router, folder: Path, *, token: str | None = None, **sections: dict[str, Any]) -> Iterator[Running]:
     """A gateway with both sides configured; `sections` are those of the settings' file."""
     device, cloud = ScriptedUpstream("device"), ScriptedUpstream("cloud")
     log = folder / "log.sqlite3"
@@ -101,14 +107,15 @@ def running(router: Router, folder: Path, **sections: dict[str, Any]) -> Iterato
             "limits": {"drain_s": 0.5, **sections.pop("limits", {})},
             **sections,
         }
-        settings = read(options)
+        settings = read(options, token)
         sampling = Sampling(model_identity, is_for_checking)
         # The tests' router is shared: a gateway closes its own.
         gateway = Gateway(
             live_of(settings, Router.load(router.bundle.folder, threads=1), sampling),
             log=LogWriter(log) if settings.log.enabled else None,
-            read_settings=lambda: read(options),
+            read_settings=lambda: read(options, token),
         )
+        await gateway.begin()
         runner, port = await start(gateway)
         runners.append(runner)
         return runners, gateway, f"http://127.0.0.1:{port}"
@@ -128,5 +135,5 @@ def running(router: Router, folder: Path, **sections: dict[str, Any]) -> Iterato
                 run(runner.cleanup())
 
 
-def read(options: Mapping[str, Mapping[str, Any]]) -> Settings:
-    return load_settings(None, options=options, environment={})
+def read(options: Mapping[str, Mapping[str, Any]], token: str | None = None) -> Settings:
+    return load_settings(None, options=options, token=token, environment={})

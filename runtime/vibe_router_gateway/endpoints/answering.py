@@ -46,9 +46,6 @@ async def answer(gateway: Gateway, request: web.Request, asked: Asked, exchange:
             if got.body is not None:
                 return _whole(got, exchange)
             return await _relay(request, got, exchange)
-        except (asyncio.CancelledError, ConnectionError):
-            exchange.end(Outcome.LEFT)
-            raise
         finally:
             if got is not None:
                 got.close()

@@ -55,6 +55,7 @@ class Answer:
             async for chunk in self._response.content.iter_any():
                 if events := self._cutter.feed(chunk):
                     yield events
+                self._cutter.check()
             if (last := self._cutter.finish()) is not None:
                 yield [last]
         except MalformedStreamError as error:
@@ -155,6 +156,7 @@ async def _read_first(
         if not chunk:
             raise UpstreamError(FaultKind.BROKEN, side, status=response.status)
         answer.first += answer._cutter.feed(chunk)
+        answer._cutter.check()
     opening = next(event.data for event in answer.first if event.data is not None)
     if opening.get("error") or opening.get("type") == "error":
         raise UpstreamError(FaultKind.SERVER_ERROR, side, status=response.status)

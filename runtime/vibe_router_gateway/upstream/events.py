@@ -31,24 +31,38 @@ class EventCutter:
 
     def __init__(self, *, most_bytes: int) -> None:
         self._most_bytes = most_bytes
+        self._malformed = False
         self._rest = b""
 
     def feed(self, chunk: bytes) -> list[Event]:
-        """Return the events that `chunk` completes.
+        """Return the events that `chunk` completes, up to the first that is malformed; `check` tells of that.
 
         Raises:
-            MalformedStreamError: data that is not JSON, or an event larger than allowed.
+            MalformedStreamError: an event is larger than allowed.
         """
         buffered = self._rest + chunk
-        events = []
+        events: list[Event] = []
         start = 0
         for match in _END.finditer(buffered):
-            events.append(read_event(buffered[start : match.end()]))
+            try:
+                events.append(read_event(buffered[start : match.end()]))
+            except MalformedStreamError:
+                self._malformed = True
+                break
             start = match.end()
         self._rest = buffered[start:]
         if len(self._rest) > self._most_bytes:
             raise MalformedStreamError
         return events
+
+    def check(self) -> None:
+        """Check that what was fed so far is well formed.
+
+        Raises:
+            MalformedStreamError: the data of an event is not JSON.
+        """
+        if self._malformed:
+            raise MalformedStreamError
 
     def finish(self) -> Event | None:
         """Return what is left at the end of the stream, as an event that its blank line was missing from.

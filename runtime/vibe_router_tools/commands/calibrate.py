@@ -56,6 +56,10 @@ def calibrate(
     merge: Annotated[
         list[Path] | None, typer.Option(help="Add the scores of a saved histogram; may be repeated.")
     ] = None,
+    from_log: Annotated[
+        bool, typer.Option("--from-log", help="Count the scores of the gateway's log, with feedback as labels.")
+    ] = False,
+    log: Annotated[Path | None, typer.Option(help="The log's file; default: the gateway's.")] = None,
     plots: Annotated[
         Path | None, typer.Option(help="With --temperature: write the reliability diagram to this folder.")
     ] = None,
@@ -85,7 +89,14 @@ def calibrate(
         from vibe_router.router import Router
         from vibe_router_tools.commands.temperature import calibrate_temperature
 
-        if prompts is None or str(prompts) == STDIN or merge or save_histogram is not None or profile is not None:
+        if (
+            prompts is None
+            or str(prompts) == STDIN
+            or merge
+            or from_log
+            or save_histogram is not None
+            or profile is not None
+        ):
             raise UsageError(
                 "--temperature needs a file of labelled prompts, and neither histograms nor a profile",
                 hint="vibe-router calibrate LABELLED.jsonl --temperature",
@@ -106,8 +117,10 @@ def calibrate(
         raise UsageError("--plots goes with --temperature", hint="vibe-router eval draws the other plots")
     if (output is None) != (profile is None) or (output is not None and not goals):
         raise UsageError("--profile, --output and a goal go together", hint="--profile mine -o my-bundle")
-    if prompts is None and not merge:
-        raise UsageError("give a JSONL file of prompts, or --merge FILE", hint="- reads prompts from stdin")
+    if log is not None and not from_log:
+        raise UsageError("--log goes with --from-log", hint="vibe-router calibrate --from-log --log FILE")
+    if prompts is None and not merge and not from_log:
+        raise UsageError("give a JSONL file of prompts, --merge FILE or --from-log", hint="- reads prompts from stdin")
     _share("--tolerance", tolerance, below=1)
     calibrate_threshold(
         prompts,
@@ -119,6 +132,7 @@ def calibrate(
         ),
         Loading(bundle=bundle, engine=engine, precision=precision, threads=threads),
         merge=merge or [],
+        log=_log_file(log) if from_log else None,
         miss_bound=miss_bound,
         tau=tau,
         profile=profile,
@@ -126,6 +140,12 @@ def calibrate(
         save_histogram=save_histogram,
         as_json=as_json,
     )
+
+
+def _log_file(log: Path | None) -> Path:
+    from vibe_router_gateway.places import default_log_file
+
+    return default_log_file() if log is None else log
 
 
 def _share(option: str, value: float | None, *, below: float) -> float | None:

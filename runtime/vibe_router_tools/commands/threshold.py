@@ -43,6 +43,7 @@ def calibrate_threshold(
     loading: Loading,
     *,
     merge: list[Path],
+    log: Path | None,
     miss_bound: float,
     tau: float,
     profile: str | None,
@@ -80,6 +81,8 @@ def calibrate_threshold(
     sample = empty_sample(model_identity(opened.manifest), miss_bound=miss_bound)
     for path in merge:
         sample = merge_samples(sample, load_sample(path))
+    if log is not None:
+        sample = _count_log(sample, log)
     if prompts is not None:
         sample = _count(sample, prompts, loading, tau=tau)
     if save_histogram is not None:
@@ -90,6 +93,13 @@ def calibrate_threshold(
         section = describe_profile(profile, manifest.thresholds[profile], choice)
         write_copy(opened, output, manifest, card_section=section)
     _report(opened, sample, choice, profile=profile, output=output, as_json=as_json)
+
+
+def _count_log(sample: ScoreSample, log: Path) -> ScoreSample:
+    from vibe_router_gateway.log.rows import iterate_scores
+    from vibe_router_tools.calibration.logged import count_logged
+
+    return count_logged(sample, iterate_scores(log, scorer=sample.model))
 
 
 def _count(sample: ScoreSample, prompts: Path, loading: Loading, *, tau: float) -> ScoreSample:

@@ -1,0 +1,119 @@
+"""`vibe-router log`: look at the gateway's decision log, export it, and delete from it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vibe_router.errors import UsageError
+from vibe_router_tools.commands.options import JsonOption
+
+LogOption = Annotated[Path | None, typer.Option("--log", help="The log's file; default: the gateway's.")]
+DaysOption = Annotated[float, typer.Option(min=0, help="Of the last days.")]
+
+
+def build_log_app() -> typer.Typer:
+    """Return the command with its subcommands."""
+    app = typer.Typer(
+        no_args_is_help=True, help="The gateway's decisions: show, stats, export, purge.", rich_markup_mode=None
+    )
+    for command in (show, stats, export, purge):
+        app.command()(command)
+    return app
+
+
+def show(
+    log: LogOption = None,
+    last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the last decisions; prompts are never among them."""
+    from vibe_router_gateway.log.rows import last_rows
+    from vibe_router_tools.console.output import print_json, print_table
+
+    rows = last_rows(_path(log), last)
+    if as_json:
+        for row in rows:
+            print_json(row, indent=None)
+        return
+    print_table(
+        "Decisions",
+        ("time", "id", "target", "side", "reason", "p_cloud", "outcome", "ms"),
+        [
+            (
+                time.strftime("%m-%d %H:%M:%S", time.localtime(row["time"])),
+                row["id"],
+                row["target"] or "",
+                row["side"] or "",
+                row["reason"] or "",
+                "" if row["p_cloud"] is None else f"{row['p_cloud']:.3f}",
+                row["code"] or row["outcome"],
+                "" if row["total_ms"] is None else f"{row['total_ms']:.1f}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def stats(log: LogOption = None, days: DaysOption = 7.0, as_json: JsonOption = False) -> None:
+    """Print counts by side, reason and outcome, tokens, cost, latencies, feedback, and what the log lost."""
+    from vibe_router_gateway.log.figures import summary
+    from vibe_router_tools.console.output import print_json, print_table
+
+    figures = summary(_path(log), days=days)
+    if as_json:
+        print_json(figures)
+        return
+    rows = []
+    for name, value in figures.items():
+        shown = ", ".join(f"{key} {part}" for key, part in value.items()) if isinstance(value, dict) else str(value)
+        rows.append((name.replace("_", " "), shown))
+    print_table("Log", ("what", "value"), rows)
+
+
+def export(
+    output: Annotated[Path | None, typer.Argument(help="New JSONL file; default: stdout.")] = None,
+    log: LogOption = None,
+    days: DaysOption = 36500.0,
+) -> None:
+    """Write every decision as a line of JSON, with its feedback, and with its request where that was logged."""
+    import json
+
+    from vibe_router_gateway.log.rows import iterate_rows
+
+    rows = iterate_rows(_path(log), since=time.time() - days * 86400)
+    if output is None:
+        for row in rows:
+            typer.echo(json.dumps(row, ensure_ascii=False))
+        return
+    from vibe_router_tools.atomic.write import write_file
+
+    content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    write_file(output, content.encode("utf-8", "surrogatepass"), overwrite=False)
+    typer.echo(f"wrote {output}", err=True)
+
+
+def purge(
+    log: LogOption = None,
+    prompts: Annotated[bool, typer.Option("--prompts", help="Only the requests' text.")] = False,
+    older_than: Annotated[float | None, typer.Option(min=0, help="Only what is older than so many days.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Everything.")] = False,
+) -> None:
+    """Delete from the log for good; the gateway may run meanwhile."""
+    if not prompts and older_than is None and not everything:
+        raise UsageError("nothing is named to delete", hint="--prompts, --older-than DAYS or --all")
+    from vibe_router_gateway.log.rows import delete_rows
+
+    before = None if older_than is None else time.time() - older_than * 86400
+    typer.echo(f"deleted {delete_rows(_path(log), before=before, only_prompts=prompts)} rows")
+
+
+def _path(log: Path | None) -> Path:
+    if log is not None:
+        return log
+    from vibe_router_gateway.places import default_log_file
+
+    return default_log_file()

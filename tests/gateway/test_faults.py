@@ -1,0 +1,147 @@
+"""What clients see when sides fail, before the first byte and after it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.gateway.scripted import Way
+from tests.support.gateway import EASY, HARD, Running, running
+from vibe_router import Router
+
+QUICK = {"first_byte_s": 0.15, "answer_s": 0.15, "idle_s": 0.15, "retries": 0}
+BEFORE = [
+    Way.SILENT,
+    Way.EARLY,
+    Way.MALFORMED,
+    Way.RATE_LIMITED,
+    Way.SERVER_ERROR,
+    Way.UNAUTHORIZED,
+    Way.ERROR_EVENT,
+]
+
+
+@pytest.fixture(scope="module")
+def shared(nano: Router, tmp_path_factory: pytest.TempPathFactory) -> Running:
+    with running(nano, tmp_path_factory.mktemp("gateway"), device=QUICK, cloud=QUICK) as started:
+        yield started
+
+
+@pytest.fixture
+def quick(shared: Running) -> Running:
+    for upstream in (shared.device, shared.cloud):
+        upstream.choose = lambda _: Way.WELL
+        upstream.retry_after = None
+        upstream.seen.clear()
+    return shared
+
+
+def data_events(text: str) -> list[dict[str, object]]:
+    found = [line[6:] for line in text.split("\n") if line.startswith("data: ")]
+    return [json.loads(item) for item in found if item != "[DONE]"]
+
+
+@pytest.mark.parametrize("way", BEFORE)
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("text", "side", "other"), [(EASY, "device", "cloud"), (HARD, "cloud", "device")])
+def test_before_the_first_byte_the_other_side_answers(
+    quick: Running, way: Way, stream: bool, text: str, side: str, other: str
+) -> None:
+    if way is Way.ERROR_EVENT and not stream:
+        pytest.skip("a stream's fault")
+    (quick.device if side == "device" else quick.cloud).choose = lambda _: way
+    answer = quick.chat(text, stream=stream)
+    assert answer.status_code == 200
+    assert (answer.headers["x-vibe-target"], answer.headers["x-vibe-side"]) == (side, other)
+    assert answer.headers["x-vibe-faults"].startswith(f"{side}:")
+    assert other in answer.text
+    assert f"{side}0" not in answer.text
+
+
+@pytest.mark.parametrize("way", BEFORE)
+@pytest.mark.parametrize("fields", [{"model": "device"}, {"metadata": {"vibe_allow_cloud": "no"}}])
+def test_a_pin_gets_one_error_and_no_other_side(quick: Running, way: Way, fields: dict[str, object]) -> None:
+    quick.device.choose = lambda _: way
+    answer = quick.chat(HARD, stream=True, **fields)
+    assert answer.status_code in (429, 502, 504)
+    assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+    assert quick.cloud.seen == []
+    row = quick.rows()[-1]
+    assert (row["outcome"], row["faults"].split(":")[0], row["side"]) == ("failed", "device", None)
+
+
+@pytest.mark.parametrize("way", [Way.BROKEN, Way.NEVER, Way.UNFINISHED, Way.MALFORMED_LATER])
+def test_after_the_first_byte_a_stream_ends_with_an_error_event(quick: Running, way: Way) -> None:
+    quick.device.choose = lambda _: way
+    answer = quick.chat(EASY, stream=True)
+    assert answer.status_code == 200
+    events = data_events(answer.text)
+    assert "device0" in str(events[0])
+    assert str(events[-1]["error"]["code"]).startswith("upstream_")  # type: ignore[index]
+    assert "[DONE]" not in answer.text
+    assert quick.cloud.seen == []
+    assert quick.rows()[-1]["outcome"] == "broken"
+
+
+def test_heartbeats_are_no_first_byte_and_reach_the_client(quick: Running) -> None:
+    quick.device.choose = lambda _: Way.HEARTBEAT
+    answer = quick.chat(EASY, stream=True)
+    assert answer.text.startswith(": still here\n\n")
+    assert answer.text.endswith("data: [DONE]\n\n")
+
+
+def test_a_clients_own_mistake_is_passed_on_and_not_tried_elsewhere(quick: Running) -> None:
+    quick.device.choose = lambda _: Way.BAD_REQUEST
+    answer = quick.chat(EASY)
+    assert (answer.status_code, answer.json()["error"]["message"]) == (400, "device says 400")
+    assert quick.cloud.seen == []
+
+
+def test_both_sides_down_is_one_error(quick: Running) -> None:
+    quick.device.choose = quick.cloud.choose = lambda _: Way.SERVER_ERROR
+    answer = quick.chat(EASY)
+    assert answer.status_code == 502
+    assert "device" in answer.json()["error"]["message"]
+    assert "cloud" in answer.json()["error"]["message"]
+
+
+def test_an_unreachable_side_is_quickly_replaced(nano: Router, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+        with running(nano, tmp_path, device={"url": url, "model": "x"}) as gateway:
+            answer = gateway.chat(EASY)
+            assert (answer.headers["x-vibe-side"], answer.headers["x-vibe-faults"]) == ("cloud", "device:connect")
+
+
+def test_faults_that_the_settings_do_not_name_are_not_answered_elsewhere(nano: Router, tmp_path: Path) -> None:
+    with running(nano, tmp_path, faults={"device_to_cloud": ["connect"]}, device={"retries": 0}) as gateway:
+        gateway.device.choose = lambda _: Way.SERVER_ERROR
+        assert gateway.chat(EASY).status_code == 502
+        assert gateway.cloud.seen == []
+
+
+def test_retry_after_is_waited_for_where_no_other_side_may_answer(nano: Router, tmp_path: Path) -> None:
+    with running(nano, tmp_path) as gateway:
+        ways = iter([Way.RATE_LIMITED, Way.WELL])
+        gateway.device.choose = lambda _: next(ways)
+        gateway.device.retry_after = "0.3"
+        started = time.monotonic()
+        assert gateway.chat(EASY, model="device").status_code == 200
+        assert time.monotonic() - started >= 0.3
+        assert len(gateway.device.seen) == 2
+
+
+def test_a_long_retry_after_is_told_and_the_side_is_left_alone(nano: Router, tmp_path: Path) -> None:
+    with running(nano, tmp_path) as gateway:
+        gateway.device.choose = lambda _: Way.RATE_LIMITED
+        gateway.device.retry_after = "60"
+        answer = gateway.chat(EASY, model="device")
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "60")
+        assert gateway.chat(EASY).headers["x-vibe-side"] == "cloud"
+        assert gateway.chat(EASY, model="device").status_code == 429
+        assert len(gateway.device.seen) == 1
