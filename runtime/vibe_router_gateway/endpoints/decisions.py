@@ -135,6 +135,9 @@ def _choice(question: Any, name: str, p_cloud: float, threshold: float) -> dict[
 
 
 def _request_of(text: str) -> str:
-    """Return the request in the text that LiteLLM sends: its system prompt says nothing about the request."""
+    """Return the request in the text that LiteLLM sends: what it writes around it says nothing about the request."""
     head, found, request = text.partition("\n\nRequest:\n")
-    return request if found and head.startswith("System prompt:\n") else text
+    if found and head.startswith("System prompt:\n"):
+        text = request
+    # The last mark, because the conversation before it may hold others.
+    return text.rpartition("\nClassify this message:\n")[2]
