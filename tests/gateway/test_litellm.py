@@ -71,7 +71,10 @@ def test_the_complexity_router_asks_our_classifier(sides: Running, stream: bool)
     from vibe_router.integrations.litellm import Classifier
 
     async def both() -> list[str]:
-        router = complexity(sides, {"classifier_type": "custom", "classifier_plugin": Classifier(timeout=5.0)})
+        classifier = Classifier(timeout=5.0)
+        # LiteLLM waits 3 s for a classifier, and loading is not what is tested.
+        await classifier.target(ask("warm"))
+        router = complexity(sides, {"classifier_type": "custom", "classifier_plugin": classifier})
         return [await text_of(router, "auto", text, stream=stream) for text in (EASY, HARD)]
 
     easy, hard = asyncio.run(both())

@@ -26,7 +26,7 @@ from vibe_router.conversation.policy import ChatPolicy
 from vibe_router.conversation.route import decide_chat, read_call
 from vibe_router.conversation.scores import RecentScores, digest
 from vibe_router.policy import Reason, Target
-from vibe_router.routing.terms import Terms
+from vibe_router.routing.call import Terms
 from vibe_router.text.tokenizer import PromptTokenizer, TokenizedPrompt
 
 Message = dict[str, Any]

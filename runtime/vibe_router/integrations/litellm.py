@@ -46,7 +46,9 @@ class Chooser:
 
     async def target(self, messages: Sequence[Mapping[str, object]] | None) -> Target:
         """Return the side for a conversation; one that is not OpenAI's gets the fallback."""
-        router = self._router or await asyncio.to_thread(self._load)
+        router = self._router
+        if router is None:
+            router = await asyncio.to_thread(self._load)
         try:
             decided = await router.aroute_chat(messages or [], timeout=self._timeout, fallback=self._fallback)
         except PromptError:
