@@ -11,7 +11,6 @@ def build_app() -> typer.Typer:
     """Return the command with all its subcommands."""
     from vibe_router_training.commands.calibrate import calibrate
     from vibe_router_training.commands.fit import fit
-    from vibe_router_training.commands.nano import nano
     from vibe_router_training.commands.sweep import sweep
     from vibe_router_training.commands.tokenizer import tokenizer
 
@@ -22,7 +21,7 @@ def build_app() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    for command in (tokenizer, fit, sweep, calibrate, nano):
+    for command in (tokenizer, fit, sweep, calibrate):
         app.command()(command)
     return app
 

@@ -89,6 +89,7 @@ def take(data: LabelledPrompts, rows: Sequence[int]) -> LabelledPrompts:
     return LabelledPrompts(
         prompts=tuple(data.prompts[row] for row in index),
         sources=tuple(data.sources[row] for row in index),
+        groups=tuple(data.groups[row] for row in index),
         preference=data.preference[index],
         device_quality=data.device_quality[index],
         cloud_quality=data.cloud_quality[index],

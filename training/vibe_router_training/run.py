@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,59 +14,71 @@ from tokenizers import Tokenizer
 
 from vibe_router.errors import UsageError
 from vibe_router_tools.atomic.write import staged_folder
-from vibe_router_tools.evaluation.dataset import LabelledPrompts
 from vibe_router_tools.evaluation.labels import TAU
 from vibe_router_training.checkpoint import require_new, work_folder, write_checkpoint
-from vibe_router_training.data import examples_of, read_examples, train_and_validation
+from vibe_router_training.data import Example, Split, read_prompts, split_of
 from vibe_router_training.fit import fit
 from vibe_router_training.fit_settings import FitResult, FitSettings
 from vibe_router_training.model import SHAPES, Size, build_model, load_model
+from vibe_router_training.mixture import DataFile, Mixture, read_mixture
 from vibe_router_training.progress import FitCallback
 from vibe_router_training.resume import release
 from vibe_router_training.sweep import LEARNING_RATES, SweepRow, sweep, sweep_json, sweep_markdown
+from vibe_router_training.teacher import judge, load_teacher
 from vibe_router_training.tokenizer import load_tokenizer, read_tokenizer, train_tokenizer
 
 
-def fit_checkpoint(
-    data: Path,
-    out: Path,
-    settings: FitSettings,
-    *,
-    start: str | None = None,
-    size: str = Size.NANO.value,
-    tokenizer_path: Path | None = None,
-    tau: float = TAU,
-    progress: FitCallback | None = None,
-) -> FitResult:
-    """Fit to the training rows of `data`, stop by its validation rows, write the checkpoint folder `out`.
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What a student is to learn.
 
-    The model comes from the checkpoint `start`, or from scratch in `size` with the tokenizer at
-    `tokenizer_path`, or one trained on the training rows.
+    `files` hold the labelled prompts. With a `teacher`, `module:function` (`vibe_router_training.teacher`), it is
+    fitted to their training rows and the student learns what it says of those and of the prompts in the file
+    `unlabelled`; the validation rows keep their labels. `tau` is the width of labels from two qualities.
+    """
+
+    files: Sequence[DataFile]
+    teacher: str | None = None
+    unlabelled: Path | None = None
+    tau: float = TAU
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """What a student starts from: a checkpoint, or a shape with a tokenizer's file, or one trained on the rows."""
+
+    checkpoint: str | None = None
+    size: str = Size.NANO.value
+    tokenizer: Path | None = None
+
+
+def fit_checkpoint(
+    task: Task, out: Path, settings: FitSettings, *, start: Start | None = None, progress: FitCallback | None = None
+) -> FitResult:
+    """Fit to the training rows of `task`, stop by its validation rows, write the checkpoint folder `out`.
 
     Raises:
-        UsageError: `out` exists; `start` and `tokenizer_path` together; or another interrupted run lies there.
-        DataError: a bad row, or a split that is too small. CheckpointError: `start` cannot be read.
+        UsageError: `out` exists; `start` names a checkpoint and a tokenizer; `task` has unlabelled prompts and no
+            teacher, or one that does not work; or another interrupted run lies there.
+        DataError: a bad row, or a split that is too small. CheckpointError: the checkpoint cannot be read.
     """
     require_new(out)
-    train, validation = train_and_validation(read_examples(data, tau=tau), str(data))
-    tokenizer, make = _model_source(train, settings.seed, start=start, size=size, tokenizer_path=tokenizer_path)
+    train, examples, validation = _read(task)
+    tokenizer, make = _model_source(train, examples, settings.seed, start or Start())
     model, work = make(), work_folder(out)
-    result = fit(model, tokenizer, examples_of(train), examples_of(validation), settings, work=work, progress=progress)
+    result = fit(model, tokenizer, examples, validation, settings, work=work, progress=progress)
     write_checkpoint(out, model, tokenizer)
     release(work)
     return result
 
 
 def sweep_checkpoints(
-    data: Path,
+    task: Task,
     out: Path,
     settings: FitSettings,
     *,
     learning_rates: Sequence[float] = LEARNING_RATES,
-    start: str | None = None,
-    size: str = Size.NANO.value,
-    tokenizer_path: Path | None = None,
-    tau: float = TAU,
+    start: Start | None = None,
     progress: Callable[[float], FitCallback | None] | None = None,
 ) -> tuple[SweepRow, ...]:
     """Fit at each learning rate and write the folder `out`: `sweep.json`, `sweep.md`, the checkpoint `best`.
@@ -73,14 +86,14 @@ def sweep_checkpoints(
     Arguments and errors as fit_checkpoint.
     """
     require_new(out)
-    train, validation = train_and_validation(read_examples(data, tau=tau), str(data))
-    tokenizer, make = _model_source(train, settings.seed, start=start, size=size, tokenizer_path=tokenizer_path)
+    train, examples, validation = _read(task)
+    tokenizer, make = _model_source(train, examples, settings.seed, start or Start())
     work = work_folder(out)
     swept = sweep(
         make,
         tokenizer,
-        examples_of(train),
-        examples_of(validation),
+        examples,
+        validation,
         settings,
         learning_rates=learning_rates,
         work=work,
@@ -94,27 +107,44 @@ def sweep_checkpoints(
     return swept.rows
 
 
+def _read(task: Task) -> tuple[Mixture, list[Example], list[Example]]:
+    """Return the training rows, what is taught, and the validation examples."""
+    train, validation = read_mixture(task.files, tau=task.tau)
+    if task.teacher is None:
+        if task.unlabelled is not None:
+            raise UsageError("prompts without labels need a teacher to judge them", hint="add --teacher")
+        return train, train.examples(), validation.examples()
+    teacher = load_teacher(task.teacher)(train.rows, train.weight)
+    examples = train.examples(judge(teacher, train.rows.prompts, name=task.teacher))
+    if task.unlabelled is not None:
+        prompts = [row.prompt for row in read_prompts(task.unlabelled) if split_of(row.prompt) is Split.TRAIN]
+        judged = judge(teacher, prompts, name=task.teacher)
+        examples += [Example(prompt=prompt, p_teacher=float(p)) for prompt, p in zip(prompts, judged, strict=True)]
+    return train, examples, validation.examples()
+
+
 def _model_source(
-    train: LabelledPrompts, seed: int, *, start: str | None, size: str, tokenizer_path: Path | None
+    train: Mixture, examples: Sequence[Example], seed: int, start: Start
 ) -> tuple[Tokenizer, Callable[[], Any]]:
     """Return the tokenizer and a function that makes the same initial model each time."""
-    if start is not None:
-        if tokenizer_path is not None:
+    if start.checkpoint is not None:
+        if start.tokenizer is not None:
             raise UsageError(
                 "a checkpoint brings its own tokenizer", hint="give either --from or --tokenizer, not both"
             )
-        source = start
+        checkpoint = start.checkpoint
 
         def load() -> Any:
             torch.manual_seed(seed)
-            return load_model(source)
+            return load_model(checkpoint)
 
-        return load_tokenizer(source), load
-    tokenizer = read_tokenizer(tokenizer_path) if tokenizer_path else train_tokenizer(train.prompts)
-    mean = float(np.clip(np.mean(train.preference), 0.01, 0.99))
+        return load_tokenizer(checkpoint), load
+    prompts = [example.prompt for example in examples]
+    tokenizer = read_tokenizer(start.tokenizer) if start.tokenizer else train_tokenizer(prompts)
+    mean = float(np.clip(np.average(train.rows.preference, weights=train.weight), 0.01, 0.99))
 
     def build() -> Any:
         torch.manual_seed(seed)
-        return build_model(SHAPES[Size(size)], tokenizer, bias=math.log(mean / (1 - mean)))
+        return build_model(SHAPES[Size(start.size)], tokenizer, bias=math.log(mean / (1 - mean)))
 
     return tokenizer, build

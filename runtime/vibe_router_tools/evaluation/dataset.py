@@ -4,7 +4,9 @@ One object a line, UTF-8, empty lines ignored. Keys:
 
     prompt      required: string, not blank
     source      optional: string, where the prompt comes from
+    group       optional: string, the kind of request; `vibe-router eval` gives each group a row of a table
     p_teacher   label: number in 0..1, the teacher's preference for the cloud
+    cloud       label: the same, where raters gave it from the prompt alone
     weak strong label: two numbers in 0..1, the quality of each model's answer
     verdicts    label: list of "strong", "weak" or "tie", one a judge
 
@@ -42,6 +44,7 @@ class Row:
     prompt: str
     source: str | None
     label: Label | None
+    group: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,7 @@ class LabelledPrompts:
 
     prompts: tuple[str, ...]
     sources: tuple[str | None, ...]
+    groups: tuple[str | None, ...]
     preference: FloatArray
     device_quality: FloatArray
     cloud_quality: FloatArray
@@ -114,13 +118,14 @@ def collect_labelled(rows: Iterable[Row], name: str) -> LabelledPrompts:
     return LabelledPrompts(
         prompts=tuple(row.prompt for row in kept),
         sources=tuple(row.source for row in kept),
+        groups=tuple(row.group for row in kept),
         preference=preference,
         device_quality=np.array([label.device_quality for label in labels], dtype=np.float64),
         cloud_quality=np.array([label.cloud_quality for label in labels], dtype=np.float64),
     )
 
 
-_LABEL_HINT = 'give "p_teacher", or "weak" and "strong", or "verdicts"; all numbers in 0..1'
+_LABEL_HINT = 'give "p_teacher", or "cloud", or "weak" and "strong", or "verdicts"; all numbers in 0..1'
 
 
 def _read_row(line: bytes, where: str, number: int, tau: float) -> Row:
@@ -137,21 +142,24 @@ def _read_row(line: bytes, where: str, number: int, tau: float) -> Row:
         raise DataError(f"{where}: no prompt", hint='give every row a "prompt" that is a string, not blank')
     if not isinstance(source, str | None):
         raise DataError(f"{where}: source is not a string", hint="name the source, or leave the key out")
-    return Row(line=number, prompt=prompt, source=source, label=_read_label(data, where, tau))
+    group = data.get("group")
+    if not isinstance(group, str | None):
+        raise DataError(f"{where}: group is not a string", hint="name the group, or leave the key out")
+    return Row(line=number, prompt=prompt, source=source, group=group, label=_read_label(data, where, tau))
 
 
 def _read_label(data: dict[str, Any], where: str, tau: float) -> Label | None:
-    given = {key for key in ("p_teacher", "weak", "strong", "verdicts") if key in data}
+    given = {key for key in ("p_teacher", "cloud", "weak", "strong", "verdicts") if key in data}
     if not given:
         return None
-    if ("weak" in given) != ("strong" in given) or ("verdicts" in given and len(given) > 1):
+    if ("weak" in given) != ("strong" in given) or (given & {"verdicts", "cloud"} and len(given) > 1):
         keys = " and ".join(sorted(given))
         raise DataError(f"{where}: {keys} do not make one label", hint=_LABEL_HINT)
     if "verdicts" in given:
         return label_from_verdicts(_read_verdicts(data["verdicts"], where), tau=tau)
     numbers = {key: _read_share(data[key], key, where) for key in given}
     if "weak" not in given:
-        return label_from_preference(numbers["p_teacher"])
+        return label_from_preference(*numbers.values())
     label = label_from_scores(numbers["weak"], numbers["strong"], tau=tau)
     return replace(label, p_teacher=numbers.get("p_teacher", label.p_teacher))
 

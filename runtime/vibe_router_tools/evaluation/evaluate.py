@@ -21,6 +21,7 @@ from vibe_router_tools.evaluation.defaults import (
     RESAMPLES,
     Binning,
 )
+from vibe_router_tools.evaluation.groups import GroupFigures, by_group
 from vibe_router_tools.evaluation.logistic import FloatArray
 from vibe_router_tools.evaluation.metrics import (
     RoutingMetrics,
@@ -117,6 +118,7 @@ class Evaluation:
     profiles: Mapping[str, OperatingPoint]
     sweep: tuple[OperatingPoint, ...]
     sources: Mapping[str, SourceFigures]
+    groups: Mapping[str, GroupFigures]
 
 
 def evaluate(
@@ -189,6 +191,14 @@ def evaluate(
         profiles=dict(zip(profiles, judged, strict=False)),
         sweep=tuple(judged[len(profiles) :]),
         sources=_by_source(data, scores, profiles[default_profile]),
+        groups=by_group(
+            data,
+            scores,
+            profiles[default_profile],
+            resamples=chosen.resamples,
+            confidence=chosen.confidence,
+            seed=chosen.seed,
+        ),
     )
 
 

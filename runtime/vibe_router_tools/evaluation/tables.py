@@ -23,6 +23,7 @@ def tables(evaluation: Evaluation) -> tuple[Table, ...]:
     profiles = tuple(_point_row(name, point) for name, point in evaluation.profiles.items())
     sweep = tuple(_point_row(f"{point.threshold:g}", point) for point in evaluation.sweep)
     by_source = (_source_table(evaluation),) if evaluation.sources else ()
+    by_group = (_group_table(evaluation),) if evaluation.groups else ()
     return (
         Table("Profiles", _POINT_COLUMNS, profiles),
         Table("Threshold sweep", _POINT_COLUMNS, sweep),
@@ -39,6 +40,7 @@ def tables(evaluation: Evaluation) -> tuple[Table, ...]:
         ),
         _calibration_table(evaluation),
         *by_source,
+        *by_group,
     )
 
 
@@ -111,6 +113,15 @@ def _source_table(evaluation: Evaluation) -> Table:
     )
     columns = ("", "prompts", "AUC", "utility", "best utility", "cloud rate")
     return Table("By source, at the default profile", columns, rows)
+
+
+def _group_table(evaluation: Evaluation) -> Table:
+    rows = tuple(
+        (name, str(f.rows), str(f.cloud_better), *map(_cell, (f.agreement, f.cloud_rate, f.auc)))
+        for name, f in evaluation.groups.items()
+    )
+    columns = ("", "prompts", "cloud better", "decided as labelled", "cloud rate", "AUC")
+    return Table("By group, at the default profile", columns, rows)
 
 
 def _point_row(name: str, point: OperatingPoint) -> tuple[str, ...]:

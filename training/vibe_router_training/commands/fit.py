@@ -11,7 +11,7 @@ import typer
 from vibe_router_training.commands.options import (
     BatchOption,
     BetaKlOption,
-    DataArgument,
+    DataOption,
     DecayOption,
     EpochsOption,
     JsonOption,
@@ -27,8 +27,10 @@ from vibe_router_training.commands.options import (
     SizeOption,
     StartOption,
     TauOption,
+    TeacherOption,
     ThreadsOption,
     TokenizerOption,
+    UnlabelledOption,
     WarmUpOption,
     fit_settings,
 )
@@ -37,8 +39,10 @@ from vibe_router_training.commands.setup import use_threads
 
 
 def fit(
-    data: DataArgument,
+    data: DataOption,
     out: Annotated[Path, typer.Option(help="Checkpoint folder to write.")],
+    teacher: TeacherOption = None,
+    unlabelled: UnlabelledOption = None,
     start: StartOption = None,
     size: SizeOption = SizeName.NANO,
     tokenizer: TokenizerOption = None,
@@ -74,22 +78,16 @@ def fit(
         margin_cap=margin_cap,
     )
     use_threads(threads)
-    from vibe_router_training.run import fit_checkpoint
+    from vibe_router_training.mixture import parse_data_file
+    from vibe_router_training.run import Start, Task, fit_checkpoint
 
+    task = Task(files=[parse_data_file(file) for file in data], teacher=teacher, unlabelled=unlabelled, tau=tau)
+    begin = Start(checkpoint=start, size=size.value, tokenizer=tokenizer)
     with fit_bars() as bar:
-        result = fit_checkpoint(
-            data,
-            out,
-            settings,
-            start=start,
-            size=size.value,
-            tokenizer_path=tokenizer,
-            tau=tau,
-            progress=bar("fitting"),
-        )
+        result = fit_checkpoint(task, out, settings, start=begin, progress=bar("fitting"))
     print_result(
         {"checkpoint": str(out), **asdict(result)},
         f"{out}: validation loss {result.validation_loss:.4f} in epoch {result.best_epoch}, {result.seconds:.0f} s\n"
-        f"  next: router-train calibrate {out} {data}",
+        f"  next: router-train calibrate {out} {task.files[0].path}",
         as_json=json,
     )

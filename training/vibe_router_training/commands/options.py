@@ -36,7 +36,22 @@ class ObjectiveName(str, Enum):
     CROSS_ENTROPY = "cross-entropy"
 
 
-DataArgument = Annotated[Path, typer.Argument(metavar="DATA.jsonl", help="Labelled prompts, one JSON object a line.")]
+DataOption = Annotated[
+    list[str],
+    typer.Option(
+        "--data",
+        metavar="FILE[:MASS]",
+        help="Labelled prompts, one JSON object a line; several times for several files. MASS is what all rows of "
+        "the file weigh together; without it each weighs 1.",
+    ),
+]
+TeacherOption = Annotated[
+    str | None,
+    typer.Option(metavar="MODULE:FUNCTION", help="Fit this teacher to the rows and learn from what it says."),
+]
+UnlabelledOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Prompts without labels for the teacher to judge, as JSONL.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 StartOption = Annotated[
     str | None, typer.Option("--from", help="Checkpoint to start from: a folder or hub id; default: from scratch.")

@@ -12,7 +12,7 @@ from vibe_router.errors import UsageError
 from vibe_router_training.commands.options import (
     BatchOption,
     BetaKlOption,
-    DataArgument,
+    DataOption,
     DecayOption,
     EpochsOption,
     JsonOption,
@@ -28,8 +28,10 @@ from vibe_router_training.commands.options import (
     SizeOption,
     StartOption,
     TauOption,
+    TeacherOption,
     ThreadsOption,
     TokenizerOption,
+    UnlabelledOption,
     WarmUpOption,
     fit_settings,
 )
@@ -38,9 +40,11 @@ from vibe_router_training.commands.setup import use_threads
 
 
 def sweep(
-    data: DataArgument,
+    data: DataOption,
     out: Annotated[Path, typer.Option(help="Folder to write: sweep.json, sweep.md and the checkpoint best/.")],
     learning_rates: Annotated[str, typer.Option(help="Learning rates, comma-separated.")] = "1e-5,2e-5,5e-5",
+    teacher: TeacherOption = None,
+    unlabelled: UnlabelledOption = None,
     start: StartOption = None,
     size: SizeOption = SizeName.NANO,
     tokenizer: TokenizerOption = None,
@@ -76,19 +80,18 @@ def sweep(
         margin_cap=margin_cap,
     )
     use_threads(threads)
-    from vibe_router_training.run import sweep_checkpoints
+    from vibe_router_training.mixture import parse_data_file
+    from vibe_router_training.run import Start, Task, sweep_checkpoints
     from vibe_router_training.sweep import sweep_markdown
 
+    task = Task(files=[parse_data_file(file) for file in data], teacher=teacher, unlabelled=unlabelled, tau=tau)
     with fit_bars() as bar:
         rows = sweep_checkpoints(
-            data,
+            task,
             out,
             settings,
             learning_rates=rates,
-            start=start,
-            size=size.value,
-            tokenizer_path=tokenizer,
-            tau=tau,
+            start=Start(checkpoint=start, size=size.value, tokenizer=tokenizer),
             progress=lambda rate: bar(f"learning rate {rate:g}"),
         )
     result = {"folder": str(out), "sweep": [asdict(row) for row in rows]}

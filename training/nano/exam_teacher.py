@@ -10,8 +10,8 @@ Three parts estimate that, each a logistic regression and gradient-boosted trees
   If both were right or wrong independently, the log-odds of the cloud among unequal answers would be exactly the
   difference of the log-odds of being right.
 
-Every part is fitted five times, each time without a fifth of the prompts, by prompt hash. What a prompt's label has no
-part in, its prediction out of fold, scales the mix (mix.py) and says how good the teacher is. The mean of all five is
+Every part is fitted three times, each time without a third of the prompts, by prompt hash. What a prompt's label has no
+part in, its prediction out of fold, scales the mix (mix.py) and says how good the teacher is. Their mean is
 the function that the student is to match, on the teacher's own prompts as on any other: five functions, each seen on a
 fifth of the prompts, could not be matched by any one student.
 """
@@ -28,10 +28,10 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from vibe_router_tools.evaluation.dataset import LabelledPrompts
 from vibe_router_tools.evaluation.logistic import FloatArray, logit
 from vibe_router_training.data import bucket
-from vibe_router_training.nano.features import PromptFeatures
+from nano.features import PromptFeatures
 from vibe_router_training.soft_logistic import soft_logistic
 
-FOLDS = 5
+FOLDS = 3
 _CLIP = 0.02
 
 

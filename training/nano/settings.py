@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from nano.mix import MARGIN_SHARE, QUALITY_SHARE
 from vibe_router_training.distillation import LossSettings, Objective
 from vibe_router_training.fit_settings import FitSettings
 from vibe_router_training.model import SHAPES, Shape, Size
-from vibe_router_training.nano.mix import MARGIN_SHARE, QUALITY_SHARE
-from vibe_router_training.nano.weak_labels import DEVICE_WEIGHT, ONE_STEP_REQUESTS
 from vibe_router_training.optimizer import OptimizerKind
 from vibe_router_training.progress import FitCallback
 from vibe_router_training.tokenizer import VOCABULARY_SIZE
@@ -17,41 +16,42 @@ from vibe_router_training.tokenizer import VOCABULARY_SIZE
 
 @dataclass(frozen=True, kw_only=True)
 class NanoSettings:
-    """Every number of the recipe; docs/nano.md says how they were chosen.
+    """Every number of the recipe; docs/nano.md says why.
 
-    `variants` is how many variants of each labelled prompt are taught beside it. Everything comes once, in one epoch:
-    a further variant tells more of the teacher's function than the same prompt again. Dropout would blur a function
-    that is to be matched, and Muon brings the student nearer to it than AdamW does in as many steps. The loss is plain
-    cross-entropy: the teacher's predictions carry the margin already, and scores must be calibrated on data where
-    most answers are equally good.
+    `chat_mass` and `verifiable_mass` say how many ratings a measured verdict weighs in the chat teacher. `intents` is
+    how many of the many short assistant's intents are taught, `rated_forms` in how many forms each labelled chat
+    prompt is, `splices` how many recombinations of each, `exam_variants` how many of each exam row. Everything comes
+    once, in one epoch: a further variant tells more of the teachers' function than the same prompt again.
     """
 
     seed: int = 0
     vocabulary: int = VOCABULARY_SIZE
     size: Size = Size.NANO
-    dropout: float = 0.0
-    local_attention: int = SHAPES[Size.NANO].local_attention
     margin_share: float = MARGIN_SHARE
     quality_share: float = QUALITY_SHARE
-    device_weight: float = DEVICE_WEIGHT
-    one_step_requests: int = ONE_STEP_REQUESTS
-    variants: int = 6
-    learning_rates: tuple[float, ...] = (5e-4, 7e-4)
+    chat_mass: float = 1.0
+    verifiable_mass: float = 0.1
+    intents: int = 8000
+    one_step_requests: int = 1200
+    rated_forms: int = 4
+    splices: int = 1
+    exam_variants: float = 0.0
     fit: FitSettings = field(
         default_factory=lambda: FitSettings(
             optimizer=OptimizerKind.MUON,
+            learning_rate=7e-4,
             epochs=1,
             adam_beta2=0.98,
             batch=64,
-            max_tokens=192,
+            max_tokens=96,
             schedule="cosine",
             loss=LossSettings(objective=Objective.CROSS_ENTROPY),
         )
     )
 
     def shape(self) -> Shape:
-        """Return the shape of the student."""
-        return replace(SHAPES[self.size], dropout=self.dropout, local_attention=self.local_attention)
+        """Return the shape of the student: dropout would blur a function that is to be matched."""
+        return replace(SHAPES[self.size], dropout=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,72 @@
+"""The teacher of chat prompts: kernel ridge regression on sentence embeddings, fitted to ratings and measured verdicts.
+
+Ratings are on one scale. Measured verdicts are not: nearly all favour the frontier model, by how much depends on the
+two models and the judge. So a source's verdicts are centred, and tell only which of its prompts are harder than others:
+their mean is what a regression on the ratings alone says of that source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.kernel_ridge import KernelRidge
+
+from nano.encoder import PromptNumbers
+from vibe_router_tools.evaluation.logistic import FloatArray
+
+_PENALTY, _GAMMA = 0.5, 0.02
+_LOWEST, _HIGHEST = 0.02, 0.98
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdicts:
+    """Measured verdicts on prompts: `difference` is strong minus weak, float64 [n]; `mass` how many ratings one weighs."""
+
+    prompts: tuple[str, ...]
+    sources: tuple[str, ...]
+    difference: FloatArray
+    mass: float
+
+
+class ChatTeacher:
+    """p that a careful user prefers the cloud's answer, for any text."""
+
+    def __init__(self, prompts: Sequence[str], ratings: FloatArray, measured: Sequence[Verdicts] = ()) -> None:
+        """Fit to `ratings`, float64 [len(prompts)] in 0..1, and to each source of `measured`."""
+        self._numbers = PromptNumbers(prompts)
+        self._mean = float(np.mean(ratings))
+        rows, weight = [self._numbers(prompts)], [np.ones(len(prompts))]
+        target = [ratings - self._mean]
+        self._model = _fit(rows[0], target[0], weight[0])
+        for part in measured:
+            numbers = self._numbers(part.prompts)
+            rows.append(numbers)
+            target.append(_centred(part, self._model.predict(numbers), float(np.std(ratings))))
+            weight.append(np.full(len(part.prompts), part.mass))
+        if measured:
+            self._model = _fit(np.vstack(rows), np.concatenate(target), np.concatenate(weight))
+
+    def __call__(self, prompts: Sequence[str], *, batch: int = 2000) -> FloatArray:
+        """Return p of any prompts, float64 [n] in 0.02..0.98."""
+        parts = [
+            self._model.predict(self._numbers(prompts[start : start + batch])) + self._mean
+            for start in range(0, len(prompts), batch)
+        ]
+        return np.clip(np.concatenate(parts) if parts else np.zeros(0), _LOWEST, _HIGHEST)
+
+
+def _fit(rows: FloatArray, target: FloatArray, weight: FloatArray) -> KernelRidge:
+    return KernelRidge(alpha=_PENALTY, kernel="rbf", gamma=_GAMMA).fit(rows, target, sample_weight=weight)
+
+
+def _centred(part: Verdicts, expected: FloatArray, spread: float) -> FloatArray:
+    """Return targets on the ratings' scale, float64 [n]: each source's mean as expected, its differences around it."""
+    target = np.empty(len(part.prompts))
+    for source in sorted(set(part.sources)):
+        here = np.array([name == source for name in part.sources])
+        difference = part.difference[here]
+        deviation = float(np.std(difference)) or 1.0
+        target[here] = expected[here].mean() + 0.5 * spread * (difference - difference.mean()) / deviation
+    return target

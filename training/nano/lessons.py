@@ -1,0 +1,166 @@
+"""Everything before the student's first step: teachers, the texts they judge, tokenizer and token embeddings.
+
+exam rows -> exam teacher -> p of the rows and their variants; ratings and measured verdicts -> chat teacher -> p of
+every other text: labelled and unlabelled prompts, requests written by rule, phrases in many languages, recombinations.
+Each form of a prompt (forms.py) is taught with the p of the plain prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+
+from nano.chat_teacher import ChatTeacher
+from nano.embeddings import cooccurrence_embeddings
+from nano.exam_teacher import Teacher
+from nano.forms import reform, upper_case
+from nano.material import Material, plain, sample, verdicts, without
+from nano.mix import Mix
+from nano.one_step import one_step_requests
+from nano.phrases import read_phrases
+from nano.settings import NanoEvents, NanoSettings
+from nano.sources import INTENTS
+from nano.variants import make_variants
+from vibe_router_export.proof.golden import EXAMPLES
+from vibe_router_tools.evaluation.logistic import FloatArray, logit
+from vibe_router_training.data import Example
+from vibe_router_training.model import build_model
+from vibe_router_training.tokenizer import train_tokenizer
+
+_RARE_SCRIPT_REPEATS = 5
+"""How often the tokenizer counts a text that is not ASCII: such texts are few, and their languages many."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lessons:
+    """Examples for a student and its starting point; `embeddings` is float64 [vocabulary, width].
+
+    `counts` says how many examples there are of each kind.
+    """
+
+    chat: ChatTeacher
+    exam: Teacher
+    mix: Mix
+    examples: tuple[Example, ...]
+    counts: dict[str, int]
+    tokenizer: Tokenizer
+    embeddings: FloatArray
+    settings: NanoSettings
+
+    def fresh_model(self) -> Any:
+        """Return the student before its first step, the same each time."""
+        torch.manual_seed(self.settings.seed)
+        prior = float(logit(np.mean([example.p_teacher for example in self.examples])))
+        model = build_model(self.settings.shape(), self.tokenizer, bias=prior)
+        model.get_input_embeddings().weight.data.copy_(torch.from_numpy(self.embeddings))
+        return model
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Texts:
+    """Chat prompts to be judged: `often` are taught in several forms, and have the p of `judged_as`; `once` in one."""
+
+    often: list[str]
+    judged_as: list[str]
+    once: list[str]
+
+
+def prepare_lessons(material: Material, settings: NanoSettings, *, events: NanoEvents) -> Lessons:
+    """Make everything that a fit needs from the rows of `material`, and from nothing else."""
+    events.stage("fitting the exam teacher")
+    exam = Teacher(material.exam, seed=settings.seed)
+    mix = Mix(
+        exam.out_of_fold,
+        material.exam.preference,
+        margin_share=settings.margin_share,
+        quality_share=settings.quality_share,
+    )
+    rounds = make_variants(material.exam.prompts, material.exam.sources, rounds=1, seed=settings.seed)
+    variants = sample(rounds, round(settings.exam_variants * len(rounds)), seed=settings.seed)
+    exams = [*material.exam.prompts, *variants]
+    exam_p = mix.preference(exam.logits(exams))
+    events.stage("fitting the chat teacher")
+    chat = fit_chat_teacher(material, settings)
+    texts = _chat_texts(material, settings)
+    events.stage(f"judging {len(texts.often) + len(texts.once):,} chat prompts")
+    often_p, once_p = chat(texts.judged_as), chat(texts.once)
+    generator = np.random.default_rng(settings.seed)
+    lessons = {
+        "exam": _taught(exams, exam_p, generator, plain_share=0.8),
+        "labelled chat and phrases": _taught(texts.often, often_p, generator, plain_share=1.0),
+        "their forms": _taught(texts.often * settings.rated_forms, np.tile(often_p, settings.rated_forms), generator),
+        "other chat": _taught(texts.once, once_p, generator, plain_share=0.5),
+    }
+    examples = tuple(example for part in lessons.values() for example in part)
+    events.stage(f"training the tokenizer on {len(examples):,} lessons")
+    tokenizer = train_tokenizer(_tokenizer_texts(exams, texts, examples), vocabulary_size=settings.vocabulary)
+    known = [*exams, *texts.often, *texts.once]
+    embeddings = cooccurrence_embeddings(tokenizer, known, width=settings.shape().width, seed=settings.seed)
+    return Lessons(
+        chat=chat,
+        exam=exam,
+        mix=mix,
+        examples=examples,
+        counts={name: len(part) for name, part in lessons.items()},
+        tokenizer=tokenizer,
+        embeddings=embeddings,
+        settings=settings,
+    )
+
+
+def fit_chat_teacher(material: Material, settings: NanoSettings) -> ChatTeacher:
+    """Fit the chat teacher to ratings, measured verdicts and rule-checked answers."""
+    measured = [
+        verdicts(material.chat, mass=settings.chat_mass),
+        verdicts(material.verifiable, mass=settings.verifiable_mass),
+    ]
+    return ChatTeacher(material.rated.prompts, material.rated.preference, measured)
+
+
+def _chat_texts(material: Material, settings: NanoSettings) -> _Texts:
+    """Return the texts that the chat teacher judges; the example prompts of the card are none of them."""
+    excluded = frozenset(map(plain, EXAMPLES))
+    intents = [row.prompt for row in material.unlabelled if row.source in INTENTS]
+    others = [row.prompt for row in material.unlabelled if row.source not in INTENTS]
+    real = [*material.chat.prompts, *material.verifiable.prompts, *others]
+    spliced = [*material.rated.prompts, *real]
+    origins = ["short" if len(prompt) < 150 else "long" for prompt in spliced]
+    written = one_step_requests(material.exam.prompts, count=settings.one_step_requests, seed=settings.seed)
+    once = [
+        *sample(intents, settings.intents, seed=settings.seed),
+        *real,
+        *written,
+        *make_variants(spliced, origins, rounds=settings.splices, seed=settings.seed),
+    ]
+    rated, translated = without(material.rated.prompts, excluded), read_phrases()
+    return _Texts(
+        often=[*rated, *(phrase.text for phrase in translated)],
+        judged_as=[*rated, *(phrase.english for phrase in translated)],
+        once=without([text for text in once if text.strip()], excluded),
+    )
+
+
+def _taught(
+    prompts: Sequence[str], p: FloatArray, generator: np.random.Generator, *, plain_share: float = 0.0
+) -> list[Example]:
+    """Return each prompt once, as it is in a share of the cases, else in another form."""
+    return [
+        Example(
+            prompt=prompt if generator.random() < plain_share else reform(prompt, generator),
+            p_teacher=float(value),
+        )
+        for prompt, value in zip(prompts, p, strict=True)
+    ]
+
+
+def _tokenizer_texts(exams: Sequence[str], texts: _Texts, examples: Sequence[Example]) -> list[str]:
+    """Return what the tokenizer's vocabulary is counted on: the lessons, exams cut short, capitals, rare scripts."""
+    chat = [*texts.often, *texts.once]
+    rare = [text[:400] for text in chat if not text.isascii()] * _RARE_SCRIPT_REPEATS
+    capitals = [upper_case(text[:200], np.random.default_rng(0)) for text in texts.often]
+    return [*(text[:300] for text in exams), *(example.prompt[:600] for example in examples), *rare, *capitals]
