@@ -38,7 +38,7 @@ format: .venv/.done
 	.venv/bin/ruff format .
 
 nano: .venv/.done  ## Train the bundled router again from the shared data and export it: under an hour on two cores.
-	.venv/bin/router-train nano --data $(SHARED)/data --out build/nano
+	$(DEVELOP) -m nano --data $(SHARED)/data --out build/nano --compare artifacts/nano
 	.venv/bin/router-export onnx build/nano -o artifacts/nano --reference transformers --force
 
 frozen: .venv-frozen/.done  ## Freeze the example application with PyInstaller; print its size and start time.

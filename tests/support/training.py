@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer
 
 from tests.support.tokenizers import train_tokenizer
+from vibe_router_tools.evaluation.dataset import LabelledPrompts
+from vibe_router_tools.evaluation.logistic import FloatArray
 from vibe_router_training.data import Example, RawPrompt, Split, split_of
 from vibe_router_training.model import Shape, build_model
 
@@ -35,6 +39,18 @@ def write_rows(path: Path, count: int) -> Path:
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
+
+
+def upside_down_teacher(rows: LabelledPrompts, weight: FloatArray) -> Callable[[Sequence[str]], FloatArray]:
+    """A teacher that says the contrary of the labels."""
+    assert len(weight) == len(rows.prompts)
+    return lambda prompts: np.array([0.1 if prompt.startswith("Design") else 0.9 for prompt in prompts])
+
+
+def teacher_of_nonsense(rows: LabelledPrompts, weight: FloatArray) -> Callable[[Sequence[str]], FloatArray]:
+    """A teacher whose numbers are no probabilities."""
+    assert len(weight) == len(rows.prompts)
+    return lambda prompts: np.full(len(prompts), 2.0)
 
 
 def training_prompts(source: str, count: int, text: str) -> list[RawPrompt]:

@@ -36,7 +36,19 @@ def test_tokenizer_fit_calibrate(
     tokenizer, out = tmp_path / "tokenizer.json", tmp_path / "checkpoint"
     assert run(monkeypatch, "tokenizer", data, "--out", tokenizer, "--vocabulary", 300, "--json") == 0
     assert json.loads(capsys.readouterr().out)["vocabulary"] == 300
-    fitting = ["fit", data, "--out", out, "--tokenizer", tokenizer, "--learning-rate", "1e-2", "--json", *QUICK]
+    fitting = [
+        "fit",
+        "--data",
+        data,
+        "--out",
+        out,
+        "--tokenizer",
+        tokenizer,
+        "--learning-rate",
+        "1e-2",
+        "--json",
+        *QUICK,
+    ]
     assert run(monkeypatch, *fitting) == 0
     captured = capsys.readouterr()
     assert len(json.loads(captured.out)["validation_losses"]) == 2
@@ -54,9 +66,9 @@ def test_fitting_goes_on_from_a_checkpoint(
 ) -> None:
     data = write_rows(tmp_path / "data.jsonl", 120)
     first, second = tmp_path / "first", tmp_path / "second"
-    assert run(monkeypatch, "fit", data, "--out", first, "--json", *QUICK, "--learning-rate", "1e-2") == 0
+    assert run(monkeypatch, "fit", "--data", data, "--out", first, "--json", *QUICK, "--learning-rate", "1e-2") == 0
     start = json.loads(capsys.readouterr().out)["validation_loss"]
-    assert run(monkeypatch, "fit", data, "--out", second, "--from", first, "--json", *QUICK) == 0
+    assert run(monkeypatch, "fit", "--data", data, "--out", second, "--from", first, "--json", *QUICK) == 0
     assert json.loads(capsys.readouterr().out)["validation_loss"] == pytest.approx(start, abs=0.02)
     assert (first / "tokenizer.json").read_text() == (second / "tokenizer.json").read_text()
 
@@ -65,7 +77,7 @@ def test_sweep_writes_the_table_and_the_best_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data, out = write_rows(tmp_path / "data.jsonl", 120), tmp_path / "sweep"
-    assert run(monkeypatch, "sweep", data, "--out", out, "--learning-rates", "1e-5,1e-2", *QUICK) == 0
+    assert run(monkeypatch, "sweep", "--data", data, "--out", out, "--learning-rates", "1e-5,1e-2", *QUICK) == 0
     assert capsys.readouterr().out == (out / "sweep.md").read_text()
     assert {path.name for path in out.iterdir()} == {"sweep.json", "sweep.md", "best"}
     assert [row["best"] for row in json.loads((out / "sweep.json").read_text())] == [False, True]
@@ -77,7 +89,7 @@ def test_a_bad_row_ends_it_with_file_and_line_and_leaves_nothing(
 ) -> None:
     data = write_rows(tmp_path / "data.jsonl", 20)
     data.write_text(data.read_text() + '{"prompt": "x", "p_teacher": NaN}\n')
-    assert run(monkeypatch, command, data, "--out", tmp_path / "out") == 1
+    assert run(monkeypatch, command, "--data", data, "--out", tmp_path / "out") == 1
     captured = capsys.readouterr()
     assert captured.out == ""
     assert f"error: {data}:21: " in captured.err
@@ -89,7 +101,7 @@ def test_what_exists_is_not_written_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = write_rows(tmp_path / "data.jsonl", 20)
-    assert run(monkeypatch, "fit", data, "--out", tmp_path) == 2
+    assert run(monkeypatch, "fit", "--data", data, "--out", tmp_path) == 2
     assert "exists already" in capsys.readouterr().err
 
 
@@ -104,12 +116,51 @@ def test_a_checkpoint_that_is_none(
 
 @pytest.mark.parametrize("rates", ["", "fast", "1e-5,1e-5", "0,1e-5", "nan"])
 def test_learning_rates_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rates: str) -> None:
-    assert run(monkeypatch, "sweep", tmp_path / "data", "--out", tmp_path / "out", "--learning-rates", rates) == 2
+    assert (
+        run(monkeypatch, "sweep", "--data", tmp_path / "data", "--out", tmp_path / "out", "--learning-rates", rates)
+        == 2
+    )
 
 
 def test_missing_libraries_are_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("vibe_router.extras.find_spec", lambda name: None if name == "torch" else object())
-    assert run(monkeypatch, "fit", "data.jsonl", "--out", "out") == 2
+    assert run(monkeypatch, "fit", "--data", "data.jsonl", "--out", "out") == 2
     assert capsys.readouterr().err == (
         "error: training needs torch, which is not installed\nhint: pip install 'vibe-router[train]'\n"
     )
+
+
+def test_a_teacher_of_the_users_choice_judges_rows_and_other_prompts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, others = write_rows(tmp_path / "data.jsonl", 120), tmp_path / "others.jsonl"
+    others.write_text("".join(json.dumps({"prompt": f"Design another {number}"}) + "\n" for number in range(60)))
+    fitting = ["fit", "--data", data, "--json", *QUICK, "--learning-rate", "1e-2"]
+    upside_down = [*fitting, "--teacher", "tests.support.training:upside_down_teacher", "--unlabelled", others]
+    assert run(monkeypatch, *fitting, "--out", tmp_path / "labels") == 0
+    by_labels = json.loads(capsys.readouterr().out)["validation_loss"]
+    assert run(monkeypatch, *upside_down, "--out", tmp_path / "taught") == 0
+    assert json.loads(capsys.readouterr().out)["validation_loss"] > by_labels + 0.1, "it has learned the contrary"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--teacher", "nowhere:at_all"], "no teacher 'nowhere:at_all'"),
+        (["--teacher", "tests.support.training"], "name it as module:function"),
+        (["--teacher", "tests.support.training:TINY"], "is not a function"),
+        (["--teacher", "tests.support.training:teacher_of_nonsense"], "one number in 0..1 for each prompt"),
+        (["--unlabelled", "others.jsonl"], "add --teacher"),
+    ],
+)
+def test_teachers_that_are_none(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    said: str,
+) -> None:
+    data = write_rows(tmp_path / "data.jsonl", 120)
+    assert run(monkeypatch, "fit", "--data", data, "--out", tmp_path / "out", *options) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -13,12 +13,11 @@ from vibe_router_tools.evaluation.groups import GroupFigures
 
 def training_card(report: TrainingReport) -> str:
     """Return `TRAINING.md`: what the model cannot do, figures with intervals, data, recipe, example decisions."""
-    parts = (_limits, _rated, _groups, _measured, _profiles, _data, _recipe, _examples)
-    return "\n\n".join(part(report) for part in parts)
+    parts = (_rated, _groups, _measured, _profiles, _data, _recipe, _examples)
+    return "\n\n".join([_LIMITS, *(part(report) for part in parts)])
 
 
-def _limits(report: TrainingReport) -> str:
-    return """### What it was judged by, and what it cannot do
+_LIMITS = """### What it was judged by, and what it cannot do
 
 * Ratings, not measurements: `cloud` is the probability that a careful user clearly prefers a frontier model's answer to
   that of a 1.2 B model, **rated from the prompt alone by language models** with a written rubric. They agree with each
@@ -67,7 +66,7 @@ def _group_cells(row: GroupFigures) -> list[str]:
 
 def _measured(report: TrainingReport) -> str:
     return (
-        "### Measured rows\n\nAUC of rows where the cloud's answer is better against those where the device's is; APGR: "
+        "### Measured rows\n\nAUC: rows where the cloud's answer is better against those where the device's is; APGR: "
         "mean share of the quality gap recovered; ECE: 15 equal-count bins of p_cloud.\n\nExam questions:\n\n"
         f"{_measured_table(report.exam)}\n\nVerdicts on chat prompts, all sources centred together:\n\n"
         f"{_measured_table(report.chat)}"

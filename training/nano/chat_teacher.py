@@ -22,7 +22,7 @@ _LOWEST, _HIGHEST = 0.02, 0.98
 
 @dataclass(frozen=True, kw_only=True)
 class Verdicts:
-    """Measured verdicts on prompts: `difference` is strong minus weak, float64 [n]; `mass` how many ratings one weighs."""
+    """Measured verdicts: `difference` is strong minus weak, float64 [n]; `mass` how many ratings one of them weighs."""
 
     prompts: tuple[str, ...]
     sources: tuple[str, ...]

@@ -25,10 +25,10 @@ from typing import Any
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 
+from nano.features import PromptFeatures
 from vibe_router_tools.evaluation.dataset import LabelledPrompts
 from vibe_router_tools.evaluation.logistic import FloatArray, logit
 from vibe_router_training.data import bucket
-from nano.features import PromptFeatures
 from vibe_router_training.soft_logistic import soft_logistic
 
 FOLDS = 3

@@ -1,4 +1,4 @@
-"""The same request in another form: white space, case, punctuation, quotes, typing errors, emoji, courtesies, preambles.
+"""The same request in another form: white space, case, punctuation, typing errors, emoji, courtesies, preambles.
 
 None of them changes who answers better, so the student is taught each with the p of the plain prompt.
 """
@@ -41,27 +41,27 @@ def surrounding_space(prompt: str, generator: np.random.Generator) -> str:
     return f"{before}{prompt}{after}"
 
 
-def doubled_spaces(prompt: str, generator: np.random.Generator) -> str:
+def doubled_spaces(prompt: str, _: np.random.Generator) -> str:
     """Write two spaces for each."""
     return prompt.replace(" ", "  ")
 
 
-def capital_first(prompt: str, generator: np.random.Generator) -> str:
+def capital_first(prompt: str, _: np.random.Generator) -> str:
     """Write the first letter as a capital."""
     return prompt[:1].upper() + prompt[1:]
 
 
-def lower_case(prompt: str, generator: np.random.Generator) -> str:
+def lower_case(prompt: str, _: np.random.Generator) -> str:
     """Write everything in lower case."""
     return prompt.lower()
 
 
-def upper_case(prompt: str, generator: np.random.Generator) -> str:
+def upper_case(prompt: str, _: np.random.Generator) -> str:
     """Write everything in capitals."""
     return prompt.upper()
 
 
-def curly_quotes(prompt: str, generator: np.random.Generator) -> str:
+def curly_quotes(prompt: str, _: np.random.Generator) -> str:
     """Write quotes and apostrophes as phones do."""
     return re.sub(r'"([^"]*)"', "“\\1”", prompt).replace("'", "’")
 

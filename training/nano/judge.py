@@ -116,14 +116,17 @@ def _parts(rows: LabelledPrompts) -> Mapping[str, npt.NDArray[np.bool_]]:
 
 
 def is_foreign(prompt: str) -> bool:
-    """Return whether one letter in fifty is not ASCII, or the prompt has a common word of another Latin language."""
+    """Return whether one letter in twenty is not ASCII, or the prompt has a common word of another Latin language."""
     letters = [char for char in prompt if char.isalpha()]
-    if sum(not char.isascii() for char in letters) * 50 > len(letters):
+    if sum(not char.isascii() for char in letters) * 20 > len(letters):
         return True
     return bool(_COMMON & set(prompt.lower().split()))
 
 
-_COMMON = frozenset("und der wie ist ich el los que por les une est il di che een het voor jest og att bir yang apa".split())
+_COMMON = frozenset(
+    ("und", "der", "wie", "ist", "ich", "el", "los", "que", "por", "les", "une", "est", "il", "che", "een", "het")
+)
+"""Words that tell the larger languages in Latin letters from English, where a prompt has no letter beyond ASCII."""
 
 
 def _rank_correlation(scores: FloatArray, ratings: FloatArray) -> float:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
+from nano.exam_teacher import PartLogits
 from vibe_router_tools.evaluation.logistic import FloatArray, logit, sigmoid
 from vibe_router_tools.evaluation.metrics import negative_log_likelihood
-from nano.exam_teacher import PartLogits
 
 MARGIN_SHARE, QUALITY_SHARE = 0.2, 0.5
 """The margin-weighted part's share of what is fitted to the preference, and the share of the part fitted to the

@@ -36,6 +36,7 @@ class ObjectiveName(str, Enum):
     CROSS_ENTROPY = "cross-entropy"
 
 
+DataArgument = Annotated[Path, typer.Argument(metavar="DATA.jsonl", help="Labelled prompts, one JSON object a line.")]
 DataOption = Annotated[
     list[str],
     typer.Option(

@@ -1,36 +1,24 @@
-"""The parts of the nano's recipe: features, the cross-fitted teacher, variants, weak labels, figures."""
+"""The parts of the nano's recipe that judge exam rows: features, the cross-fitted teacher, its curve, variants."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.support.training import training_prompts, write_rows
+from nano.embeddings import cooccurrence_embeddings
+from nano.exam_teacher import FOLDS, PartLogits, Teacher, fold_of
+from nano.features import shape_numbers, shape_terms
+from nano.mix import LiftedLogistic, Mix, fit_lifted_logistic
+from nano.one_step import one_step_requests
+from nano.variants import make_variants, pieces, vary
 from vibe_router_tools.evaluation.dataset import LabelledPrompts
 from vibe_router_tools.evaluation.logistic import FloatArray, sigmoid
 from vibe_router_tools.evaluation.metrics import auc
 from vibe_router_tools.evaluation.reliability import expected_calibration_error
 from vibe_router_training.baselines import bag_of_words
-from vibe_router_training.data import RawPrompt, read_examples
-from vibe_router_training.nano.embeddings import cooccurrence_embeddings
-from vibe_router_training.nano.features import shape_numbers, shape_terms
-from vibe_router_training.nano.figures import figures, lead
-from vibe_router_training.nano.mix import LiftedLogistic, Mix, fit_lifted_logistic
-from vibe_router_training.nano.one_step import one_step_requests
-from vibe_router_training.nano.teacher import FOLDS, PartLogits, Teacher, fold_of
-from vibe_router_training.nano.variants import make_variants, pieces, vary
-from vibe_router_training.nano.weak_labels import (
-    CLOUD_LABEL,
-    CLOUD_OPENING_LABEL,
-    DEMO_PROMPTS,
-    DEVICE_LABEL,
-    is_demo_prompt,
-    weak_examples,
-)
 from vibe_router_training.tokenizer import train_tokenizer
 
 
@@ -73,6 +61,7 @@ def rows_of(prompts: list[str], preference: FloatArray) -> LabelledPrompts:
     return LabelledPrompts(
         prompts=tuple(prompts),
         sources=(None,) * len(prompts),
+        groups=(None,) * len(prompts),
         preference=preference,
         device_quality=1.0 - preference,
         cloud_quality=preference,
@@ -213,33 +202,8 @@ def test_both_parents_of_a_variant_share_their_source() -> None:
     assert make_variants(prompts, sources, rounds=0, seed=0) == []
 
 
-def test_weak_labels_by_source() -> None:
-    prompts = [
-        *training_prompts("clinc150", 4, "set a timer"),
-        *training_prompts("arena-hard v0.1", 3, "Design a sharded key-value store. Explain each trade-off"),
-        *training_prompts("self-instruct seeds", 2, "whatever"),
-    ]
-    rows = weak_examples(prompts, [], seed=0, device_weight=0.7, one_step=5)
-    labels = [row.p_teacher for row in rows]
-    assert labels.count(DEVICE_LABEL) == 4 + 5
-    assert {row.weight for row in rows if row.p_teacher == DEVICE_LABEL} == {0.7}
-    assert labels.count(CLOUD_LABEL) == 2 * 3
-    assert labels.count(CLOUD_OPENING_LABEL) == 3
-    openings = {row.prompt for row in rows if row.p_teacher == CLOUD_OPENING_LABEL}
-    assert openings == {"Design a sharded key-value store."}
-    assert not any("whatever" in row.prompt for row in rows)
-
-
-def test_the_cards_examples_are_never_trained_on() -> None:
-    variants = [f" {prompt.upper()}! " for prompt in DEMO_PROMPTS]
-    assert all(is_demo_prompt(prompt) for prompt in (*DEMO_PROMPTS, *variants))
-    assert not is_demo_prompt("Design a distributed cache")
-    rows = [RawPrompt(prompt=prompt, source="clinc150") for prompt in (*DEMO_PROMPTS, *variants)]
-    assert weak_examples(rows, [], seed=0) == []
-
-
 def test_one_step_requests_ask_about_numbers_and_known_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vibe_router_training.nano.one_step._RANKS", slice(1, 3))
+    monkeypatch.setattr("nano.one_step._RANKS", slice(1, 3))
     prompts = ["which organ", "which organ makes hormones", "which gland makes hormones", "which rare tumor", "Which?"]
     made = one_step_requests(prompts, count=400, seed=0)
     words = {word for request in made for word in re.findall(r"organ|hormones|makes|which|gland|tumor", request)}
@@ -249,43 +213,7 @@ def test_one_step_requests_ask_about_numbers_and_known_words(monkeypatch: pytest
     assert all(re.search(r"\d", request) for request in one_step_requests([], count=30, seed=0))
 
 
-def test_no_one_step_request_is_one_of_the_cards_examples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vibe_router_training.nano.one_step._RANKS", slice(None))
-    labelled = ["photosynthesis"]
-    assert "define photosynthesis" in one_step_requests(labelled, count=60, seed=0)
-    taught = {row.prompt for row in weak_examples([], labelled, seed=0, one_step=60)}
-    assert "what is photosynthesis?" in taught
-    assert not any(is_demo_prompt(prompt) for prompt in taught)
-
-
 def test_the_bag_of_words_baseline_ranks_by_words() -> None:
     rows = labelled(400)
     scores = bag_of_words(rows.prompts, rows.preference, ["Prove item", "name item"])
     assert scores[0] > 0.6 > 0.5 > scores[1]
-
-
-def test_figures_of_scores_that_are_no_probabilities(tmp_path: Path) -> None:
-    data = read_examples(write_rows(tmp_path / "data.jsonl", 60))
-    row = figures("length", data, 100 * data.preference, probabilities=False)
-    assert row.ece is row.ece_by_chance is None
-    assert row.auc.value == 1.0
-    assert row.unequal_rows == row.rows == 60
-
-
-def test_the_noise_of_labels_takes_two_rows_in_a_bin(tmp_path: Path) -> None:
-    few, more = (read_examples(write_rows(tmp_path / "data.jsonl", count)) for count in (15, 16))
-    assert figures("nano", few, few.preference).ece is not None
-    assert figures("nano", few, few.preference).ece_by_chance is None
-    assert figures("nano", more, more.preference).ece_by_chance is not None
-
-
-def test_a_lead_is_the_difference_on_the_same_rows() -> None:
-    rows = labelled(400)
-    words = bag_of_words(rows.prompts, rows.preference, rows.prompts)
-    noise = np.random.default_rng(0).uniform(size=400)
-    ahead, first, second = lead(rows, words, noise), figures("a", rows, words), figures("b", rows, noise)
-    assert ahead.auc.value == pytest.approx(first.auc.value - second.auc.value)
-    assert ahead.apgr.value == pytest.approx(first.apgr.value - second.apgr.value)
-    assert ahead.auc.low < ahead.auc.value < ahead.auc.high
-    nothing = lead(rows, words, 2.0 * words)
-    assert (nothing.auc.low, nothing.auc.high, nothing.apgr.high) == (0.0, 0.0, 0.0), "each sample judges both"
