@@ -14,7 +14,7 @@ What a call does when there is no score to decide with:
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -25,22 +25,18 @@ from vibe_router.conversation.calls import ChatCalls
 from vibe_router.conversation.scores import RecentScores
 from vibe_router.engines.choice import AUTO, EngineChoice
 from vibe_router.engines.usage import Usage
-from vibe_router.errors import PromptError, UsageError
+from vibe_router.errors import UsageError
 from vibe_router.policy import Call, Decision, Target, check_threshold, profile_threshold
-from vibe_router.progress import Progress, ProgressCallback
 from vibe_router.routing.call import Terms, check_fallback, decide_one
+from vibe_router.routing.calls import ManyCalls
 from vibe_router.routing.deadline import NO_DEADLINE, Deadline
 
 if TYPE_CHECKING:
     from vibe_router.engines.protocol import Engine
     from vibe_router.text.tokenizer import PromptTokenizer
 
-# Prompts whose ids are held at a time: for answers soon, and for batches of nearly equal lengths.
-_CHUNK = 256
-_LARGE_CHUNK = 4096
 
-
-class Router(ChatCalls):
+class Router(ManyCalls, ChatCalls):
     """Routes prompts with one bundle on one engine. Made by `Router.load`; safe to use from many threads."""
 
     def __init__(
@@ -189,64 +185,6 @@ class Router(ChatCalls):
         deadline = Deadline.after(timeout)
         return await decide_awaited(self._scorer.here(), self._tokenizer, prompt, terms, deadline)
 
-    def route_many(
-        self,
-        prompts: Iterable[str],
-        *,
-        profile: str | None = None,
-        threshold: float | None = None,
-        allow_cloud: bool = True,
-        fallback: Target | None = None,
-        timeout: float | None = None,
-        progress: ProgressCallback | None = None,
-    ) -> list[Decision]:
-        """Return one decision a prompt, in the prompts' order, equal in target to `route` on each.
-
-        Prompts of similar length are scored together; see `route_stream` for input that does not fit into
-        memory. The timeout is for all of them: those that have no score by then get the fallback. Where a batch
-        fails, its prompts are tried alone, so that one of them costs the others nothing.
-
-        Raises:
-            PromptError: as `route`; the message names the prompt's place, counted from 0.
-            DeadlineError, EngineError, UsageError: as `route`.
-        """
-        terms = self._terms(profile, threshold, allow_cloud, fallback)
-        deadline = Deadline.after(timeout)
-        total = len(prompts) if isinstance(prompts, Sequence) else None
-        decisions: list[Decision] = []
-        try:
-            for decision in self._stream(prompts, terms, deadline, chunk=_LARGE_CHUNK):
-                decisions.append(decision)
-                if progress is not None:
-                    progress(Progress(len(decisions), total))
-        except PromptError as error:
-            raise PromptError(f"prompt {len(decisions)}: {error.message}", hint=error.hint) from error
-        return decisions
-
-    def route_stream(
-        self,
-        prompts: Iterable[str],
-        *,
-        profile: str | None = None,
-        threshold: float | None = None,
-        allow_cloud: bool = True,
-        fallback: Target | None = None,
-        chunk: int = _CHUNK,
-    ) -> Iterator[Decision]:
-        """Yield one decision a prompt, in order, holding at most `chunk` prompts' ids in memory.
-
-        When `prompts` raises, or a prompt cannot be tokenized, the prompts before it are decided first: the
-        number of decisions received is the place of the prompt that failed. There is no timeout, for the time is
-        that of `prompts` and of whoever takes the decisions.
-
-        Raises:
-            PromptError, EngineError, UsageError: as `route_many`.
-        """
-        if chunk < 1:
-            raise UsageError(f"chunk must be at least 1, not {chunk}")
-        terms = self._terms(profile, threshold, allow_cloud, fallback)
-        return self._stream(prompts, terms, NO_DEADLINE, chunk=chunk)
-
     def close(self) -> None:
         """Release the engine's memory; calls that run are asked to stop, and there are no scores afterwards."""
         self._scorer.close()
@@ -277,11 +215,6 @@ class Router(ChatCalls):
         if profile is not None:
             raise UsageError("a profile and a threshold were both given", hint="give one of them")
         return check_threshold(threshold)
-
-    def _stream(self, prompts: Iterable[str], terms: Terms, deadline: Deadline, *, chunk: int) -> Iterator[Decision]:
-        from vibe_router.routing.many import decide_stream, several
-
-        return decide_stream(self._scorer, self._tokenizer, several(prompts), terms, deadline, chunk=chunk)
 
 
 def _load_again(choice: EngineChoice, profile: str | None, verify: str) -> Router:

@@ -33,12 +33,12 @@ class ChatPolicy:
     and cached prefixes, so that a score next to the threshold is not worth one."""
     fall: float = 0.5
     """How far below the threshold a turn must be to count as calm."""
-    calm_turns: int = 4
+    calm_turns: int = 3
     """Calm turns in a row before a conversation returns to the device: one easy turn inside a hard conversation
     says little about the next."""
     bare_words: int = 8
     """A longer turn is never taken for one that says nothing by itself."""
-    leaning_words: int = 24
+    leaning_words: int = 8
     """A longer turn is scored alone: it brings its own material."""
     replayed_turns: int = 32
     """How many of the last turns are replayed; bounds the work for a history that nobody has scored yet."""

@@ -15,6 +15,11 @@ class Stop:
         self._is_set = False
         self._actions: list[Callable[[], None]] = []
 
+    @property
+    def is_set(self) -> bool:
+        """Whether the request has been made."""
+        return self._is_set
+
     def set(self) -> None:
         """Make the request: call the actions, now and once."""
         with self._lock:

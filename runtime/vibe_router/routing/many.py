@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from vibe_router.errors import EngineError, UsageError
+from vibe_router.engines.cancellation import CURRENT_STOP
+from vibe_router.errors import EngineError, PromptError, UsageError
 from vibe_router.policy import Decision, sigmoid
-from vibe_router.routing.call import decide_one
+from vibe_router.routing.call import awaited, decide_one
+from vibe_router.routing.deadline import NO_DEADLINE
 
 if TYPE_CHECKING:
     from vibe_router.routing.call import Terms
@@ -39,10 +41,12 @@ def decide_stream(
     deadline: Deadline,
     *,
     chunk: int,
-) -> Iterator[Decision]:
+    skip: bool = False,
+) -> Iterator[Decision | None]:
     """Yield one decision a prompt, in order, holding at most `chunk` prompts' ids in memory.
 
-    When `prompts` raises, or a prompt cannot be tokenized, the prompts before it are decided first.
+    When `prompts` raises, or a prompt cannot be tokenized, the prompts before it are decided first. With `skip`, None
+    stands for a prompt that cannot be tokenized.
 
     Raises:
         PromptError: a prompt cannot be tokenized.
@@ -50,12 +54,12 @@ def decide_stream(
     """
     source = iter(prompts)
     while True:
-        encoded: list[TokenizedPrompt] = []
+        encoded: list[TokenizedPrompt | None] = []
         failure: Exception | None = None
         terms = terms.begun_now()
         try:
             for prompt in source:
-                encoded.append(tokenizer.encode(prompt))
+                encoded.append(_encode(tokenizer, prompt, skip=skip))
                 if len(encoded) == chunk:
                     break
         except Exception as error:  # noqa: BLE001 - raised again below, after the decisions before it
@@ -67,25 +71,78 @@ def decide_stream(
             return
 
 
+def _encode(tokenizer: PromptTokenizer, prompt: str, *, skip: bool) -> TokenizedPrompt | None:
+    try:
+        return tokenizer.encode(prompt)
+    except PromptError:
+        if skip:
+            return None
+        raise
+
+
+async def decide_many_awaited(
+    scorer: ProcessScorer,
+    tokenizer: PromptTokenizer,
+    prompts: Sequence[str],
+    terms: Terms,
+    deadline: Deadline,
+    *,
+    chunk: int,
+    skip: bool,
+) -> list[Decision | None]:
+    """Return one decision a prompt, of which one of the scorer's threads decides `chunk` at a time.
+
+    Raises:
+        PromptError: a prompt cannot be tokenized; the message names its place.
+        EngineError: there is no score, and `terms` need one.
+    """
+    here = scorer.here()
+    decided: list[Decision | None] = []
+
+    def work() -> list[Decision | None]:
+        stop = CURRENT_STOP.get()
+        try:
+            # The deadline is the waiting caller's. This thread would wait for another of its kind with one of its own.
+            for decision in decide_stream(scorer, tokenizer, prompts, terms, NO_DEADLINE, chunk=chunk, skip=skip):
+                if stop is not None and stop.is_set:
+                    break
+                decided.append(decision)
+        except PromptError as error:
+            raise PromptError(f"prompt {len(decided)}: {error.message}", hint=error.hint) from error
+        return decided
+
+    def without_score(error: EngineError) -> list[Decision | None]:
+        ready = list(decided)
+        rest = len(prompts) - len(ready)
+        return ready + [terms.decide_after(error, None, engine=here.engine.name) for _ in range(rest)]
+
+    return await awaited(here, work, deadline, without_score=without_score)
+
+
 def _decide_together(
-    scorer: ProcessScorer, encoded: Sequence[TokenizedPrompt], terms: Terms, deadline: Deadline
-) -> Iterator[Decision]:
+    scorer: ProcessScorer, encoded: Sequence[TokenizedPrompt | None], terms: Terms, deadline: Deadline
+) -> Iterator[Decision | None]:
     here = scorer.here()
     logits: dict[int, float] = {}
-    for batch in batches([len(item.ids) for item in encoded]):
+    known = {index: item for index, item in enumerate(encoded) if item is not None}
+    places = list(known)
+    for batch in batches([len(item.ids) for item in known.values()]):
+        indices = [places[index] for index in batch]
         try:
-            scores = here.logits([encoded[index].ids for index in batch], deadline=deadline)
+            scores = here.logits([known[index].ids for index in indices], deadline=deadline)
         except EngineError:
             if terms.need_a_score:
                 raise
             # Its prompts have no logit yet, and are tried alone below.
             continue
-        logits.update(zip(batch, scores.tolist(), strict=True))
+        logits.update(zip(indices, scores.tolist(), strict=True))
     # A batch rounds otherwise than a prompt alone. Scores so close to the threshold that this could change the decision
     # are taken again alone.
     band = here.engine.batch_band
     for index, item in enumerate(encoded):
-        if index in logits and abs(sigmoid(logits[index]) - terms.threshold) > band:
+        if item is None:
+            yield None
+        elif index in logits and abs(sigmoid(logits[index]) - terms.threshold) > band:
             yield terms.decide(logits[index], item, engine=here.engine.name)
         else:
             yield decide_one(scorer.here(), item, terms, deadline)
