@@ -191,5 +191,5 @@ def test_neither_a_decision_nor_the_log_shows_text(router: Router, caplog: pytes
 
 
 def test_random_dialogues_break_no_promise() -> None:
-    desk = Desk(policy=ChatPolicy(device_context=4096), threshold=0.5)
+    desk = Desk(policy=ChatPolicy(device_context=1280), threshold=0.5)
     assert check_dialogues(desk, first=0, count=100) == []

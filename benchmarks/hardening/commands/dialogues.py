@@ -20,7 +20,7 @@ def dialogues(
 ) -> None:
     """Route random dialogues in every way that must give the same, and report what did not."""
     with progress_bar("dialogues", total=count) as progress:
-        desk = Desk(policy=ChatPolicy(device_context=4096), threshold=0.5)
+        desk = Desk(policy=ChatPolicy(device_context=1280), threshold=0.5)
         broken = check_dialogues(desk, first=first, count=count, told=lambda done: progress(Progress(done, count)))
     if broken:
         kinds = ", ".join(f"{promise} {times}" for promise, times in Counter(b.promise for b in broken).items())

@@ -99,7 +99,7 @@ def check_dialogue(desk: Desk, source: random.Random) -> list[str]:
     state: object = None
     pinned_state: object = None
     pin_at = source.choice((None, 0, 1, 2))
-    for turn in range(source.randint(1, 6)):
+    for turn in range(source.randint(1, 4)):
         before = _route_now(desk, messages, turn)
         bare = turn > 0 and source.random() < 0.3
         messages.append(_user(source, bare=bare))
@@ -178,7 +178,7 @@ def _tool_call(source: random.Random) -> list[Message]:
 
 
 def _text(source: random.Random) -> str:
-    return " ".join(source.choices(PIECES, k=source.choice((1, 3, 8, 30))))
+    return " ".join(source.choices(PIECES, k=source.choice((1, 2, 4, 12))))
 
 
 def _random_logit(ids: bytes) -> float:
