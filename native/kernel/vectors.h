@@ -71,7 +71,7 @@ INLINE I32 load_integers(const int32_t *from) {
 
 /* a * b + c, rounded once. */
 INLINE F32 fma16(F32 a, F32 b, F32 c) {
-#if defined(__clang__)
+#if defined(__clang__) && __has_builtin(__builtin_elementwise_fma)
     return __builtin_elementwise_fma(a, b, c);
 #elif WITH_AVX512
     return (F32)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
