@@ -9,6 +9,7 @@ from vibe_router_tools.console.entry import run
 
 def build_app() -> typer.Typer:
     """Return the command with all its subcommands: peers, hardening, studies, and the report of them all."""
+    from benchmarks.gateway.command import gateway, gateway_faults
     from benchmarks.hardening.commands.adversarial import adversarial
     from benchmarks.hardening.commands.dialogues import dialogues
     from benchmarks.hardening.commands.fuzz import fuzz
@@ -36,7 +37,7 @@ def build_app() -> typer.Typer:
     app = typer.Typer(name="benchmarks", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.callback()(_describe)
     # A command is called what its function is, with hyphens.
-    for command in (*peers, *hardening, *studies, report):
+    for command in (*peers, *hardening, *studies, gateway, gateway_faults, report):
         app.command()(command)
     return app
 

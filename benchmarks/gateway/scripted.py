@@ -197,8 +197,8 @@ def _break(request: web.Request) -> None:
     """End the connection as a process that dies does.
 
     Raises:
-        ConnectionResetError: always, so that nothing more is written.
+        CancelledError: always, so that nothing more is written and aiohttp reports no error of its own.
     """
     if request.transport is not None:
         request.transport.abort()
-    raise ConnectionResetError
+    raise asyncio.CancelledError

@@ -1,0 +1,50 @@
+"""`python -m benchmarks gateway` and `python -m benchmarks gateway-faults`."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from benchmarks.results_file import RESULTS, write_with_machine
+from vibe_router_tools.console.output import print_json
+
+
+def gateway(
+    rounds: Annotated[int, typer.Option(min=1, help="Requests to each server, in turns.")] = 400,
+    seconds: Annotated[float, typer.Option(min=0.1, help="For each server's throughput, three times.")] = 3.0,
+    litellm: Annotated[bool, typer.Option(help="Beside LiteLLM's proxy, from the peers extra.")] = True,
+    output: Annotated[Path, typer.Option("-o", "--output")] = RESULTS / "gateway.json",
+) -> None:
+    """Measure what the gateway adds to a request, next to LiteLLM's proxy and to two bare proxies."""
+    from benchmarks.gateway.cancelling import cancellation_ms
+    from benchmarks.gateway.measuring import measure
+
+    with tempfile.TemporaryDirectory() as name, ExitStack() as servers:
+        folder = Path(name)
+        result = measure(servers, folder, rounds=rounds, seconds=seconds, litellm=litellm)
+        result["cancelled_within_ms"] = asyncio.run(cancellation_ms(folder, rounds=20))
+    write_with_machine(output, {"command": "python -m benchmarks gateway", **result})
+    print_json(result)
+
+
+def gateway_faults(
+    requests: Annotated[int, typer.Option(min=1)] = 10_000,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    output: Annotated[Path, typer.Option("-o", "--output")] = RESULTS / "gateway-faults.json",
+) -> None:
+    """Send requests while both sides fail and clients leave at random; exit code 1 where a promise is broken."""
+    from benchmarks.gateway.campaign import run_campaign
+
+    with tempfile.TemporaryDirectory() as name:
+        report = run_campaign(Path(name), requests=requests, seed=seed)
+    facts: dict[str, Any] = {"command": "python -m benchmarks gateway-faults", "seed": seed, **asdict(report)}
+    write_with_machine(output, facts)
+    print_json(facts)
+    if report.broken_promises:
+        raise typer.Exit(1)
