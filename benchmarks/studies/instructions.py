@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import mmap
 import statistics
 import time
 from collections.abc import Sequence
 
 from vibe_router.bundle.bundle import open_bundle
+from vibe_router.bundle.safe_open import map_file
 from vibe_router.engines.native.engine import NativeEngine
 from vibe_router.engines.native.library import supported_instructions
+from vibe_router.engines.native.model import NativeModel
 from vibe_router.engines.select import choose_file
 from vibe_router.errors import ParityError
 from vibe_router.text.tokenizer import PromptTokenizer
@@ -28,9 +29,9 @@ def measure(folder: str, prompts: Sequence[str], *, threads: int, rounds: int) -
     bundle = open_bundle(folder)
     file = choose_file(bundle, engine=NativeEngine.name, precision="int8")
     with bundle.path(file.file).open("rb") as opened:
-        mapping = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+        model = NativeModel(map_file(opened.fileno(), name=file.file), file=file.file)
     engines = [
-        NativeEngine(mapping, file=file.file, precision=file.precision, threads=threads, instructions=one)
+        NativeEngine(model, file=file.file, precision=file.precision, threads=threads, instructions=one)
         for one in supported_instructions()
     ]
     tokenizer = PromptTokenizer(bundle.read("tokenizer.json"), max_tokens=bundle.manifest.max_tokens)

@@ -88,8 +88,13 @@ typedef struct VrEngine VrEngine;
 /* Return 1 if this library has a kernel for these instructions and the processor and its operating system run them. */
 VR_EXPORT int32_t vr_supports(int32_t instructions);
 
-/* Return an engine with `threads` threads, of which the caller's is one. Return null if there is not enough memory or
- * if the instructions are not supported. `model` and its layers are copied; what they point to must outlive the engine.
+/* Return VR_OK if the int8 weights of a model are what every instruction set computes alike: none is -128, padded inputs
+ * are zeros, and the offsets are those of the weights. Return VR_BAD_INPUT otherwise. It reads all of the weights. */
+VR_EXPORT int32_t vr_check_weights(const VrModel *model);
+
+/* Return an engine with `threads` threads, of which the caller's is one. Return null if there is not enough memory, if
+ * the instructions are not supported, or if a pointer of the model is null or its sizes do not fit each other. `model`
+ * and its layers are copied; what they point to must outlive the engine.
  */
 VR_EXPORT VrEngine *vr_open(const VrModel *model, int32_t instructions, int32_t threads);
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "processor.h"
 #include "rounding.h"
 #include "workspace.h"
@@ -56,7 +57,7 @@ int32_t vr_supports(int32_t instructions) { return find_forward(instructions) &&
 
 VrEngine *vr_open(const VrModel *model, int32_t instructions, int32_t threads) {
     Forward *forward = vr_supports(instructions) ? find_forward(instructions) : 0;
-    if (!forward || threads < 1) return 0;
+    if (!forward || threads < 1 || !model_is_whole(model)) return 0;
     VrEngine *engine = calloc(1, sizeof *engine);
     if (!engine) return 0;
     size_t layer_bytes = (size_t)model->layer_count * sizeof(VrLayer);

@@ -58,7 +58,6 @@ class Router(ManyCalls, ChatCalls):
         too, and that the router cannot be pickled. `verify` is that of `Router.load`.
         """
         # The engine has imported numpy by now; a program that only imports the router has not.
-        from vibe_router.engines.select import load_engine
         from vibe_router.routing.scorer import ProcessScorer
 
         self._bundle = bundle
@@ -69,7 +68,7 @@ class Router(ManyCalls, ChatCalls):
         self._verify = verify
         self._recent_scores = RecentScores()
         self._scorer = ProcessScorer(
-            engine, at_once=at_once, reload=None if choice is None else partial(load_engine, bundle, choice)
+            engine, at_once=at_once, reload=None if choice is None else partial(_load_engine, bundle, choice, verify)
         )
 
     @classmethod
@@ -84,7 +83,7 @@ class Router(ManyCalls, ChatCalls):
         usage: Usage = Usage.REPEATEDLY,
         verify: str = "used",
     ) -> Router:
-        """Return a router for a bundle: None for the bundled default, a folder, or a hub id "org/name".
+        """Return a router for a bundle: None for the bundled default, a folder, or "hf://org/name".
 
         `engine` is "auto" or a name such as "onnx-cpu", `precision` "auto" or one of the bundle's,
         `threads` how many CPU threads a prompt may use (None: the CPUs this process may use), `profile` the
@@ -215,6 +214,16 @@ class Router(ManyCalls, ChatCalls):
         if profile is not None:
             raise UsageError("a profile and a threshold were both given", hint="give one of them")
         return check_threshold(threshold)
+
+
+def _load_engine(bundle: Bundle, choice: EngineChoice, verify: str) -> Engine:
+    """Return the engine for a forked child, after the checks of `Router.load`."""
+    from vibe_router.engines.select import load_engine
+
+    bundle.read(TOKENIZER)
+    engine = load_engine(bundle, choice)
+    bundle.check_rest(engine.file, everything=verify == "all")
+    return engine
 
 
 def _load_again(choice: EngineChoice, profile: str | None, verify: str) -> Router:

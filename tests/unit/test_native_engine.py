@@ -26,6 +26,7 @@ from vibe_router.engines.choice import EngineChoice
 from vibe_router.engines.native import library as native_library
 from vibe_router.engines.native.engine import NativeEngine
 from vibe_router.engines.native.library import Instructions, supported_instructions
+from vibe_router.engines.native.model import NativeModel
 from vibe_router.engines.select import load_engine
 from vibe_router.errors import BundleCorruptError, EngineError, EngineUnavailableError
 from vibe_router_export.checkpoint.checkpoint import Checkpoint
@@ -59,7 +60,13 @@ def engine(file: Path) -> Iterator[NativeEngine]:
 
 
 def load(file: Path, *, threads: int = 2, instructions: Instructions | None = None) -> NativeEngine:
-    return NativeEngine(mapped(file), file=NATIVE_FILE, precision="int8", threads=threads, instructions=instructions)
+    return NativeEngine(
+        NativeModel(mapped(file), file=NATIVE_FILE),
+        file=NATIVE_FILE,
+        precision="int8",
+        threads=threads,
+        instructions=instructions,
+    )
 
 
 @needs_native_engine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.native import mapped, native_checkpoint
+from tests.support.native import mapped, native_checkpoint, needs_native_engine
+from vibe_router.engines.native.library import native_library, supported_instructions
 from vibe_router.engines.native.model import NativeModel
 from vibe_router.errors import BundleCorruptError
 from vibe_router_export.emit.native.file import NATIVE_FILE, native_architecture, write_native
@@ -17,7 +19,8 @@ from vibe_router_export.emit.native.file import NATIVE_FILE, native_architecture
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    checkpoint = native_checkpoint(tmp_path_factory.mktemp("checkpoint") / "small")
+    # The inputs of mlp.Wo do not fill a multiple of 64: there is padding.
+    checkpoint = native_checkpoint(tmp_path_factory.mktemp("checkpoint") / "small", intermediate_size=96)
     path = tmp_path_factory.mktemp("file") / "model.safetensors"
     write_native(checkpoint.weights, native_architecture(checkpoint.weights, max_tokens=128), path)
     return path
@@ -131,3 +134,74 @@ def test_a_damaged_file_is_refused(file: Path, tmp_path: Path, damage: Callable[
     damaged.write_bytes(damage(file.read_bytes()))
     with pytest.raises(BundleCorruptError, match=NATIVE_FILE):
         NativeModel(mapped(damaged), file=NATIVE_FILE)
+
+
+def _with_a_byte(file: Path, tmp_path: Path, tensor: str, place: int, value: int) -> NativeModel:
+    """Return the model of a copy of the file in which one byte of a tensor has another value."""
+    content = bytearray(file.read_bytes())
+    length = int.from_bytes(content[:8], "little")
+    begin, end = json.loads(content[8 : 8 + length])[tensor]["data_offsets"]
+    content[8 + length + (begin + place if place >= 0 else end + place)] = value
+    altered = tmp_path / "altered.safetensors"
+    altered.write_bytes(content)
+    return NativeModel(mapped(altered), file=NATIVE_FILE)
+
+
+WEIGHT = "model.layers.1.mlp.Wo.weight"
+
+
+@needs_native_engine
+@pytest.mark.parametrize(
+    ("tensor", "place", "value"),
+    [
+        pytest.param(f"{WEIGHT}.offsets", 0, 0x55, id="first offset"),
+        pytest.param(f"{WEIGHT}.offsets", -1, 0x55, id="last offset"),
+        pytest.param(WEIGHT, 0, 0x80, id="first weight of -128"),
+        pytest.param("model.layers.0.attn.Wqkv.weight", -1, 0x80, id="last weight of -128"),
+        pytest.param(WEIGHT, -1, 0x01, id="last padded weight"),
+        pytest.param(WEIGHT, -32 * 64, 0x01, id="first padded weight"),
+    ],
+)
+def test_weights_that_instruction_sets_would_read_otherwise_are_refused(
+    file: Path, tmp_path: Path, tensor: str, place: int, value: int
+) -> None:
+    NativeModel(mapped(file), file=NATIVE_FILE).begin_check()()
+    with pytest.raises(BundleCorruptError, match="do not fit each other"):
+        _with_a_byte(file, tmp_path, tensor, place, value).begin_check()()
+
+
+@needs_native_engine
+def test_the_library_refuses_a_model_with_a_pointer_or_a_size_that_is_none(file: Path) -> None:
+    """`vr_open` trusts nobody: every pointer that a kernel follows and every size, one after the other."""
+    library, instructions = native_library(), supported_instructions()[0]
+    model = NativeModel(mapped(file), file=NATIVE_FILE)
+    last = model.structure.layers[model.structure.layer_count - 1]
+
+    def refused(part: ctypes.Structure, field: str, value: object) -> bool:
+        sound = getattr(part, field)
+        setattr(part, field, value)
+        engine = library.vr_open(ctypes.byref(model.structure), instructions, 1)
+        setattr(part, field, sound)
+        if engine:
+            library.vr_close(engine)
+        return not engine
+
+    assert not refused(model.structure, "hidden", model.structure.hidden)
+    assert library.vr_open(None, instructions, 1) is None
+    for field in ("embedding", "embedding_scales", "classifier"):
+        assert refused(model.structure, field, None), field
+    for field in ("vocabulary", "hidden", "intermediate", "heads", "layer_count", "max_tokens"):
+        for value in (0, -1, 2**31 - 1):
+            assert refused(model.structure, field, value), field
+    assert refused(model.structure, "hidden", 2 * model.structure.hidden)
+    for field in ("rope_cosine", "rope_sine"):
+        assert refused(last, field, None), field
+    for norm in (last.attention_norm, last.mlp_norm, model.structure.final_norm, model.structure.head_norm):
+        assert refused(norm, "weight", None)
+    for matrix in (last.query_key_value, last.attention_output, last.mlp_input, last.mlp_output):
+        assert refused(matrix, "values", None)
+        assert refused(matrix, "offsets", None)
+        assert refused(matrix, "inputs", matrix.inputs - 64)
+        assert refused(matrix, "panels", matrix.panels + 1)
+    assert refused(model.structure.head_dense, "values", None)
+    assert refused(last, "window", 2**31 - 1)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import threading
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from vibe_router.bundle import hub
+from vibe_router.bundle.background import in_background
 from vibe_router.bundle.manifest import (
     MANIFEST_LIMIT,
     MANIFEST_NAME,
@@ -135,27 +135,16 @@ class Bundle:
         """
         with self._open(name) as descriptor, open_parent(self.folder, name) as parent:
             before = Identity.of(descriptor)
-            found: list[str] = []
-            failed: list[BundleCorruptError] = []
 
             def digest() -> None:
-                try:
-                    found.append(sha256_of(descriptor, name=name))
-                except BundleCorruptError as error:
-                    failed.append(error)
+                if self.hashed and sha256_of(descriptor, name=name) != self._entry(name).sha256:
+                    raise _altered(name)
 
-            thread = threading.Thread(target=digest, name="vibe-router-check", daemon=True)
-            if self.hashed:
-                thread.start()
+            verdict = in_background(digest, name="vibe-router-check")
             try:
                 yield descriptor, parent
             finally:
-                if self.hashed:
-                    thread.join()
-                    if failed:
-                        raise failed[0]
-                    if found != [self._entry(name).sha256]:
-                        raise _altered(name)
+                verdict()
                 with self._open(name) as again:
                     if not before == Identity.of(again) == Identity.of(descriptor):
                         raise corrupt(f"{name} was changed while it was loaded")

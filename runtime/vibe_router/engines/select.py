@@ -138,12 +138,12 @@ def _automatic(bundle: Bundle, precision: str) -> str:
 
 @contextlib.contextmanager
 def _opened(bundle: Bundle, file: EngineFile, name: str, choice: EngineChoice) -> Iterator[Callable[[], Engine]]:
-    """Yield what loads `file`. Engines are imported only then, while a thread hashes their weights."""
+    """Yield what loads `file`. Engines are imported while a thread hashes their weights."""
     if ENGINE_KINDS[name] == COREML:
         yield lambda: _load_coreml(bundle, file, name)
     elif ENGINE_KINDS[name] == NATIVE:
         with bundle.checking(file.file) as (descriptor, _):
-            yield lambda: _load_native(descriptor, file, choice)
+            yield _begin_native(descriptor, file, choice)
     else:
         from vibe_router.engines.onnx.checked_graph import checked_graph
 
@@ -151,10 +151,10 @@ def _opened(bundle: Bundle, file: EngineFile, name: str, choice: EngineChoice) -
             yield lambda: _load_onnx(graph, bundle, file, name, choice)
 
 
-def _load_native(descriptor: int, file: EngineFile, choice: EngineChoice) -> Engine:
-    from vibe_router.engines.native.engine import load
+def _begin_native(descriptor: int, file: EngineFile, choice: EngineChoice) -> Callable[[], Engine]:
+    from vibe_router.engines.native.engine import begin_load
 
-    return load(descriptor, file, threads=choice.threads)
+    return begin_load(descriptor, file, threads=choice.threads)
 
 
 def _load_onnx(graph: CheckedGraph, bundle: Bundle, file: EngineFile, name: str, choice: EngineChoice) -> Engine:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from vibe_router.errors import DeadlineError, EngineError, UsageError
+from vibe_router.errors import BundleCorruptError, DeadlineError, EngineError, UsageError
 from vibe_router.policy import Call, Decision, Target, decide, decide_without_score
 
 if TYPE_CHECKING:
@@ -59,9 +60,15 @@ class Terms:
     def decide_after(self, failure: EngineError, prompt: TokenizedPrompt | None, *, engine: str) -> Decision:
         """Return the decision for a prompt that has no score, None where not even its ids are known.
 
+        A bundle that was damaged since it was loaded sends nothing to the cloud.
+
         Raises:
             EngineError: `failure`, where a score is needed.
+            BundleCorruptError: the reason of the failure, where the decision would not be the device.
         """
+        damaged = failure.__cause__
+        if isinstance(damaged, BundleCorruptError) and self.allow_cloud and self.fallback is not Target.DEVICE:
+            raise damaged
         decision = decide_without_score(
             threshold=self.threshold,
             tokens=0 if prompt is None else len(prompt.ids),
@@ -141,20 +148,24 @@ async def awaited(
     """
     import asyncio
 
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+
+    def tell() -> None:
+        # The loop may have been closed while the call ran.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(ended.set)
+
     try:
-        job = scorer.submit(work)
+        job = scorer.submit(work, when_done=tell)
     except EngineError as error:
         return without_score(error)
-    waiting = asyncio.wrap_future(job.future)
     try:
-        await asyncio.wait([waiting], timeout=deadline.remaining())
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(ended.wait(), deadline.remaining())
     finally:
-        if not waiting.done():
+        if not job.finished:
             job.abandon()
-            waiting.cancel()
-        elif not waiting.cancelled():
-            # Retrieve it, so that the loop does not complain of an error that a cancelled caller cannot receive.
-            waiting.exception()
-    if waiting.done() and not waiting.cancelled():
-        return waiting.result()
+    if job.finished and not job.abandoned:
+        return job.result()
     return without_score(DeadlineError.passed() if deadline.passed else EngineError.closed())

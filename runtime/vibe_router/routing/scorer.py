@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from vibe_router.errors import DeadlineError, EngineError, VibeRouterError
 from vibe_router.routing.deadline import NO_DEADLINE, Deadline
+from vibe_router.routing.turns import Turns
 
 if TYPE_CHECKING:
     from vibe_router.engines.protocol import Engine
@@ -50,7 +51,7 @@ class Scorer:
         self.process = os.getpid()
         self.closed = False
         self._at_once = at_once
-        self._slots = threading.Semaphore(at_once)
+        self._turns = Turns(at_once)
         self._lock = threading.Lock()
         self._workers: Workers | None = None
 
@@ -68,21 +69,17 @@ class Scorer:
             return self.logits_here(sequences, deadline=NO_DEADLINE)
         if deadline.passed:
             raise DeadlineError.passed()
-        import concurrent.futures
-
         job = self.submit(lambda: self.logits_here(sequences, deadline=deadline))
         try:
-            finished = bool(concurrent.futures.wait([job.future], timeout=deadline.remaining()).done)
+            ended = job.wait(deadline.remaining())
         except BaseException:
             job.abandon()
             raise
-        if not finished:
+        if not ended:
             job.abandon()
             raise DeadlineError.passed()
-        if job.future.cancelled():
-            raise EngineError.closed()
         try:
-            return job.future.result()
+            return job.result()
         finally:
             # Otherwise an error's traceback, this frame, the job and the error keep each other alive.
             del job
@@ -94,7 +91,8 @@ class Scorer:
             DeadlineError: the turn did not come in time, or the engine failed or was stopped after the time was up.
             EngineError: the engine failed.
         """
-        if not self._slots.acquire(timeout=None if deadline is NO_DEADLINE else deadline.remaining()):
+        turn = self._turns.take(None if deadline is NO_DEADLINE else deadline.remaining())
+        if turn is None:
             raise DeadlineError.passed()
         try:
             return score(self.engine, sequences)
@@ -103,13 +101,13 @@ class Scorer:
                 raise DeadlineError.passed() from error
             raise
         finally:
-            self._slots.release()
+            self._turns.give_back(turn)
 
-    def submit(self, call: Callable[[], T]) -> Job[T]:
-        """Have one of the scorer's threads run `call`.
+    def submit(self, call: Callable[[], T], *, when_done: Callable[[], object] | None = None) -> Job[T]:
+        """Have one of the scorer's threads run `call`, and `when_done` after it.
 
         Raises:
-            EngineError: the scorer has been closed.
+            EngineError: the scorer has been closed, or the system gives no thread.
         """
         from vibe_router.routing.workers import Workers
 
@@ -118,7 +116,8 @@ class Scorer:
                 raise EngineError.closed()
             if self._workers is None:
                 self._workers = Workers(self._at_once)
-            return self._workers.submit(call)
+            workers = self._workers
+        return workers.submit(call, when_done=when_done)
 
     def close(self) -> None:
         """Let the threads end and the engine release its memory; nobody is waited for."""
@@ -143,9 +142,7 @@ class ProcessScorer:
     def here(self) -> Scorer:
         """Return this process's scorer: a child forked from the one that made it makes another.
 
-        Raises:
-            BundleCorruptError: the bundle has been altered since it was loaded.
-            EngineError: the engine cannot be loaded again.
+        Where the engine cannot be loaded again, every call of that scorer fails with the reason.
         """
         scorer = self._scorer
         if scorer.process == os.getpid() or scorer.closed:
@@ -155,8 +152,16 @@ class ProcessScorer:
             if self._scorer is scorer:
                 # Keep a reference: destroying it would join threads that this child does not have.
                 self._inherited.append(scorer)
-                self._scorer = Scorer(self._reload() if self._reload else scorer.engine, at_once=self._at_once)
+                self._scorer = Scorer(self._engine_of_child(scorer.engine), at_once=self._at_once)
         return self._scorer
+
+    def _engine_of_child(self, inherited: Engine) -> Engine:
+        from vibe_router.engines.absent import AbsentEngine
+
+        try:
+            return inherited if self._reload is None else self._reload()
+        except VibeRouterError as error:
+            return AbsentEngine(inherited, error)
 
     def close(self) -> None:
         """Release the engine's memory; what a forked child inherited is its parent's to release."""

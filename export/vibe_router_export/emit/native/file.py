@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import mmap
 from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vibe_router.bundle.safe_open import map_file
 from vibe_router.engines.native.engine import NativeEngine
 from vibe_router.engines.native.format import (
     FORMAT,
@@ -26,6 +26,7 @@ from vibe_router.engines.native.format import (
     rope_name,
 )
 from vibe_router.engines.native.library import Instructions
+from vibe_router.engines.native.model import NativeModel
 from vibe_router.errors import CheckpointError
 from vibe_router_export.checkpoint.config import Pooling
 from vibe_router_export.checkpoint.weights import Array, LayerNorm, Linear, ModernBertWeights
@@ -106,8 +107,9 @@ def open_native(
         EngineError: not enough memory, or not so many threads.
     """
     with path.open("rb") as opened:
-        mapping = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
-    return NativeEngine(mapping, file=file, precision=Precision.INT8.value, threads=threads, instructions=instructions)
+        model = NativeModel(map_file(opened.fileno(), name=file), file=file)
+    model.begin_check()()
+    return NativeEngine(model, file=file, precision=Precision.INT8.value, threads=threads, instructions=instructions)
 
 
 def _header(architecture: NativeArchitecture, expected: dict[str, TensorShape]) -> bytes:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import mmap
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,20 +42,19 @@ class NativeEngine:
 
     def __init__(
         self,
-        mapping: mmap.mmap,
+        model: NativeModel,
         *,
         file: str,
         precision: str,
         threads: int | None = None,
         instructions: Instructions | None = None,
     ) -> None:
-        """Make an engine from the mapping of a file.
+        """Make an engine of a model, whose weights have been checked.
 
         `threads` None means `available_cpus()`, `instructions` None the fastest that there are here.
 
         Raises:
             EngineUnavailableError: there is no library for this platform, or this processor has no such instructions.
-            BundleCorruptError: the file is not one of the native engine.
             EngineError: there is not enough memory, or not so many threads.
         """
         require_native()
@@ -65,9 +63,7 @@ class NativeEngine:
             raise EngineUnavailableError(f"this processor does not have {self.instructions.name}")
         self.file = file
         self.precision = precision
-        self._opened: _Opened | None = _Opened(
-            NativeModel(mapping, file=file), self.instructions, threads or available_cpus()
-        )
+        self._opened: _Opened | None = _Opened(model, self.instructions, threads or available_cpus())
 
     def logits(self, sequences: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
         """Return the logits, float32 [n], of sequences, int64 [tokens]; see `Engine.logits`."""
@@ -88,14 +84,22 @@ class NativeEngine:
         self._opened = None
 
 
-def load(descriptor: int, file: EngineFile, *, threads: int | None) -> NativeEngine:
-    """Return the engine of an open file of a bundle.
+def begin_load(descriptor: int, file: EngineFile, *, threads: int | None) -> Callable[[], NativeEngine]:
+    """Start to check an open file of a bundle, and return a function that waits for the verdict and makes the engine.
 
     Raises:
-        EngineUnavailableError, BundleCorruptError, EngineError: as `NativeEngine`.
+        BundleCorruptError: the file is not one of the native engine; also raised by the function.
+        EngineUnavailableError: there is no library for this platform.
     """
-    mapping = map_file(descriptor, name=file.file)
-    return NativeEngine(mapping, file=file.file, precision=file.precision, threads=threads)
+    require_native()
+    model = NativeModel(map_file(descriptor, name=file.file), file=file.file)
+    verdict = model.begin_check()
+
+    def load() -> NativeEngine:
+        verdict()
+        return NativeEngine(model, file=file.file, precision=file.precision, threads=threads)
+
+    return load
 
 
 class _Opened:

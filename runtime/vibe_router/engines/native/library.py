@@ -137,6 +137,8 @@ def native_library() -> ctypes.CDLL:
         raise EngineUnavailableError(f"{path.name} cannot be loaded: {error}", hint=_INSTEAD) from error
     library.vr_supports.argtypes = [ctypes.c_int32]
     library.vr_supports.restype = ctypes.c_int32
+    library.vr_check_weights.argtypes = [ctypes.POINTER(Model)]
+    library.vr_check_weights.restype = ctypes.c_int32
     library.vr_open.argtypes = [ctypes.POINTER(Model), ctypes.c_int32, ctypes.c_int32]
     library.vr_open.restype = ctypes.c_void_p
     library.vr_logits.argtypes = [

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from vibe_router.bundle.background import in_background
 from vibe_router.bundle.strict_json import parse_json, read_record
 from vibe_router.engines.native.format import (
     FORMAT,
@@ -19,7 +22,7 @@ from vibe_router.engines.native.format import (
     problem,
     rope_name,
 )
-from vibe_router.engines.native.library import Layer, Matrix, Model, Norm
+from vibe_router.engines.native.library import Layer, Matrix, Model, Norm, Status, native_library
 from vibe_router.engines.native.sections import NAMES
 from vibe_router.errors import BundleCorruptError
 
@@ -52,6 +55,18 @@ class NativeModel:
             *(self._layer(index) for index in range(len(self.architecture.layers)))
         )
         self.structure = self._model()
+
+    def begin_check(self) -> Callable[[], None]:
+        """Start to check, in a thread, that every instruction set computes the same with these weights.
+
+        Return a function that waits for the verdict. It raises BundleCorruptError for a weight of -128, for padding
+        that is not zero, and for offsets that are not those of the weights.
+        """
+        return in_background(self._check_weights, name="vibe-router-weights")
+
+    def _check_weights(self) -> None:
+        if native_library().vr_check_weights(ctypes.byref(self.structure)) != Status.OK:
+            raise self._corrupt("its weights, their padding and their offsets do not fit each other")
 
     def _corrupt(self, message: str) -> BundleCorruptError:
         return BundleCorruptError(f"{self._file}: {message}", hint=_HINT)

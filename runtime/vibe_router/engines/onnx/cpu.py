@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vibe_router.engines.cancellation import CURRENT_STOP
 from vibe_router.engines.cpus import available_cpus
 from vibe_router.engines.onnx.external_weights import ExternalWeights
+from vibe_router.engines.onnx.forks import keep_in_children
 from vibe_router.engines.onnx.host import int8_products_overflow
 from vibe_router.engines.onnx.library import NOT_AT_LOAD, READ_AS_ONNX, onnxruntime
 from vibe_router.engines.onnx.padding import pad
@@ -76,6 +77,7 @@ class OnnxCpuEngine:
             )
             # As long as the session lives it reads from there.
             self._session.weights_mapping = mapping
+            keep_in_children(self._session)
         except Exception as error:
             raise EngineError(
                 f"ONNX Runtime cannot load {file}: {_first_line(error)}",

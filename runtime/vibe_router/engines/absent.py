@@ -1,0 +1,31 @@
+"""The place of an engine that this process cannot load again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vibe_router.engines.protocol import Engine
+from vibe_router.errors import EngineError, VibeRouterError
+
+
+class AbsentEngine:
+    """Has the name of the engine that it stands for, and fails at every call with what kept that one from loading."""
+
+    def __init__(self, engine: Engine, failure: VibeRouterError) -> None:
+        self.name = engine.name
+        self.file = engine.file
+        self.precision = engine.precision
+        self.batch_band = engine.batch_band
+        self._failure = failure
+
+    def logits(self, sequences: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:  # noqa: ARG002
+        """Raise an EngineError whose cause is the failure."""
+        raise EngineError(
+            f"this process could not load the engine again: {self._failure.message}", hint=self._failure.hint
+        ) from self._failure
+
+    def close(self) -> None:
+        """Do nothing."""
