@@ -23,11 +23,11 @@ def in_background(check: Callable[[], None], *, name: str) -> Callable[[], None]
     try:
         thread.start()
     except RuntimeError:
-        thread = None
         run()
 
     def wait() -> None:
-        if thread is not None:
+        # A thread that never started has no identity.
+        if thread.ident is not None:
             thread.join()
         if failures:
             raise failures[0]

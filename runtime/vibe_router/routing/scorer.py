@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from vibe_router.errors import DeadlineError, EngineError, VibeRouterError
 from vibe_router.routing.deadline import NO_DEADLINE, Deadline
-from vibe_router.routing.turns import Turns
+from vibe_router.routing.turns import Turn, Turns
 
 if TYPE_CHECKING:
     from vibe_router.engines.protocol import Engine
@@ -52,6 +53,7 @@ class Scorer:
         self.closed = False
         self._at_once = at_once
         self._turns = Turns(at_once)
+        self._free = self._turns.free
         self._lock = threading.Lock()
         self._workers: Workers | None = None
 
@@ -91,9 +93,13 @@ class Scorer:
             DeadlineError: the turn did not come in time, or the engine failed or was stopped after the time was up.
             EngineError: the engine failed.
         """
-        turn = self._turns.take(None if deadline is NO_DEADLINE else deadline.remaining())
-        if turn is None:
-            raise DeadlineError.passed()
+        turn: Turn | None
+        try:
+            turn = self._free.get_nowait()
+        except queue.Empty:
+            turn = self._turns.take(None if deadline is NO_DEADLINE else deadline.remaining())
+            if turn is None:
+                raise DeadlineError.passed() from None
         try:
             return score(self.engine, sequences)
         except EngineError as error:
@@ -101,7 +107,7 @@ class Scorer:
                 raise DeadlineError.passed() from error
             raise
         finally:
-            self._turns.give_back(turn)
+            self._free.put(turn)
 
     def submit(self, call: Callable[[], T], *, when_done: Callable[[], object] | None = None) -> Job[T]:
         """Have one of the scorer's threads run `call`, and `when_done` after it.

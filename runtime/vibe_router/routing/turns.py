@@ -16,36 +16,31 @@ class Turn:
 
 
 class Turns:
-    """`count` turns. One that nobody refers to any more, since a signal handler raised, is made anew."""
+    """`count` turns, in `free` while no call has them: take one with `get_nowait`, or wait with `take`; `put` it back.
+
+    One that nobody refers to any more, because a signal handler raised, is made anew.
+    """
 
     def __init__(self, count: int) -> None:
-        self._free: queue.SimpleQueue[Turn] = queue.SimpleQueue()
+        self.free: queue.SimpleQueue[Turn] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._all: list[weakref.ref[Turn]] = []
         for _ in range(count):
             turn = Turn()
             self._all.append(weakref.ref(turn))
-            self._free.put(turn)
+            self.free.put(turn)
 
     def take(self, seconds: float | None) -> Turn | None:
         """Return a turn, or None where none was free within `seconds`; None means to wait without a limit."""
-        try:
-            return self._free.get_nowait()
-        except queue.Empty:
-            pass
         until = None if seconds is None else time.monotonic() + seconds
         while True:
             self._replace_lost()
             left = _SECONDS if until is None else min(_SECONDS, until - time.monotonic())
             try:
-                return self._free.get(timeout=left) if left > 0 else self._free.get_nowait()
+                return self.free.get(timeout=left) if left > 0 else self.free.get_nowait()
             except queue.Empty:
                 if until is not None and time.monotonic() >= until:
                     return None
-
-    def give_back(self, turn: Turn) -> None:
-        """Let another call have the turn."""
-        self._free.put(turn)
 
     def _replace_lost(self) -> None:
         with self._lock:
@@ -53,4 +48,4 @@ class Turns:
                 if one() is None:
                     turn = Turn()
                     self._all[place] = weakref.ref(turn)
-                    self._free.put(turn)
+                    self.free.put(turn)
