@@ -2,9 +2,9 @@
 
     python native/fuzz/run.py BUNDLE --seconds 60
 
-compiles three targets with clang (Debian: `clang libclang-rt-14-dev`), makes a corpus, runs each for so many seconds over
-the bundle's native file, and prints how many inputs each had. It ends with 1 where one crashed, hung or leaked; the input
-is then in the folder that it names.
+compiles three targets with clang (Debian: `clang libclang-rt-14-dev`), makes a corpus, runs each for so many seconds
+over the bundle's native file, and prints how many inputs each had. It ends with 1 where one crashed, hung or leaked; the
+input is then in the folder that it names.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ def run_target(target: str, file: Path, folder: Path, *, seconds: int) -> tuple[
     program, corpus = folder / target, folder / f"corpus-{target}"
     compile_target(target, program)
     make_corpus(target, corpus)
-    limits = (f"-max_total_time={seconds}", "-timeout=20", "-rss_limit_mb=2048", "-print_final_stats=1", "-max_len=8192")
+    most = ("-timeout=20", "-rss_limit_mb=2048", "-max_len=8192")
+    limits = (f"-max_total_time={seconds}", "-print_final_stats=1", *most)
     ran = subprocess.run(
         [program, *limits, f"-artifact_prefix={folder}/", corpus],
         env=os.environ | {"VIBE_ROUTER_FUZZ_FILE": str(file)},
