@@ -74,6 +74,7 @@ typedef enum {
     VR_AMX = 3,
     VR_NEON = 4,
     VR_AVX2 = 5,
+    VR_WASM = 6,
 } VrInstructions;
 
 typedef enum {

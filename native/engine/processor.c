@@ -60,6 +60,11 @@ bool processor_has(int32_t instructions) {
     }
 }
 
+#elif defined(__wasm__)
+
+/* A module with instructions that the machine does not have is not loaded at all. */
+bool processor_has(int32_t instructions) { return instructions == VR_WASM; }
+
 #elif defined(__aarch64__)
 
 #if defined(__linux__)

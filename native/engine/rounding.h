@@ -15,6 +15,8 @@ static inline uint64_t set_rounding(uint64_t wanted) {
 #if defined(__x86_64__)
     uint64_t found = __builtin_ia32_stmxcsr();
     __builtin_ia32_ldmxcsr((unsigned)wanted);
+#elif defined(__wasm__)
+    uint64_t found = wanted; /* there is one mode only */
 #else
     uint64_t found;
     __asm__ volatile("mrs %0, fpcr" : "=r"(found));

@@ -3,8 +3,8 @@
     python native/fuzz/run.py BUNDLE --seconds 60
 
 compiles three targets with clang (Debian: `clang libclang-rt-14-dev`), makes a corpus, runs each for so many seconds
-over the bundle's native file, and prints how many inputs each had. It ends with 1 where one crashed, hung or leaked; the
-input is then in the folder that it names.
+over the bundle's native file, and prints how many inputs each had. It ends with 1 where one crashed, hung or leaked,
+and names the folder with the input.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@
 #define KERNEL_AVX512_VNNI 3
 #define KERNEL_AMX 4
 #define KERNEL_NEON 5
+#define KERNEL_WASM 6
 #define KERNEL PASTE(KERNEL_, INSTRUCTIONS)
 
 /* AMX has products of its own, and everything else in common with AVX-512 VNNI. */
@@ -17,6 +18,8 @@
 
 #if KERNEL == KERNEL_NEON
 #include <arm_neon.h>
+#elif KERNEL == KERNEL_WASM
+#include <wasm_simd128.h>
 #elif KERNEL
 #include <immintrin.h>
 #else

@@ -43,6 +43,19 @@ INLINE I32 dot(I32 sums, int32_t activations, const int8_t *weights) {
     I32x8 low_sums = LOW_HALF(sums) + (I32x8)_mm256_madd_epi16(_mm256_maddubs_epi16(size, low), ones);
     I32x8 high_sums = HIGH_HALF(sums) + (I32x8)_mm256_madd_epi16(_mm256_maddubs_epi16(size, high), ones);
     return JOINED(low_sums, high_sums);
+#elif KERNEL == KERNEL_WASM
+    /* Products of pairs, then sums of neighbouring pairs: WebAssembly multiplies and adds 16-bit integers only. */
+    v128_t a = wasm_i16x8_extend_low_i8x16(wasm_i32x4_splat(activations)), parts[4];
+    memcpy(parts, &sums, sizeof parts);
+    UNROLL for (int part = 0; part < 4; part++) {
+        v128_t b = wasm_v128_load(weights + 16 * part);
+        v128_t low = wasm_i32x4_dot_i16x8(wasm_i16x8_extend_low_i8x16(b), a);
+        v128_t high = wasm_i32x4_dot_i16x8(wasm_i16x8_extend_high_i8x16(b), a);
+        v128_t pairs = wasm_i32x4_add(wasm_i32x4_shuffle(low, high, 0, 2, 4, 6), wasm_i32x4_shuffle(low, high, 1, 3, 5, 7));
+        parts[part] = wasm_i32x4_add(parts[part], pairs);
+    }
+    memcpy(&sums, parts, sizeof parts);
+    return sums;
 #else
     int8x16_t a = vreinterpretq_s8_s32(vdupq_n_s32(activations));
     int32x4_t parts[4];

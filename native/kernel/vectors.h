@@ -69,9 +69,14 @@ INLINE I32 load_integers(const int32_t *from) {
     return values;
 }
 
-/* a * b + c, rounded once. */
+/* a * b + c, rounded once. WebAssembly has no such instruction: there the product is exact in double precision, and the
+ * sum is rounded to it first, which changes one result in some hundred millions. */
 INLINE F32 fma16(F32 a, F32 b, F32 c) {
-#if defined(__clang__) && __has_builtin(__builtin_elementwise_fma)
+#if KERNEL == KERNEL_WASM
+    typedef double F64 __attribute__((vector_size(128)));
+    F64 sums = __builtin_convertvector(a, F64) * __builtin_convertvector(b, F64) + __builtin_convertvector(c, F64);
+    return __builtin_convertvector(sums, F32);
+#elif defined(__clang__) && __has_builtin(__builtin_elementwise_fma)
     return __builtin_elementwise_fma(a, b, c);
 #elif WITH_AVX512
     return (F32)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);

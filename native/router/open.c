@@ -45,7 +45,7 @@ int32_t vr_fail(VibeRouterError *error, VibeRouterStatus status, const char *mes
 
 /* Open the engine in the fastest instructions that are compiled in and that this processor has. */
 static int32_t open_engine(VibeRouter *router, const VrModel *model, int32_t threads, VibeRouterError *error) {
-    static const int32_t fastest_first[] = {VR_AMX, VR_AVX512_VNNI, VR_AVX_VNNI, VR_AVX2, VR_NEON};
+    static const int32_t fastest_first[] = {VR_AMX, VR_AVX512_VNNI, VR_AVX_VNNI, VR_AVX2, VR_NEON, VR_WASM};
     int supported = 0;
     for (size_t place = 0; place < sizeof fastest_first / sizeof *fastest_first && !router->engine; place++)
         if (vr_supports(fastest_first[place])) {

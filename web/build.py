@@ -1,0 +1,50 @@
+"""Compile the C library to WebAssembly with SIMD: `python web/build.py` writes `web/dist/vibe_router.wasm`.
+
+The compiler is the one of native/build_hook.py. There is one thread, and nothing is imported but what the C library of
+WASI wants for a program that ends by `abort`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+_WEB = Path(__file__).resolve().parent
+_NATIVE = _WEB.parent / "native"
+DIST = _WEB / "dist"
+_EXPORTS = (
+    *(f"vibe_router_{name}" for name in ("abi", "open_memory", "close", "route", "info", "profile", "self_test")),
+    *("vibe_router_tokenize", "aligned_alloc", "malloc", "free"),
+)
+_FLAGS = (
+    *("-target", "wasm32-wasi", "-mexec-model=reactor", "-mcpu=generic+simd128+bulk_memory", "-std=c11", "-O3", "-g0"),
+    *("-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra", "-Werror", "-DINSTRUCTIONS=WASM"),
+    *("-Wl,--strip-all", "-Wl,--initial-memory=4194304", "-Wl,--max-memory=2147483648", "-Wl,-z,stack-size=262144"),
+)
+
+
+def build(folder: Path = DIST) -> Path:
+    """Compile into `folder` and return the module.
+
+    Raises:
+        subprocess.CalledProcessError: the compiler refuses the sources.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    sources = [one for part in ("text", "router", "engine") for one in sorted((_NATIVE / part).glob("*.c"))]
+    module = folder / "vibe_router.wasm"
+    exports = [f"-Wl,--export={name}" for name in _EXPORTS]
+    command = [sys.executable, "-m", "ziglang", "cc", *_FLAGS, *exports, f"-I{_WEB / 'single'}"]
+    every = [str(one) for one in (_NATIVE / "kernel" / "forward.c", *sources)]
+    subprocess.run([*command, *every, "-o", str(module)], check=True)
+    for name in ("index.js", "index.d.ts", "worker.js"):
+        shutil.copyfile(_WEB / "src" / name, folder / name)
+    return module
+
+
+if __name__ == "__main__":
+    built = build()
+    content = built.read_bytes()
+    sys.stdout.write(f"{built} {len(content)} bytes, {len(gzip.compress(content, 9))} gzipped\n")

@@ -1,0 +1,87 @@
+export type Target = "device" | "cloud";
+
+export type ErrorCode =
+  | "bad-argument"
+  | "not-found"
+  | "corrupt"
+  | "unavailable"
+  | "no-memory"
+  | "bad-prompt"
+  | "cancelled"
+  | "failed";
+
+/** What a router throws. */
+export class VibeRouterError extends Error {
+  readonly code: ErrorCode;
+}
+
+export interface Terms {
+  /** A profile of the bundle; the default one where there is none. */
+  profile?: string;
+  /** A threshold on the scale of `pCloud`, in place of a profile's. */
+  threshold?: number;
+  /** false: the device, whatever the score. */
+  allowCloud?: boolean;
+  /** Where the prompt goes when there is no score. */
+  fallback?: Target;
+}
+
+export interface Decision {
+  readonly target: Target;
+  /** The probability that the cloud's answer is worth it; null where there is no score. */
+  readonly pCloud: number | null;
+  readonly threshold: number;
+  /** pCloud - threshold. */
+  readonly margin: number | null;
+  /** [CLS] and [SEP] included. */
+  readonly tokens: number;
+  /** Whether the prompt had more. */
+  readonly truncated: boolean;
+  readonly reason: "score" | "pinned" | "fallback";
+  readonly engine: string;
+}
+
+export interface Profile {
+  readonly name: string;
+  readonly threshold: number;
+  readonly isDefault: boolean;
+}
+
+export interface LoadOptions {
+  /** vibe_router.wasm, where it does not lie next to this module. */
+  module?: URL | BufferSource | WebAssembly.Module;
+  /** Called while the file is downloaded; `total` is 0 where the server does not say it. */
+  progress?: (loaded: number, total: number) => void;
+  /** Keep the file in the browser's Cache API. */
+  cache?: boolean;
+  signal?: AbortSignal;
+}
+
+export class Router {
+  /** Load a bundle's native file from a URL, or from its bytes. */
+  static load(source: string | URL | Uint8Array | ArrayBuffer, options?: LoadOptions): Promise<Router>;
+  readonly name: string;
+  readonly version: string;
+  readonly labels: { readonly device: string; readonly cloud: string };
+  readonly temperature: number;
+  readonly maxTokens: number;
+  readonly profiles: Profile[];
+  route(prompt: string, terms?: Terms): Decision;
+  routeMany(prompts: Iterable<string>, terms?: Terms): Decision[];
+  tokenize(prompt: string): { ids: number[]; truncated: boolean };
+  /** Replay the file's golden sample. */
+  selfTest(): void;
+  close(): void;
+}
+
+/** The same in a worker of its own. */
+export class WorkerRouter {
+  static load(source: string | URL, options?: { cache?: boolean }): Promise<WorkerRouter>;
+  readonly name: string;
+  readonly labels: { readonly device: string; readonly cloud: string };
+  readonly maxTokens: number;
+  readonly profiles: Profile[];
+  route(prompt: string, terms?: Terms): Promise<Decision>;
+  selfTest(): Promise<void>;
+  close(): void;
+}
