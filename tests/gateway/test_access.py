@@ -1,0 +1,109 @@
+"""Who may call, and the limits that protect the process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.gateway import EASY, Running, read, running
+from vibe_router import Router
+from vibe_router.errors import UsageError
+from vibe_router_gateway.config.reading import load_settings
+from vibe_router_gateway.config.secrets import Secret
+from vibe_router_gateway.config.template import write_template
+
+DEVICE = {"device": {"url": "http://127.0.0.1:1/v1"}}
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({"Host": "evil.example"}, "wrong_host"),
+        ({"Origin": "http://evil.example"}, "wrong_origin"),
+        ({"Origin": "null"}, "wrong_origin"),
+    ],
+)
+def test_pages_of_other_sites_may_not_call(gateway: Running, headers: dict[str, str], code: str) -> None:
+    refused = gateway.chat(EASY, headers=headers)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, code)
+    assert gateway.device.seen == []
+
+
+def test_a_named_origin_may_call_and_read(nano: Router, tmp_path: Path) -> None:
+    with running(nano, tmp_path, server={"cors_origins": ["http://app.example"]}) as gateway:
+        answer = gateway.chat(EASY, headers={"Origin": "http://app.example"})
+        assert answer.headers["access-control-allow-origin"] == "http://app.example"
+        asked = gateway.client.options("/v1/chat/completions", headers={"Origin": "http://app.example"})
+        assert (asked.status_code, asked.headers["access-control-allow-origin"]) == (204, "http://app.example")
+
+
+def test_a_body_that_is_too_large_is_refused(nano: Router, tmp_path: Path) -> None:
+    with running(nano, tmp_path, limits={"body_bytes": 2000}) as gateway:
+        assert gateway.chat("x" * 3000).json()["error"]["code"] == "body_too_large"
+        chunks = iter([b"x" * 1500] * 2)
+        assert gateway.client.post("/v1/chat/completions", content=chunks).status_code == 413
+
+
+def test_the_token_guards_all_but_health(nano: Router, tmp_path: Path) -> None:
+    with running(nano, tmp_path, token="a-long-enough-token") as gateway:
+        for path in ("/v1/models", "/metrics", "/v1/vibe/status", "/readyz"):
+            assert gateway.client.get(path).status_code == 401
+        assert gateway.client.post("/admin/reload").status_code == 401
+        assert gateway.client.get("/healthz").status_code == 200
+        allowed = {"Authorization": "Bearer a-long-enough-token"}
+        assert gateway.client.get("/v1/models", headers=allowed).status_code == 200
+
+
+def test_other_addresses_need_a_token() -> None:
+    with pytest.raises(UsageError, match="no token"):
+        read({**DEVICE, "server": {"host": "0.0.0.0"}})
+    assert read({**DEVICE, "server": {"host": "0.0.0.0"}}, "a-long-enough-token").token is not None
+
+
+def test_keys_come_from_variables_and_are_never_shown(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text('[cloud]\nurl = "https://cloud.example/v1"\nkey_env = "MY_KEY"\n')
+    settings = load_settings(file, environment={"MY_KEY": "sk-very-secret"})
+    (upstream,) = settings.upstreams
+    assert upstream.key is not None
+    assert upstream.key.reveal() == "sk-very-secret"
+    assert "sk-very-secret" not in repr(settings)
+    assert repr(Secret("x")) == "Secret(***)"
+    with pytest.raises(UsageError, match="MY_KEY is not set"):
+        load_settings(file, environment={})
+    file.write_text('[cloud]\nurl = "https://cloud.example/v1"\nkey = "sk-very-secret"\n')
+    with pytest.raises(UsageError) as refused:
+        load_settings(file, environment={})
+    assert "secret" not in refused.value.message + refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[devise]\n",
+        '[device]\nurl = "http://127.0.0.1:1/v1"\nmodle = "x"\n',
+        '[device]\nurl = "127.0.0.1"\n',
+        '[device]\nurl = "http://127.0.0.1:1/v1"\ntools = 1\n',
+        '[device]\nurl = "http://127.0.0.1:1/v1"\nidle_s = -1\n',
+        '[device]\nurl = "http://me:pass@127.0.0.1:1/v1"\n',
+        '[device]\nurl = "http://127.0.0.1:1/v1"\n[faults]\ndevice_to_cloud = ["conect"]\n',
+        "not toml",
+        "",
+    ],
+)
+def test_wrong_settings_are_named_with_a_hint(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text(text)
+    with pytest.raises(UsageError) as refused:
+        load_settings(file, environment={})
+    assert refused.value.hint
+
+
+def test_the_written_file_is_read_and_the_environment_overrides_it(tmp_path: Path) -> None:
+    file = write_template(tmp_path / "new" / "gateway.toml")
+    settings = load_settings(file, environment={"VIBE_SERVER_PORT": "1234", "VIBE_DEVICE_VISION": "yes"})
+    assert (settings.server.port, settings.device.vision) == (1234, True)
+    assert settings.upstreams[0].settings.url == "http://127.0.0.1:11434/v1"
+    with pytest.raises(UsageError, match="exists"):
+        write_template(file)

@@ -1,0 +1,118 @@
+"""The log survives a full disk, kill -9 and older versions of itself, and `vibe-router log` reads it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from benchmarks.gateway.processes import free_port
+from tests.support.command_line import CommandLine
+from tests.support.gateway import EASY, HARD, Running
+from vibe_router.errors import DataError
+from vibe_router_gateway.log.entry import Entry
+from vibe_router_gateway.log.figures import summary
+from vibe_router_gateway.log.schema import STEPS, VERSION, open_log
+from vibe_router_gateway.log.writer import LogWriter
+
+
+@pytest.fixture
+def vibe_router(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CommandLine:
+    return CommandLine(monkeypatch, capsys)
+
+
+def test_a_full_disk_costs_rows_that_are_named_later(tmp_path: Path) -> None:
+    writer = LogWriter(tmp_path / "log.sqlite3")
+    connection = writer._connection
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    # SQLite's own limit gives the error that a full disk gives.
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    for number in range(200):
+        writer.add(Entry(id=f"req_{number:03}{'x' * 400}", time=time.time()))
+    writer.flush()
+    assert writer.lost > 0
+    connection.execute("PRAGMA max_page_count = 100000")
+    writer.add(Entry(id="req_after", time=time.time()))
+    writer.close()
+    log = open_log(tmp_path / "log.sqlite3")
+    count, names = log.execute("SELECT sum(count), group_concat(ids) FROM losses").fetchone()
+    written = {row[0] for row in log.execute("SELECT id FROM decisions")}
+    log.close()
+    assert count == writer.lost
+    assert "req_after" in written
+    known = names + " ".join(written)
+    assert [number for number in range(200) if f"req_{number:03}" not in known] == []
+
+
+def test_older_logs_are_brought_to_this_version_and_newer_ones_refused(tmp_path: Path) -> None:
+    path = tmp_path / "log.sqlite3"
+    old = sqlite3.connect(path)
+    old.executescript(STEPS[0] + "PRAGMA user_version = 1;")
+    old.execute("INSERT INTO runs (started) VALUES (1.0)")
+    old.commit()
+    old.close()
+    log = open_log(path)
+    assert log.execute("PRAGMA user_version").fetchone()[0] == VERSION
+    assert log.execute("SELECT count(*) FROM feedback").fetchone()[0] == 0
+    assert log.execute("SELECT started FROM runs").fetchone()[0] == 1.0
+    log.execute(f"PRAGMA user_version = {VERSION + 1}")
+    log.close()
+    with pytest.raises(DataError, match="this program knows"):
+        open_log(path)
+
+
+def test_only_its_owner_may_read_the_log(gateway: Running) -> None:
+    assert gateway.log.stat().st_mode & 0o077 == 0
+
+
+def test_the_command_shows_sums_exports_and_deletes(gateway: Running, vibe_router: CommandLine, tmp_path: Path) -> None:
+    ids = [gateway.chat(text).headers["x-request-id"] for text in (EASY, HARD)]
+    gateway.rows()
+    shown = vibe_router("log", "show", "--log", gateway.log, "--json")
+    assert [json.loads(line)["id"] for line in shown.out.splitlines()] == ids[::-1]
+    figures = json.loads(vibe_router("log", "stats", "--log", gateway.log, "--json").out)
+    assert figures["side"] == {"device": 1, "cloud": 1}
+    output = tmp_path / "rows.jsonl"
+    assert vibe_router("log", "export", output, "--log", gateway.log).code == 0
+    assert [json.loads(line)["id"] for line in output.read_text().splitlines()] == ids
+    refused = vibe_router("calibrate", "--from-log", "--log", gateway.log, "--target-cloud-rate", "0.5")
+    assert (refused.code, "too few" in refused.error) == (1, True)
+    assert vibe_router("log", "purge", "--log", gateway.log).code == 2
+    assert vibe_router("log", "purge", "--all", "--log", gateway.log).out == "deleted 2 rows\n"
+    assert vibe_router("log", "show", "--log", tmp_path / "none").code == 1
+
+
+@pytest.mark.slow
+def test_a_killed_gateway_says_what_was_interrupted(gateway: Running, tmp_path: Path) -> None:
+    port, log = free_port(), tmp_path / "killed.sqlite3"
+    url = gateway.gateway.live.settings.device.url
+    command = [sys.executable, "-m", "vibe_router_tools", "serve", "--device", url, "--log", str(log)]
+    process = subprocess.Popen([*command, "--port", str(port)], stderr=subprocess.PIPE, env={**os.environ})
+    try:
+        assert process.stderr is not None
+        assert b"vibe-router serves" in process.stderr.readline()
+        gateway.device.pause_s = 30
+        body = {"model": "auto", "stream": True, "messages": [{"role": "user", "content": EASY}]}
+        with httpx.stream("POST", f"http://127.0.0.1:{port}/v1/chat/completions", json=body, timeout=30) as answer:
+            next(answer.iter_raw())
+            end = time.monotonic() + 30
+            while not summary(log, days=1)["n"]:
+                assert time.monotonic() < end
+                time.sleep(0.05)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+    finally:
+        process.kill()
+        process.wait()
+        if process.stderr is not None:
+            process.stderr.close()
+    LogWriter(log).close()
+    assert summary(log, days=1)["interrupted"] == 1

@@ -1,0 +1,81 @@
+"""Decisions without answers, feedback, figures, reload, and calibration from the log."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.gateway import EASY, HARD, Running
+from vibe_router_gateway.endpoints.decisions import tier_probabilities
+from vibe_router_gateway.log.rows import iterate_scores
+
+
+def test_a_decision_is_what_chat_would_do_and_asks_nobody(gateway: Running) -> None:
+    for text, first in ((EASY, "device"), (HARD, "cloud")):
+        told = gateway.client.post("/v1/decision", json={"messages": [{"role": "user", "content": text}]}).json()
+        assert told["target"] == first
+        assert [item["side"] for item in told["tries"]] == [first, "cloud" if first == "device" else "device"]
+        assert (told["p_cloud"] > told["threshold"]) == (first == "cloud")
+        assert gateway.chat(text).headers["x-vibe-p-cloud"] == f"{told['p_cloud']:.6f}"
+    assert len(gateway.rows()) == 2
+
+
+def test_a_decision_is_refused_as_a_chat_is(gateway: Running) -> None:
+    messages = [{"role": "user", "content": HARD}]
+    body = {"model": "cloud", "messages": messages, "metadata": {"vibe_allow_cloud": "no"}}
+    refused = gateway.client.post("/v1/decision", json=body)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "cloud_forbidden")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5])
+def test_the_upper_tiers_are_the_scores_above_the_threshold(count: int) -> None:
+    labels = [str(number) for number in range(count)]
+    best = []
+    for score in (0.0, 0.3, 0.6, 0.6000001, 0.8, 1.0):
+        found = tier_probabilities(labels, score, 0.6)
+        assert sum(found.values()) == pytest.approx(1)
+        best.append(int(max(found, key=lambda label: found[label])))
+    assert best == sorted(best)
+    assert best[2] < (count + 1) // 2 <= max(best[3], (count + 1) // 2)
+    assert best[-1] == count - 1
+
+
+def test_feedback_is_kept_and_becomes_a_label(gateway: Running) -> None:
+    ids = [gateway.chat(text).headers["x-request-id"] for text in (EASY, HARD)]
+    assert gateway.client.post("/v1/feedback", json={"id": ids[1], "better": "cloud"}).status_code == 200
+    assert gateway.client.post("/v1/feedback", json={"id": ids[0], "better": "both"}).status_code == 400
+    assert gateway.client.post("/v1/feedback", json={"id": "x", "better": "same"}).status_code == 400
+    rows = gateway.rows()
+    found = list(iterate_scores(gateway.log, scorer=rows[0]["scorer"]))
+    assert [row.better for row in found] == [None, "cloud"]
+    assert [row.p_cloud for row in found] == [row["p_cloud"] for row in rows]
+    assert list(iterate_scores(gateway.log, scorer="another model")) == []
+
+
+def test_status_has_figures_and_no_text(gateway: Running) -> None:
+    gateway.chat("a very private matter of mine")
+    gateway.rows()
+    answer = gateway.client.get("/v1/vibe/status")
+    told = answer.json()
+    assert sum(row["n"] for row in told["log"]["today"]) == 1
+    assert sum(told["log"]["histogram"]) == 1
+    assert "private" not in answer.text
+    assert b"private" not in gateway.log.read_bytes()
+    page = gateway.client.get("/")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "vibe-router" in page.text
+    assert 'vibe_requests_total{outcome="answered"' in gateway.client.get("/metrics").text
+    assert gateway.client.get("/readyz").json()["status"] == "ready"
+
+
+def test_a_reload_changes_later_requests_and_keeps_what_runs(gateway: Running) -> None:
+    gateway.device.pause_s = 0.2
+    with gateway.client.stream(
+        "POST",
+        "/v1/chat/completions",
+        json={"model": "auto", "stream": True, "messages": [{"role": "user", "content": EASY}]},
+    ) as answer:
+        before = gateway.gateway.live
+        assert gateway.client.post("/admin/reload").json()["reloaded"] is True
+        assert gateway.gateway.live is not before
+        assert answer.read().endswith(b"data: [DONE]\n\n")
+    assert gateway.chat(HARD).headers["x-vibe-side"] == "cloud"
