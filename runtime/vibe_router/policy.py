@@ -13,7 +13,6 @@ import os
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -226,6 +225,8 @@ def decide_without_score(
 
 def suggest(name: str, known: Collection[str]) -> str:
     """Return a hint for an unknown `name`: the closest known one, or the list."""
+    from difflib import get_close_matches
+
     close = get_close_matches(name, list(known), n=1)
     listed = ", ".join(known)
     return f"did you mean {close[0]!r}? There are: {listed}" if close else f"there are: {listed}"

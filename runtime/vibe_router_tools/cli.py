@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import sys
+from functools import partial
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from vibe_router_tools.console.entry import run
 
+_COMMANDS = {
+    "route": "route:route",
+    "serve": "serve:serve",
+    "verify": "verify:verify",
+    "inspect": "inspect:inspect",
+    "doctor": "doctor:doctor",
+    "bench": "bench:bench",
+    "eval": "eval:evaluate_bundle",
+    "calibrate": "calibrate:calibrate",
+    "log": "log:build_log_app",
+}
+"""The subcommands in the order of --help, each with its module in `commands` and what is in there.
 
-def build_app() -> typer.Typer:
-    """Return the command with all its subcommands."""
-    from vibe_router_tools.commands.bench import bench
-    from vibe_router_tools.commands.calibrate import calibrate
-    from vibe_router_tools.commands.doctor import doctor
-    from vibe_router_tools.commands.eval import evaluate_bundle
-    from vibe_router_tools.commands.inspect import inspect
-    from vibe_router_tools.commands.log import build_log_app
-    from vibe_router_tools.commands.route import route
-    from vibe_router_tools.commands.serve import serve
-    from vibe_router_tools.commands.verify import verify
+What begins with `build_` returns a command of several subcommands.
+"""
 
+
+def build_app(only: str | None = None) -> typer.Typer:
+    """Return the command with all its subcommands, or with `only` one, so that no other is imported."""
     app = typer.Typer(
         name="vibe-router",
         no_args_is_help=True,
@@ -29,17 +38,21 @@ def build_app() -> typer.Typer:
         rich_markup_mode=None,
     )
     app.callback()(_options)
-    for command in (route, serve, verify, inspect, doctor, bench):
-        app.command()(command)
-    app.command("eval")(evaluate_bundle)
-    app.command()(calibrate)
-    app.add_typer(build_log_app(), name="log")
+    for name, place in _COMMANDS.items():
+        if only in (None, name):
+            module, function = place.split(":")
+            found = getattr(import_module(f"vibe_router_tools.commands.{module}"), function)
+            if function.startswith("build_"):
+                app.add_typer(found(), name=name)
+            else:
+                app.command(name)(found)
     return app
 
 
 def main() -> None:
     """Run the command line; the exit codes are those of `vibe_router.errors`."""
-    run(build_app)
+    asked = sys.argv[1] if len(sys.argv) > 1 else None
+    run(partial(build_app, asked if asked in _COMMANDS else None))
 
 
 def _options(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -18,10 +17,6 @@ if TYPE_CHECKING:
     from vibe_router.text.tokenizer import PromptTokenizer, TokenizedPrompt
 
 T = TypeVar("T")
-
-_LOGGER = logging.getLogger("vibe_router")
-# Without it Python prints warnings to stderr, which belongs to the host application.
-_LOGGER.addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)
@@ -81,7 +76,7 @@ class Terms:
         if decision is None:
             raise failure
         # Without the message: an engine's may tell of the prompt.
-        _LOGGER.warning("%s; decided without a score: %s", type(failure).__name__, decision.target.value)
+        _warn("%s; decided without a score: %s", type(failure).__name__, decision.target.value)
         return decision
 
 
@@ -97,6 +92,17 @@ def check_fallback(fallback: Target | str | None) -> Target | None:
         raise UsageError(
             f"the fallback {fallback!r} is not a target", hint="give Target.DEVICE, Target.CLOUD or None"
         ) from error
+
+
+def _warn(message: str, *values: object) -> None:
+    # Imported here, because most processes never log and the import takes as long as a decision.
+    import logging
+
+    logger = logging.getLogger("vibe_router")
+    if not logger.handlers:
+        # Without a handler Python prints warnings to stderr, which belongs to the host application.
+        logger.addHandler(logging.NullHandler())
+    logger.warning(message, *values)
 
 
 def decide_one(scorer: Scorer, item: TokenizedPrompt, terms: Terms, deadline: Deadline) -> Decision:
