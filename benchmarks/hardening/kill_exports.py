@@ -20,7 +20,8 @@ from vibe_router.bundle.manifest import MANIFEST_NAME
 from vibe_router.errors import BundleNotFoundError, VibeRouterError
 from vibe_router.progress import Progress, ProgressCallback
 from vibe_router.router import Router
-from vibe_router_export.synthetic.checkpoint import Size, write_random_checkpoint
+from vibe_router_export.choices import Size
+from vibe_router_export.synthetic.checkpoint import write_random_checkpoint
 from vibe_router_tools.atomic.write import clean, leftovers
 
 _PROMPT = "Which of the two bundles is this?"

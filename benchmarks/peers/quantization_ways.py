@@ -21,10 +21,11 @@ from vibe_router.engines.onnx.cpu import OnnxCpuEngine
 from vibe_router.errors import CheckpointError
 from vibe_router.routing.scorer import score
 from vibe_router_export.checkpoint.checkpoint import Checkpoint
+from vibe_router_export.choices import Precision
 from vibe_router_export.emit.native.file import native_architecture, open_native, write_native
 from vibe_router_export.emit.onnx.file import remove_onnx, write_onnx
 from vibe_router_export.emit.onnx.graph import build_onnx
-from vibe_router_export.emit.quantize import ALL_FP32, MatrixFormat, Precision, PrecisionPlan, lowered
+from vibe_router_export.emit.quantize import ALL_FP32, MatrixFormat, PrecisionPlan, lowered
 from vibe_router_export.fold.folds import centre_residual
 from vibe_router_export.observe.spikes import input_ranges
 from vibe_router_export.proof.reference import reference_available

@@ -18,12 +18,13 @@ from vibe_router.policy import sigmoid
 from vibe_router_export.checkpoint.checkpoint import read_checkpoint
 from vibe_router_export.checkpoint.config import ModernBertConfig
 from vibe_router_export.checkpoint.weights import ModernBertWeights
+from vibe_router_export.choices import Layout, Target
+from vibe_router_export.emit.coreml.quiet import quiet_coremltools
 from vibe_router_export.emit.numpy.values import evaluate
 from vibe_router_export.fold.half_precision import HalfPrecisionFolds, choose_residual_scale, fold_for_half_precision
 from vibe_router_export.observe.activations import norm_inputs
 from vibe_router_export.proof.mil_interpreter.arithmetic import Rounding
 from vibe_router_export.proof.mil_interpreter.program import InterpretedProgram
-from vibe_router_export.recipes.coreml_options import Layout, Target, quiet_coremltools
 
 SEQUENCES = 12
 

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from vibe_router.policy import sigmoid
 from vibe_router_export.checkpoint.checkpoint import Checkpoint
+from vibe_router_export.choices import Layout, Precision, Target
+from vibe_router_export.emit.coreml.quiet import quiet_coremltools
 from vibe_router_export.fold.half_precision import HalfPrecisionFolds, choose_residual_scale, fold_for_half_precision
 from vibe_router_export.observe.activations import norm_inputs
 from vibe_router_export.proof.mil_interpreter.arithmetic import Rounding
 from vibe_router_export.proof.mil_interpreter.program import InterpretedProgram
 from vibe_router_export.proof.reference import Reference
-from vibe_router_export.recipes.coreml_options import Layout, Precision, Target, quiet_coremltools
 
 LENGTHS = (64, 128, 512)
 # What the arithmetic is called, the package's precision, and how it is interpreted.

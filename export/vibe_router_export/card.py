@@ -1,33 +1,28 @@
-"""The README.md of a bundle: a model card with what was measured and what was not."""
+"""The README.md of a bundle: a model card that says what was measured and what was not."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from vibe_router.bundle.manifest import Calibration, EngineFile, Labels, Threshold
-from vibe_router_export.recipes.low_precision import KeptMatrix
+from vibe_router.bundle.manifest import EngineFile, Manifest
+from vibe_router_export.choices import Target
+
+if TYPE_CHECKING:
+    from vibe_router_export.proof.coreml_gate import CoreMLParity
+    from vibe_router_export.recipes.recipe import KeptMatrix
 
 
-def bundle_card(
-    *,
-    name: str,
-    labels: Labels,
-    calibration: Calibration,
-    thresholds: dict[str, Threshold],
-    default_profile: str,
-    engines: Sequence[EngineFile],
-    kept: Iterable[tuple[str, KeptMatrix]],
-    checkpoint: str,
-    training_card: str | None,
-) -> str:
-    """Return the card as Markdown.
+def bundle_card(manifest: Manifest, *, kept: Iterable[tuple[str, KeptMatrix]], training_card: str | None) -> str:
+    """Return the card of a new bundle as Markdown.
 
     `kept` pairs a file with a matrix that it holds in a higher precision; `training_card` is the checkpoint's own
     account of its training, if it has one.
     """
+    labels, calibration, default_profile = manifest.labels, manifest.calibration, manifest.default_profile
     profiles = "\n".join(
         f"| {profile}{' (default)' if profile == default_profile else ''} | {t.raw:.4f} | {t.calibrated:.4f} |"
-        for profile, t in thresholds.items()
+        for profile, t in manifest.thresholds.items()
     )
     ece = (
         f" Expected calibration error on validation data: {calibration.ece_before:.4f} before, "
@@ -42,10 +37,10 @@ pipeline_tag: text-classification
 tags: [llm-routing, modernbert, onnx]
 ---
 
-# {name}
+# {manifest.name}
 
 Decides whether a chat request is answered on the device ({labels.device}) or in the cloud ({labels.cloud}).
-Exported from the checkpoint `{checkpoint}` by vibe-router.
+Exported from the checkpoint `{manifest.provenance.checkpoint}` by vibe-router.
 
 ```python
 from vibe_router import Router
@@ -68,11 +63,52 @@ A score is a hint about quality. It is not a privacy or a safety boundary.
 
 ## Parity with PyTorch
 
-{parity_table(engines)}
+{parity_table(manifest.engines)}
 {kept_matrices(kept)}
 `golden.jsonl` holds edge prompts with their ids and the reference's logits; `vibe-router verify` replays them on any
 machine without torch.
 {_training(training_card)}"""
+
+
+def native_section(entry: EngineFile, kept: Iterable[KeptMatrix]) -> str:
+    """Return the section as Markdown."""
+    return f"""## Native engine: {entry.file}
+
+For vibe-router's own engine, on processors with products of bytes (AVX-VNNI, AVX-512 VNNI, AMX, NEON). The encoder's
+matrices are int8 with one scale an output, activations are rounded to int8 with one scale a token, embedding rows are
+int8, everything else is fp32. A prompt's logit is the same, bit by bit, alone, in any batch and on every processor.
+
+{parity_table([entry])}
+{kept_matrices((entry.file, matrix) for matrix in kept)}"""
+
+
+def coreml_section(file: str, lengths: Sequence[int], parity: CoreMLParity, *, target: Target) -> str:
+    """Return the section as Markdown."""
+    numbers, rough = parity.half.numbers, parity.pessimistic.numbers
+    functions = ", ".join(f"`tokens_{length}`" for length in lengths)
+    inside = (
+        f"One package for macOS 15 and iOS 18 with the functions {functions}, which share one set of weights; the "
+        "longest is the default."
+        if target is Target.MACOS15
+        else f"Packages for macOS 14 and iOS 17, one for each of {', '.join(map(str, lengths))} tokens."
+    )
+    return f"""## Core ML: {file}
+
+{inside}
+Input: `input_ids`, int32 (1, tokens): the ids, filled up to the function's length with the padding id.
+Outputs, fp32: `logit` and `p_cloud`, on the scale of the thresholds above. Take the shortest length that fits.
+
+Checked without a Mac, by interpreting the saved packages with every tensor rounded to fp16:
+
+| against | prompts | max \\|dlogit\\| | max \\|dp\\| | decision flips | max \\|dp\\| with sums in fp16 too |
+|---|---|---|---|---|---|
+| {numbers.reference} | {numbers.prompts} | {numbers.max_abs_logit_difference:.1e} | \
+{numbers.max_abs_probability_difference:.1e} | \
+{numbers.flips} ({numbers.flips_outside_band} outside the band of {numbers.band:g}) | \
+{rough.max_abs_probability_difference:.1e} on {rough.prompts} prompts |
+
+Speed and placement on Apple hardware have not been measured.
+"""
 
 
 def with_section(card: str, section: str) -> str:

@@ -42,10 +42,7 @@ def write_copy(bundle: Bundle, folder: Path, manifest: Manifest, *, card_section
     check_free(folder)
     with staged_folder(folder) as staged:
         copy_files(bundle, staged)
-        final = _renew_settings(staged, _extend_card(staged, manifest, card_section))
-        text = dump_manifest(final)
-        parse_manifest(text)
-        (staged / MANIFEST_NAME).write_text(text, encoding="utf-8")
+        write_manifest(_renew_settings(staged, _extend_card(staged, manifest, card_section)), staged)
         open_bundle(staged).check()
         staged.chmod(bundle.folder.stat().st_mode & 0o777)
 
@@ -63,7 +60,7 @@ def copy_files(bundle: Bundle, folder: Path) -> None:
             shutil.copyfile(bundle.path(name), copied)
         except (FileNotFoundError, PermissionError) as error:
             raise BundleCorruptError(f"{name} cannot be read: {error.strerror}", hint="make it readable") from error
-    (folder / MANIFEST_NAME).write_text(dump_manifest(bundle.manifest), encoding="utf-8")
+    write_manifest(bundle.manifest, folder)
     # Whoever changes the copy enters new hashes: what was altered in the original must be found before.
     Bundle(folder, bundle.manifest).check()
 
@@ -85,6 +82,28 @@ def _sha256(path: Path) -> str:
         return sha256_of(descriptor, name=path.name)
     finally:
         os.close(descriptor)
+
+
+def write_manifest(manifest: Manifest, folder: Path) -> Manifest:
+    """Write router.json into `folder`, and return the manifest as a reader will see it.
+
+    Raises:
+        BundleCorruptError: the manifest would not pass its own reader (a name with a slash, say).
+    """
+    text = dump_manifest(manifest)
+    checked = parse_manifest(text)
+    (folder / MANIFEST_NAME).write_text(text, encoding="utf-8")
+    return checked
+
+
+def hash_files(folder: Path) -> dict[str, FileEntry]:
+    """Return size and SHA-256 of every file below `folder` but the manifest, by POSIX path, sorted."""
+    entries = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = path.relative_to(folder).as_posix()
+        if name != MANIFEST_NAME:
+            entries[name] = FileEntry(bytes=path.stat().st_size, sha256=_sha256(path))
+    return entries
 
 
 def _extend_card(folder: Path, manifest: Manifest, section: str) -> Manifest:

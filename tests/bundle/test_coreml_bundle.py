@@ -19,17 +19,17 @@ from vibe_router.errors import ParityError, UsageError, VibeRouterError
 from vibe_router.verify import read_golden
 from vibe_router_export.checkpoint.checkpoint import Checkpoint, read_checkpoint
 from vibe_router_export.checkpoint.weights import Parameter
-from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
+from vibe_router_export.choices import ReferenceChoice, Target, WeightFormat
+from vibe_router_export.export import ExportOptions, export_onnx
 from vibe_router_export.proof.cases import ProofCases
 from vibe_router_export.proof.parity import HALF_PRECISION_P_DIFFERENCE, Case
-from vibe_router_export.recipes.coreml_options import Target, WeightFormat
 
 pytest.importorskip("coremltools", reason="packages are written with coremltools")
 
+from vibe_router_export.export import CoreMLOptions, export_coreml
 from vibe_router_export.proof.coreml_gate import gate_packages
 from vibe_router_export.proof.mil_interpreter.arithmetic import Rounding
 from vibe_router_export.proof.mil_interpreter.program import InterpretedProgram
-from vibe_router_export.recipes.coreml_export import CoreMLOptions, export_coreml
 
 PACKAGE = "coreml/VibeRouter.mlpackage"
 OPTIONS = CoreMLOptions(lengths=(32, 16), reference=ReferenceChoice.NONE)
@@ -172,7 +172,7 @@ def test_a_bundle_of_another_checkpoint_is_refused(made: Path, tmp_path: Path) -
 def test_packages_that_decide_otherwise_are_not_written(
     checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vibe_router_export.recipes import coreml_export
+    from vibe_router_export.recipes import coreml as coreml_recipe
 
     def wrong(weights: Any, folds: Any) -> Any:
         folded = fold(weights, folds)
@@ -180,8 +180,8 @@ def test_packages_that_decide_otherwise_are_not_written(
         shifted = Parameter(bias.name, bias.value + np.float32(0.5))
         return replace(folded, classifier=replace(folded.classifier, bias=shifted))
 
-    fold = coreml_export.fold_for_half_precision
-    monkeypatch.setattr(coreml_export, "fold_for_half_precision", wrong)
+    fold = coreml_recipe.fold_for_half_precision
+    monkeypatch.setattr(coreml_recipe, "fold_for_half_precision", wrong)
     bundle = onnx_bundle(checkpoint, tmp_path / "bundle")
     before = contents(bundle)
     with pytest.raises(ParityError):
@@ -193,13 +193,19 @@ def test_packages_that_decide_otherwise_are_not_written(
 def test_packages_that_overflow_are_not_written(
     checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vibe_router_export.recipes import coreml_export
+
+    from vibe_router_export.recipes import coreml as coreml_recipe
 
     scaled_up = replace(
         checkpoint.weights.classifier,
         weight=Parameter("classifier.weight", checkpoint.weights.classifier.weight.value * np.float32(1e5)),
     )
-    monkeypatch.setattr(coreml_export, "fold_temperature", lambda weights, _: replace(weights, classifier=scaled_up))
+    fold = coreml_recipe.fold_for_half_precision
+    monkeypatch.setattr(
+        coreml_recipe,
+        "fold_for_half_precision",
+        lambda weights, folds: fold(replace(weights, classifier=scaled_up), folds),
+    )
     with pytest.raises(ParityError, match="not finite"):
         export_coreml(checkpoint, tmp_path / "bundle", options=OPTIONS)
     assert list(tmp_path.iterdir()) == []

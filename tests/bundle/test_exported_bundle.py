@@ -15,9 +15,10 @@ from vibe_router.bundle.manifest import Manifest
 from vibe_router.errors import CheckpointError, UsageError
 from vibe_router_export.checkpoint.checkpoint import read_checkpoint
 from vibe_router_export.checkpoint.router_config import CARD_PROFILES, parse_profiles
+from vibe_router_export.choices import ReferenceChoice
 from vibe_router_export.emit.onnx.graph import build_onnx
+from vibe_router_export.export import ExportOptions, export_onnx
 from vibe_router_export.fold.folds import centre_residual
-from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
 
 UNPROVEN = ExportOptions(reference=ReferenceChoice.NONE)
 

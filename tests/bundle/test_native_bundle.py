@@ -15,15 +15,16 @@ from tests.support.prompts import mixed_prompts
 from vibe_router.bundle.bundle import open_bundle
 from vibe_router.engines.native import library as native_library
 from vibe_router.errors import CheckpointError, EngineUnavailableError, ParityError, UsageError
+from vibe_router_export import export
 from vibe_router_export.checkpoint.checkpoint import Checkpoint
 from vibe_router_export.checkpoint.weights import Parameter
+from vibe_router_export.choices import Precision, ReferenceChoice
 from vibe_router_export.emit.native.file import NATIVE_FILE
-from vibe_router_export.emit.quantize import MatrixFormat, Precision
-from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
+from vibe_router_export.emit.quantize import MatrixFormat
+from vibe_router_export.export import ExportOptions, NativeOptions, export_native, export_onnx
 from vibe_router_export.proof.parity import limits_for
 from vibe_router_export.proof.verify import verify_bundle
-from vibe_router_export.recipes import native_export
-from vibe_router_export.recipes.native_export import NativeOptions, export_native
+from vibe_router_export.recipes import low_precision_native
 
 pytestmark = needs_native_engine
 
@@ -187,14 +188,14 @@ def test_a_bundle_that_somebody_else_changes_meanwhile_is_left_alone(
     checkpoint: Checkpoint, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = Path(shutil.copytree(made, tmp_path / "bundle"))
-    section = native_export.native_section
+    section = low_precision_native.native_section
 
     def meanwhile(*arguments: Any) -> str:
         manifest = bundle / "router.json"
         manifest.write_text(manifest.read_text().replace('"version": "1.2"', '"version": "1.3"'))
         return section(*arguments)
 
-    monkeypatch.setattr(native_export, "native_section", meanwhile)
+    monkeypatch.setattr(low_precision_native, "native_section", meanwhile)
     with pytest.raises(UsageError, match="was changed meanwhile"):
         export_native(checkpoint, bundle, options=replace(UNPROVEN, overwrite=True))
     assert open_bundle(bundle).manifest.version == "1.3"
@@ -204,7 +205,7 @@ def test_what_the_engine_cannot_run_is_refused_before_anything_is_scored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     narrow = native_checkpoint(tmp_path / "narrow", hidden_size=48)
-    monkeypatch.setattr(native_export, "addition", None)
+    monkeypatch.setattr(export, "new_draft", None)
     with pytest.raises(CheckpointError, match="hidden_size 48 is not a multiple of 64"):
         export_native(narrow, tmp_path / "bundle", options=UNPROVEN)
 

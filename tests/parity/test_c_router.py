@@ -23,9 +23,9 @@ from vibe_router import Router
 from vibe_router.bundle.bundle import open_bundle
 from vibe_router.bundle.manifest import Threshold
 from vibe_router.errors import BundleCorruptError, PromptError
+from vibe_router_export.choices import ReferenceChoice
 from vibe_router_export.emit.native.file import NATIVE_FILE, open_native
-from vibe_router_export.onnx_export import ReferenceChoice
-from vibe_router_export.recipes.native_export import NativeOptions, export_native
+from vibe_router_export.export import NativeOptions, export_native
 from vibe_router_tools.bundle_edit import write_copy
 
 pytestmark = needs_native_engine

@@ -12,10 +12,10 @@ import pytest
 
 from tests.support.checkpoints import small_config, write_checkpoint
 from vibe_router_export.checkpoint.checkpoint import read_checkpoint
+from vibe_router_export.choices import Layout, Target, WeightFormat
 from vibe_router_export.cli import build_app
 from vibe_router_export.emit.coreml.lint import ASSUMED_FLOPS_PER_SECOND, Rule, lint
 from vibe_router_export.fold.half_precision import HalfPrecisionFolds, fold_for_half_precision
-from vibe_router_export.recipes.coreml_options import Layout, Target, WeightFormat
 
 pytest.importorskip("coremltools", reason="packages are written with coremltools")
 

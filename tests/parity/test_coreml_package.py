@@ -16,12 +16,12 @@ from vibe_router.policy import sigmoid
 from vibe_router_export.checkpoint.checkpoint import Checkpoint, read_checkpoint
 from vibe_router_export.checkpoint.config import parse_config
 from vibe_router_export.checkpoint.weights import ModernBertWeights, arrange
+from vibe_router_export.choices import Layout, Precision, Target
 from vibe_router_export.emit.numpy.values import evaluate
 from vibe_router_export.fold.folds import fold_temperature
 from vibe_router_export.fold.half_precision import HalfPrecisionFolds, choose_residual_scale, fold_for_half_precision
 from vibe_router_export.observe.activations import norm_inputs
 from vibe_router_export.proof.mil_interpreter.arithmetic import Rounding
-from vibe_router_export.recipes.coreml_options import Layout, Precision, Target
 from vibe_router_export.synthetic.checkpoint import Outliers, random_tensors
 
 pytest.importorskip("coremltools", reason="packages are written with coremltools")

@@ -14,12 +14,13 @@ from tests.support.checkpoints import write_checkpoint
 from vibe_router.bundle.manifest import Threshold
 from vibe_router.errors import ParityError
 from vibe_router.text.tokenizer import PromptTokenizer
-from vibe_router_export import onnx_export
+from vibe_router_export import draft, first_manifest
 from vibe_router_export.checkpoint.checkpoint import Checkpoint, read_checkpoint
 from vibe_router_export.checkpoint.weights import Layer, LayerNorm, Linear, ModernBertWeights, Parameter
-from vibe_router_export.onnx_export import ExportOptions, export_onnx
+from vibe_router_export.export import Exported, ExportOptions, export_onnx
 from vibe_router_export.proof.cases import ProofCases, collect_cases
 from vibe_router_export.proof.reference import Reference
+from vibe_router_export.recipes import full_precision
 
 pytest.importorskip("torch", reason="parity is measured against PyTorch")
 
@@ -39,11 +40,11 @@ def scored(checkpoint: Checkpoint) -> ProofCases:
 
 @pytest.fixture
 def scored_once(scored: ProofCases, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onnx_export, "collect_cases", lambda *_, **__: scored)
-    monkeypatch.setattr(onnx_export, "load_reference", lambda *_: None)
+    monkeypatch.setattr(draft, "collect_cases", lambda *_, **__: scored)
+    monkeypatch.setattr(draft, "load_reference", lambda *_: None)
 
 
-def export(checkpoint: Checkpoint, bundle: Path) -> onnx_export.Exported:
+def export(checkpoint: Checkpoint, bundle: Path) -> Exported:
     return export_onnx(checkpoint, bundle, options=ExportOptions())
 
 
@@ -93,9 +94,9 @@ def test_a_planted_fault_is_caught_and_nothing_is_written(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    build = onnx_export.build_onnx
+    build = full_precision.build_onnx
     monkeypatch.setattr(
-        onnx_export, "build_onnx", lambda weights, *, max_tokens: build(fault(weights), max_tokens=max_tokens)
+        full_precision, "build_onnx", lambda weights, *, max_tokens: build(fault(weights), max_tokens=max_tokens)
     )
     with pytest.raises(ParityError) as caught:
         export(checkpoint, tmp_path / "bundle")
@@ -109,7 +110,7 @@ def test_a_planted_fault_is_caught_and_nothing_is_written(
 def test_an_unfolded_temperature_is_caught(
     checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(onnx_export, "fold_temperature", lambda weights, _: weights)
+    monkeypatch.setattr(draft, "fold_temperature", lambda weights, _: weights)
     with pytest.raises(ParityError):
         export(checkpoint, tmp_path / "bundle")
     assert list(tmp_path.iterdir()) == []
@@ -120,7 +121,7 @@ def test_a_wrong_threshold_is_a_flip_that_names_prompt_scores_and_threshold(
     checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        onnx_export,
+        first_manifest,
         "calibrated_thresholds",
         lambda profiles, _: {name: Threshold(raw=raw, calibrated=raw) for name, raw in profiles.items()},
     )
@@ -148,7 +149,7 @@ def test_an_old_bundle_survives_a_failed_export(
     bundle = tmp_path / "bundle"
     export(checkpoint, bundle)
     before = {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()}
-    monkeypatch.setattr(onnx_export, "fold_temperature", lambda weights, _: weights)
+    monkeypatch.setattr(draft, "fold_temperature", lambda weights, _: weights)
     with pytest.raises(ParityError):
         export_onnx(checkpoint, bundle, options=ExportOptions(overwrite=True))
     assert {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()} == before

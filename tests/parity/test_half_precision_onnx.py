@@ -21,16 +21,17 @@ from vibe_router.errors import ParityError
 from vibe_router.verify import verify
 from vibe_router_export.checkpoint.checkpoint import Checkpoint, read_checkpoint
 from vibe_router_export.checkpoint.weights import Linear, ModernBertWeights, Parameter
+from vibe_router_export.choices import Precision, ReferenceChoice
 from vibe_router_export.emit.numpy.half import evaluate_half
 from vibe_router_export.emit.numpy.values import evaluate
 from vibe_router_export.emit.onnx.file import write_onnx
 from vibe_router_export.emit.onnx.half import build_half_precision_onnx
-from vibe_router_export.emit.quantize import Precision
+from vibe_router_export.export import ExportOptions, export_onnx
 from vibe_router_export.fold.half_precision import HalfPrecisionFolds, choose_peak_scale, fold_for_half_precision
 from vibe_router_export.observe.residual_scale import measured_norm_inputs
-from vibe_router_export.onnx_export import MODEL_FILES, ExportOptions, ReferenceChoice, export_onnx
 from vibe_router_export.proof.parity import HALF_PRECISION_P_DIFFERENCE, failure, limits_for
-from vibe_router_export.recipes import half_precision_export
+from vibe_router_export.recipes import half_precision
+from vibe_router_export.recipes.files import MODEL_FILES
 from vibe_router_export.synthetic.checkpoint import Outliers
 
 FILE = MODEL_FILES[Precision.FP16]
@@ -152,7 +153,7 @@ def with_large_gates(weights: ModernBertWeights, factor: float) -> ModernBertWei
 def test_what_overflows_is_refused_and_nothing_is_written(
     factor: float, rounded_prompts: int, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(half_precision_export, "_ROUNDED_PROMPTS", rounded_prompts)
+    monkeypatch.setattr(half_precision, "_ROUNDED_PROMPTS", rounded_prompts)
     plain = read_checkpoint(write_checkpoint(tmp_path / "small"))
     large = replace(plain, weights=with_large_gates(plain.weights, factor))
     with pytest.raises(ParityError, match=message) as caught:

@@ -21,15 +21,17 @@ from vibe_router.engines.select import is_proven
 from vibe_router.errors import ParityError
 from vibe_router.verify import verify
 from vibe_router_export.checkpoint.checkpoint import Checkpoint, read_checkpoint
+from vibe_router_export.choices import Precision, ReferenceChoice
 from vibe_router_export.emit.numpy.quantized import evaluate_quantized
 from vibe_router_export.emit.numpy.values import evaluate
 from vibe_router_export.emit.onnx.file import write_onnx
 from vibe_router_export.emit.onnx.graph import build_onnx
-from vibe_router_export.emit.quantize import MatrixFormat, Precision, encoder_linears
+from vibe_router_export.emit.quantize import MatrixFormat, encoder_linears
+from vibe_router_export.export import Exported, ExportOptions, export_onnx
 from vibe_router_export.observe.spikes import input_ranges
-from vibe_router_export.onnx_export import MODEL_FILES, Exported, ExportOptions, ReferenceChoice, export_onnx
 from vibe_router_export.proof.parity import Case, failure, limits_for, measure
 from vibe_router_export.recipes import low_precision_onnx
+from vibe_router_export.recipes.files import MODEL_FILES
 from vibe_router_export.synthetic.checkpoint import Outliers
 
 SPIKING = "model.layers.2.mlp.Wo.weight"

@@ -12,13 +12,12 @@ import pytest
 from tests.support.checkpoints import small_config, write_checkpoint
 from vibe_router import Router
 from vibe_router_export.checkpoint.checkpoint import read_checkpoint
-from vibe_router_export.onnx_export import ReferenceChoice
-from vibe_router_export.recipes.coreml_options import Layout, Target
+from vibe_router_export.choices import Layout, ReferenceChoice, Target
 from vibe_router_tools.cli import build_app
 
 pytest.importorskip("coremltools", reason="packages are written with coremltools")
 
-from vibe_router_export.recipes.coreml_export import CoreMLOptions, export_coreml
+from vibe_router_export.export import CoreMLOptions, export_coreml
 
 pytestmark = [
     pytest.mark.macos,

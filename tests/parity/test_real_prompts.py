@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from vibe_router_export.checkpoint.checkpoint import read_checkpoint
-from vibe_router_export.emit.quantize import Precision
-from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
-from vibe_router_export.synthetic.checkpoint import Outliers, Size, write_random_checkpoint
+from vibe_router_export.choices import Precision, ReferenceChoice, Size
+from vibe_router_export.export import ExportOptions, export_onnx
+from vibe_router_export.synthetic.checkpoint import Outliers, write_random_checkpoint
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 PROMPTS = SHARED / "data" / "prompts.jsonl"

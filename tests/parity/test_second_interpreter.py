@@ -12,9 +12,9 @@ from tests.support.checkpoints import small_config, write_checkpoint
 from tests.support.sequences import padded_sequences
 from vibe_router_export.checkpoint.checkpoint import read_checkpoint
 from vibe_router_export.checkpoint.weights import ModernBertWeights
+from vibe_router_export.choices import Layout, Precision, Target, WeightFormat
 from vibe_router_export.fold.half_precision import HalfPrecisionFolds, fold_for_half_precision
 from vibe_router_export.proof.mil_interpreter.arithmetic import Rounding
-from vibe_router_export.recipes.coreml_options import Layout, Precision, Target, WeightFormat
 from vibe_router_export.synthetic.checkpoint import Outliers
 
 pytest.importorskip("coremltools", reason="packages are written with coremltools")

@@ -12,10 +12,11 @@ from vibe_router import Router, Target
 from vibe_router.bundle.bundle import bundled_folder
 from vibe_router.verify import verify
 from vibe_router_export.checkpoint.checkpoint import read_checkpoint
-from vibe_router_export.emit.quantize import Precision
-from vibe_router_export.onnx_export import MODEL_FILE, ExportOptions, ReferenceChoice, export_onnx
+from vibe_router_export.choices import Precision, ReferenceChoice, Size
+from vibe_router_export.export import ExportOptions, export_onnx
 from vibe_router_export.proof.golden import EXAMPLES, mixed_prompts
-from vibe_router_export.synthetic.checkpoint import Outliers, Size, write_random_checkpoint
+from vibe_router_export.recipes.files import MODEL_FILE
+from vibe_router_export.synthetic.checkpoint import Outliers, write_random_checkpoint
 
 MODERNBERT_BASE_ENCODER = 149_014_272
 SHARED_TOKENIZER = Path(__file__).resolve().parents[3] / "shared" / "tokenizer" / "tokenizer.json"

@@ -18,12 +18,13 @@ from tests.support.checkpoints import ROUTER_CONFIG, small_config, write_checkpo
 from vibe_router.bundle.manifest import MANIFEST_NAME, EngineFile, ParityNumbers, dump_manifest
 from vibe_router.engines.native.engine import NativeEngine
 from vibe_router.engines.native.library import Instructions, native_problem
-from vibe_router_export.assemble import hash_files
 from vibe_router_export.checkpoint.checkpoint import Checkpoint, read_checkpoint
+from vibe_router_export.choices import ReferenceChoice
 from vibe_router_export.emit.native.file import NATIVE_FILE, native_architecture, open_native, write_native
 from vibe_router_export.emit.quantize import encoder_linears
+from vibe_router_export.export import ExportOptions, export_onnx
 from vibe_router_export.fold.folds import fold_temperature
-from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
+from vibe_router_tools.bundle_edit import hash_files
 
 _UNAVAILABLE = native_problem()
 needs_native_engine = pytest.mark.skipif(

@@ -11,10 +11,10 @@ import pytest
 from tests.support.checkpoints import small_config, write_checkpoint
 from tests.support.sequences import padded_sequences
 from vibe_router_export.checkpoint.checkpoint import read_checkpoint
+from vibe_router_export.choices import Layout, Target, WeightFormat
 from vibe_router_export.emit.coreml.compress import nearest_palette
 from vibe_router_export.fold.half_precision import HalfPrecisionFolds, fold_for_half_precision
 from vibe_router_export.proof.mil_interpreter.arithmetic import Rounding
-from vibe_router_export.recipes.coreml_options import Layout, Target, WeightFormat
 
 pytest.importorskip("coremltools", reason="packages are written with coremltools")
 

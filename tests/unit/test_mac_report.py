@@ -17,7 +17,7 @@ from vibe_router.engines import choice
 from vibe_router.errors import EngineError, EngineUnavailableError, ParityError, UsageError
 from vibe_router.progress import Progress
 from vibe_router_export.checkpoint.checkpoint import read_checkpoint
-from vibe_router_export.onnx_export import ReferenceChoice
+from vibe_router_export.choices import ReferenceChoice
 from vibe_router_export.proof.mil_interpreter.arithmetic import Rounding
 from vibe_router_export.proof.mil_interpreter.program import InterpretedProgram
 from vibe_router_tools.cli import build_app
@@ -31,7 +31,7 @@ from vibe_router_tools.measurement.mac.report import MacReport, Power
 
 pytest.importorskip("coremltools", reason="packages are written with coremltools")
 
-from vibe_router_export.recipes.coreml_export import CoreMLOptions, export_coreml
+from vibe_router_export.export import CoreMLOptions, export_coreml
 
 ENGINES = ("coreml-cpu", "coreml-gpu", "coreml-ane")
 EFFORT = Effort(prompts=2, repetitions=2, power_seconds=3)

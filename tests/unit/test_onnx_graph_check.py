@@ -22,10 +22,11 @@ from vibe_router.engines.onnx.graph_check import OPERATORS, WeightsFile, check_o
 from vibe_router.errors import BundleCorruptError
 from vibe_router_export.checkpoint.config import parse_config
 from vibe_router_export.checkpoint.weights import arrange
+from vibe_router_export.choices import Precision
 from vibe_router_export.emit.onnx import file as onnx_file
 from vibe_router_export.emit.onnx.graph import build_onnx
 from vibe_router_export.emit.onnx.half import build_half_precision_onnx
-from vibe_router_export.emit.quantize import Precision, lowered
+from vibe_router_export.emit.quantize import lowered
 from vibe_router_export.fold.folds import centre_residual
 from vibe_router_export.fold.half_precision import HalfPrecisionFolds, fold_for_half_precision
 from vibe_router_export.synthetic.checkpoint import random_tensors

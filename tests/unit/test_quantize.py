@@ -10,11 +10,11 @@ import pytest
 from tests.support.checkpoints import small_config
 from vibe_router_export.checkpoint.config import parse_config
 from vibe_router_export.checkpoint.weights import arrange
+from vibe_router_export.choices import Precision
 from vibe_router_export.emit.quantize import (
     INT4_BLOCK,
     INT8_BLOCK,
     MatrixFormat,
-    Precision,
     encoder_linears,
     int4_blocks,
     int8_blocks,

@@ -11,9 +11,10 @@ import pytest
 from tests.support.bundles import tiny_tokenizer_json
 from vibe_router.errors import UsageError
 from vibe_router_export.checkpoint.checkpoint import Checkpoint, read_checkpoint
+from vibe_router_export.choices import Size
 from vibe_router_export.emit.numpy.values import evaluate
 from vibe_router_export.observe.activations import linear_inputs
-from vibe_router_export.synthetic.checkpoint import Outliers, Size, write_random_checkpoint
+from vibe_router_export.synthetic.checkpoint import Outliers, write_random_checkpoint
 
 
 @pytest.fixture(scope="module")

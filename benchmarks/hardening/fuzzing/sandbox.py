@@ -16,8 +16,8 @@ from vibe_router.engines.native.library import native_problem
 from vibe_router.verify import GOLDEN_NAME
 from vibe_router_export.checkpoint.checkpoint import read_checkpoint
 from vibe_router_export.checkpoint.config import parse_config
-from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
-from vibe_router_export.recipes.native_export import NativeOptions, export_native
+from vibe_router_export.choices import ReferenceChoice
+from vibe_router_export.export import ExportOptions, NativeOptions, export_native, export_onnx
 from vibe_router_export.synthetic.checkpoint import random_tensors
 
 MODEL, CONFIG, TOKENIZER, WEIGHTS = "onnx/model.onnx", "config.json", "tokenizer.json", "model.safetensors"

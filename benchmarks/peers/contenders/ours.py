@@ -51,8 +51,8 @@ def _prepare(checkpoint: Path, target: Path, *, precision: str) -> None:
     Without proof: what is measured here is time, and the logits stand in the results beside everybody else's.
     """
     from vibe_router_export.checkpoint.checkpoint import read_checkpoint
-    from vibe_router_export.emit.quantize import Precision
-    from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
+    from vibe_router_export.choices import Precision, ReferenceChoice
+    from vibe_router_export.export import ExportOptions, export_onnx
 
     chosen = (Precision(precision),)
     options = ExportOptions(reference=ReferenceChoice.NONE, precisions=chosen, max_flips=sys.maxsize)
@@ -87,8 +87,8 @@ def _without_gpu() -> str | None:
 def _prepare_native(checkpoint: Path, target: Path) -> None:
     """Export `checkpoint` for the native engine into the folder `target`; without proof, as above."""
     from vibe_router_export.checkpoint.checkpoint import read_checkpoint
-    from vibe_router_export.onnx_export import ReferenceChoice
-    from vibe_router_export.recipes.native_export import NativeOptions, export_native
+    from vibe_router_export.choices import ReferenceChoice
+    from vibe_router_export.export import NativeOptions, export_native
 
     options = NativeOptions(reference=ReferenceChoice.NONE, max_flips=sys.maxsize)
     export_native(read_checkpoint(checkpoint), target, options=options)

@@ -7,14 +7,15 @@ from typing import Annotated
 
 import typer
 
+from vibe_router_export.choices import Size
 from vibe_router_export.commands.inputs import name_leftovers, require_libraries
-from vibe_router_export.commands.options import ForceOption, JsonOption, SizeName
+from vibe_router_export.commands.options import ForceOption, JsonOption
 from vibe_router_tools.console.output import print_json
 
 
 def checkpoint(
     out: Annotated[Path, typer.Argument(help="Folder to write.")],
-    size: Annotated[SizeName, typer.Option(help="nano: 4 layers; base: exactly ModernBERT-base.")] = SizeName.NANO,
+    size: Annotated[Size, typer.Option(help="nano: 4 layers; base: exactly ModernBERT-base.")] = Size.NANO,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same weights.")] = 0,
     outliers: Annotated[
         bool, typer.Option("--outliers", help="Plant massive activations of 25,000, as trained models have them.")
@@ -28,11 +29,11 @@ def checkpoint(
     """Write a random-weight checkpoint of the real architecture, to try and test exports with."""
     require_libraries()
     from vibe_router.bundle.bundle import bundled_folder
-    from vibe_router_export.synthetic.checkpoint import Outliers, Size, write_random_checkpoint
+    from vibe_router_export.synthetic.checkpoint import Outliers, write_random_checkpoint
 
     parameters = write_random_checkpoint(
         out,
-        size=Size(size.value),
+        size=size,
         seed=seed,
         outliers=Outliers() if outliers else None,
         tokenizer=tokenizer or bundled_folder() / "tokenizer.json",

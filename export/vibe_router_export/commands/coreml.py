@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from vibe_router.extras import require_extra
+from vibe_router_export.choices import Layout, ReferenceChoice, Target, WeightFormat
 from vibe_router_export.commands.inputs import load, name_leftovers, parse_lengths, read_prompts
 from vibe_router_export.commands.options import (
     AddedBundleOption,
@@ -14,10 +15,9 @@ from vibe_router_export.commands.options import (
     ForceOption,
     JsonOption,
     PromptsOption,
-    ReferenceName,
     ReferenceOption,
 )
-from vibe_router_export.recipes.coreml_options import Layout, Target, WeightFormat, quiet_coremltools
+from vibe_router_export.emit.coreml.quiet import quiet_coremltools
 from vibe_router_tools.console.output import print_json, progress_bar
 
 
@@ -34,7 +34,7 @@ def coreml(
         WeightFormat, typer.Option(help="Whole fp16, int8 a channel, or palettes of 64 (pal6) or 16 (pal4) values.")
     ] = WeightFormat.FP16,
     layout: Annotated[Layout, typer.Option(help="Made for the Neural Engine or for the GPU.")] = Layout.ANE,
-    reference: ReferenceOption = ReferenceName.AUTO,
+    reference: ReferenceOption = ReferenceChoice.AUTO,
     prompts: PromptsOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
@@ -43,16 +43,15 @@ def coreml(
     require_extra("Core ML export", extra="coreml", modules=("coremltools",))
     loaded = load(source)
     with quiet_coremltools():
-        from vibe_router_export.coreml_report import coreml_summary, coreml_text
-        from vibe_router_export.onnx_export import ReferenceChoice
-        from vibe_router_export.recipes.coreml_export import CoreMLOptions, export_coreml
+        from vibe_router_export.export import CoreMLOptions, export_coreml
+        from vibe_router_export.report import coreml_summary, coreml_text
 
     options = CoreMLOptions(
         lengths=parse_lengths(lengths),
         target=target,
         layout=layout,
         weight_format=weights,
-        reference=ReferenceChoice(reference.value),
+        reference=reference,
         prompts=read_prompts(prompts),
         overwrite=force,
     )

@@ -10,7 +10,7 @@ import typer
 from vibe_router.extras import require_extra
 from vibe_router_export.commands.inputs import require_libraries
 from vibe_router_export.commands.options import JsonOption
-from vibe_router_export.recipes.coreml_options import quiet_coremltools
+from vibe_router_export.emit.coreml.quiet import quiet_coremltools
 from vibe_router_tools.console.output import print_json
 
 
@@ -21,8 +21,8 @@ def lint(
     require_libraries()
     require_extra("Reading Core ML packages", extra="coreml", modules=("coremltools",))
     with quiet_coremltools():
-        from vibe_router_export.coreml_report import lint_summary, lint_text
         from vibe_router_export.emit.coreml.lint import lint as lint_package
+        from vibe_router_export.lint_report import lint_summary, lint_text
         from vibe_router_export.proof.mil_interpreter.package import read_package
 
         report = lint_package(read_package(package))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from vibe_router.policy import LOW_PRECISION_BAND
+from vibe_router_export.choices import ReferenceChoice
 from vibe_router_export.commands.inputs import load, name_leftovers, read_prompts
 from vibe_router_export.commands.options import (
     AddedBundleOption,
@@ -14,7 +15,6 @@ from vibe_router_export.commands.options import (
     JsonOption,
     MaxFlipsOption,
     PromptsOption,
-    ReferenceName,
     ReferenceOption,
 )
 from vibe_router_tools.console.output import print_json, progress_bar
@@ -23,7 +23,7 @@ from vibe_router_tools.console.output import print_json, progress_bar
 def native(
     source: CheckpointArgument,
     bundle: AddedBundleOption,
-    reference: ReferenceOption = ReferenceName.AUTO,
+    reference: ReferenceOption = ReferenceChoice.AUTO,
     prompts: PromptsOption = None,
     band: BandOption = LOW_PRECISION_BAND,
     max_flips: MaxFlipsOption = 0,
@@ -32,12 +32,11 @@ def native(
 ) -> None:
     """Add the native engine's int8 file to a bundle and prove that it decides as PyTorch does."""
     loaded = load(source)
-    from vibe_router_export.native_report import native_summary, native_text
-    from vibe_router_export.onnx_export import ReferenceChoice
-    from vibe_router_export.recipes.native_export import NativeOptions, export_native
+    from vibe_router_export.export import NativeOptions, export_native
+    from vibe_router_export.report import native_summary, native_text
 
     options = NativeOptions(
-        reference=ReferenceChoice(reference.value),
+        reference=reference,
         prompts=read_prompts(prompts),
         band=band,
         max_flips=max_flips,

@@ -9,6 +9,7 @@ import typer
 
 from vibe_router.errors import UsageError
 from vibe_router.policy import LOW_PRECISION_BAND
+from vibe_router_export.choices import Precision, ReferenceChoice
 from vibe_router_export.commands.inputs import load, name_leftovers, read_prompts, read_text
 from vibe_router_export.commands.options import (
     BandOption,
@@ -16,9 +17,7 @@ from vibe_router_export.commands.options import (
     ForceOption,
     JsonOption,
     MaxFlipsOption,
-    PrecisionName,
     PromptsOption,
-    ReferenceName,
     ReferenceOption,
 )
 from vibe_router_tools.console.output import print_json, progress_bar
@@ -35,9 +34,9 @@ def onnx(
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the bundle; default: the checkpoint's.")] = None,
     max_tokens: Annotated[int, typer.Option(min=8, help="Prompts are cut to this many tokens.")] = 512,
-    reference: ReferenceOption = ReferenceName.AUTO,
+    reference: ReferenceOption = ReferenceChoice.AUTO,
     precision: Annotated[
-        list[PrecisionName] | None,
+        list[Precision] | None,
         typer.Option(help="Give it several times for several graphs in one bundle; default: fp32."),
     ] = None,
     prompts: PromptsOption = None,
@@ -49,8 +48,7 @@ def onnx(
     """Export a checkpoint to an ONNX bundle and prove that it decides as PyTorch does."""
     loaded = load(source)
     from vibe_router_export.checkpoint.router_config import parse_profiles
-    from vibe_router_export.emit.quantize import Precision
-    from vibe_router_export.onnx_export import ExportOptions, ReferenceChoice, export_onnx
+    from vibe_router_export.export import ExportOptions, export_onnx
     from vibe_router_export.report import export_summary, export_text
 
     if temperature is not None and not 0 < temperature < float("inf"):
@@ -60,8 +58,8 @@ def onnx(
         temperature=temperature,
         profiles=None if profiles is None else parse_profiles(read_text(profiles), where=profiles.name),
         max_tokens=max_tokens,
-        reference=ReferenceChoice(reference.value),
-        precisions=tuple(Precision(name.value) for name in precision or [PrecisionName.FP32]),
+        reference=reference,
+        precisions=precision or (Precision.FP32,),
         prompts=read_prompts(prompts),
         band=band,
         max_flips=max_flips,

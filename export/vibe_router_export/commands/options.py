@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from vibe_router_export.choices import ReferenceChoice
 
 CheckpointArgument = Annotated[str, typer.Argument(metavar="CHECKPOINT", help="A folder, or a hub id org/name.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -26,37 +27,7 @@ MaxFlipsOption = Annotated[
 AddedBundleOption = Annotated[Path, typer.Option("-o", "--output", help="Bundle to add to, or to make.")]
 
 
-class SizeName(str, Enum):
-    """Sizes of random checkpoints."""
-
-    NANO = "nano"
-    BASE = "base"
-
-
-class PrecisionName(str, Enum):
-    """Precisions of graphs."""
-
-    FP32 = "fp32"
-    FP16 = "fp16"
-    INT8 = "int8"
-    INT4 = "int4"
-
-
-class ReferenceName(str, Enum):
-    """What to prove against."""
-
-    AUTO = "auto"
-    TRANSFORMERS = "transformers"
-    NONE = "none"
-
-
 ReferenceOption = Annotated[
-    ReferenceName, typer.Option("--reference", help="Prove against PyTorch; none: skip it, the bundle says 'unproven'.")
+    ReferenceChoice,
+    typer.Option("--reference", help="Prove against PyTorch; none: skip it, the bundle says 'unproven'."),
 ]
-
-
-class EngineName(str, Enum):
-    """Engines that run here, whatever machine this is; named as the runtime names them."""
-
-    ONNX_CPU = "onnx-cpu"
-    NATIVE_CPU = "native-cpu"

@@ -8,14 +8,13 @@ from typing import Annotated
 import typer
 
 from vibe_router.policy import LOW_PRECISION_BAND
+from vibe_router_export.choices import EngineName, Precision
 from vibe_router_export.commands.inputs import load, read_prompts
 from vibe_router_export.commands.options import (
     BandOption,
     CheckpointArgument,
-    EngineName,
     JsonOption,
     MaxFlipsOption,
-    PrecisionName,
     PromptsOption,
 )
 from vibe_router_tools.console.output import print_json, progress_bar
@@ -26,7 +25,7 @@ def verify(
     bundle: Annotated[str, typer.Argument(help="The bundle that was exported from it.")],
     engine: Annotated[EngineName, typer.Option(help="What runs the bundle.")] = EngineName.ONNX_CPU,
     precision: Annotated[
-        PrecisionName | None,
+        Precision | None,
         typer.Option(help="Which of the bundle's files; default: fp32, for native-cpu int8.", show_default=False),
     ] = None,
     prompts: PromptsOption = None,
@@ -36,14 +35,13 @@ def verify(
 ) -> None:
     """Run the parity gate again: an existing bundle against PyTorch, on this machine."""
     loaded = load(source)
-    from vibe_router_export.emit.quantize import Precision
     from vibe_router_export.proof.parity import limits_for
     from vibe_router_export.proof.verify import verify_bundle
     from vibe_router_export.report import parity_text
 
     with progress_bar("scoring with the reference") as progress:
-        usual = PrecisionName.INT8 if engine is EngineName.NATIVE_CPU else PrecisionName.FP32
-        chosen = Precision((precision or usual).value)
+        usual = Precision.INT8 if engine is EngineName.NATIVE_CPU else Precision.FP32
+        chosen = precision or usual
         report = verify_bundle(
             loaded,
             bundle,

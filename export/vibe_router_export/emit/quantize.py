@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibe_router_export.checkpoint.weights import Array, Linear, ModernBertWeights, Parameter
+from vibe_router_export.choices import Precision
 
 # -127..127: without -128 a weight and its negative are equally exact.
 _INT8_MAX = 127
@@ -26,15 +27,6 @@ INT8_BLOCK = 128
 _INT4_ZERO = 8
 _INT4_MAX = 15
 _INT8_ZERO = 128
-
-
-class Precision(Enum):
-    """How a graph computes most of its matrix products."""
-
-    FP32 = "fp32"
-    FP16 = "fp16"
-    INT8 = "int8"
-    INT4 = "int4"
 
 
 class MatrixFormat(Enum):

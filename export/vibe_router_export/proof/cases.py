@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from vibe_router_export.proof.reference import Reference
 
 _OTHER_PROMPTS = 240
 _SEED = 0
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -118,8 +121,12 @@ def spread(prompts: Sequence[str]) -> list[str]:
 
     PyTorch is several times slower than the graph; thousands of prompts would take it an hour at base size.
     """
-    places = np.linspace(0, len(prompts) - 1, min(_OTHER_PROMPTS, len(prompts))).astype(int)
-    return [prompts[place] for place in places]
+    return evenly(prompts, min(_OTHER_PROMPTS, len(prompts)))
+
+
+def evenly(items: Sequence[T], count: int) -> list[T]:
+    """Return `count` of the items at even distances, the first and the last among them."""
+    return [items[place] for place in np.linspace(0, len(items) - 1, count).astype(int)]
 
 
 def score_with_graph(

@@ -7,17 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from vibe_router.bundle.manifest import Manifest
 from vibe_router.engines.coreml.engine import CoreMLEngine
 from vibe_router.errors import EngineError, ParityError
 from vibe_router.policy import LOW_PRECISION_BAND
-from vibe_router_export.proof.cases import ProofCases, compare
+from vibe_router_export.choices import WeightFormat
+from vibe_router_export.proof.cases import ProofCases, compare, evenly
 from vibe_router_export.proof.mil_interpreter.arithmetic import Rounding
 from vibe_router_export.proof.mil_interpreter.program import InterpretedProgram
 from vibe_router_export.proof.parity import HALF_PRECISION_P_DIFFERENCE, Case, Limits, ParityReport, gate
-from vibe_router_export.recipes.coreml_options import WeightFormat
 
 _LIMITS = Limits(logit_difference=math.inf, band=LOW_PRECISION_BAND)
 _LARGEST_P_DIFFERENCE = HALF_PRECISION_P_DIFFERENCE
@@ -74,7 +72,7 @@ def _some(proof: ProofCases) -> list[Case]:
 
 def _few(cases: Sequence[Case]) -> list[Case]:
     by_length = sorted(cases, key=lambda case: len(case.ids))
-    return [by_length[place] for place in np.linspace(0, len(cases) - 1, _PESSIMISTIC_PROMPTS).astype(int)]
+    return evenly(by_length, _PESSIMISTIC_PROMPTS)
 
 
 def _judge(

@@ -15,7 +15,7 @@ from vibe_router.errors import ParityError
 from vibe_router.policy import LOW_PRECISION_BAND, above, sigmoid
 from vibe_router.routing.scorer import score
 from vibe_router.verify import FP32_TOLERANCE
-from vibe_router_export.emit.quantize import Precision
+from vibe_router_export.choices import Precision
 
 _BATCH = 16
 

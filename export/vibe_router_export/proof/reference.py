@@ -12,6 +12,7 @@ from vibe_router.errors import ParityError
 from vibe_router.extras import require_extra
 from vibe_router_export.checkpoint.checkpoint import Checkpoint
 from vibe_router_export.checkpoint.config import ModernBertConfig
+from vibe_router_export.choices import ReferenceChoice
 
 _MODULES = ("torch", "transformers")
 
@@ -63,6 +64,18 @@ class Reference:
         with torch.inference_mode():
             output = self._model(input_ids=input_ids, attention_mask=torch.ones_like(input_ids))
         return float(output.logits[0, 0])
+
+
+def load_reference(checkpoint: Checkpoint, choice: ReferenceChoice) -> Reference | None:
+    """Return what to prove against; None: nothing.
+
+    Raises:
+        MissingExtraError: TRANSFORMERS was asked for and is not installed.
+        ParityError: the installed transformers cannot express the checkpoint's layer pattern.
+    """
+    if choice is ReferenceChoice.NONE or (choice is ReferenceChoice.AUTO and not reference_available()):
+        return None
+    return Reference(checkpoint)
 
 
 def transformers_config(transformers: Any, folder: Path, expected: ModernBertConfig) -> Any:

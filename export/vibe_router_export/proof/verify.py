@@ -10,7 +10,7 @@ from vibe_router.engines.select import load_engine
 from vibe_router.progress import ProgressCallback
 from vibe_router.text.tokenizer import PromptTokenizer
 from vibe_router_export.checkpoint.checkpoint import Checkpoint
-from vibe_router_export.emit.quantize import Precision
+from vibe_router_export.choices import Precision
 from vibe_router_export.proof.cases import collect_cases, compare
 from vibe_router_export.proof.parity import FP32_LIMITS, Limits, ParityReport, gate
 from vibe_router_export.proof.reference import Reference

@@ -1,13 +1,14 @@
-"""A file in low precision that decides as the fp32 graph does: plan, write, measure, and keep exact what must be.
+"""Recipe for a file in low precision: plan, write, measure, and keep exact what must be.
 
 If decisions flip, the matrices that move the logit most go up in precision, twice as many each time, until none flips
-or it would no longer be low precision. What goes up how far, and what a file is, say recipes.
+or the file would no longer be one of low precision. A `QuantizedFormat` says which matrices go up how far, and writes
+and opens the file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -17,134 +18,96 @@ from numpy.typing import NDArray
 from vibe_router.engines.onnx.padding import pad
 from vibe_router.engines.protocol import Engine
 from vibe_router.errors import ParityError
-from vibe_router.progress import ProgressCallback
 from vibe_router_export.checkpoint.weights import ModernBertWeights
-from vibe_router_export.emit.quantize import MatrixFormat, Precision, PrecisionPlan
+from vibe_router_export.choices import Precision
+from vibe_router_export.emit.quantize import MatrixFormat, PrecisionPlan
 from vibe_router_export.observe.sensitivity import Sensitivity, rank_by_effect
-from vibe_router_export.proof.parity import Case, Limits, ParityReport, failure
-
-Judge = Callable[[Engine, Sequence[Case]], ParityReport]
-"""Compare an engine with the reference."""
+from vibe_router_export.proof.parity import Case, ParityReport, failure
+from vibe_router_export.recipes.recipe import KeptMatrix, RecipeInputs, Tolerance, WrittenFile
 
 # Prompts to rank matrices with: the model runs on them once a matrix, in numpy.
 _RANKING_PROMPTS, _RANKING_TOKENS = 8, 48
 MOST_KEPT = 0.25
-"""With more than this share of the matrices one precision up, files and times are nearer to those of that one."""
+"""Largest share of the matrices that may go one precision up; beyond it, size and time are nearer to that precision."""
 
 
-@dataclass(frozen=True)
-class KeptMatrix:
-    """A matrix in a higher precision than its file's, and why."""
+class QuantizedFormat(Protocol):
+    """One format of files in low precision."""
 
-    name: str
-    precision: MatrixFormat
-    reason: str
+    @property
+    def kind(self) -> str:
+        """The manifest's name of the engines that read it."""
 
-
-@dataclass(frozen=True)
-class LowPrecisionFile:
-    """What was written to `file`, and the comparison that allowed it."""
-
-    precision: Precision
-    file: str
-    report: ParityReport
-    kept: tuple[KeptMatrix, ...]
-
-
-class Recipe(Protocol):
-    """One kind of file in low precision."""
+    @property
+    def file(self) -> str:
+        """Its path in a bundle."""
 
     @property
     def name(self) -> str:
-        """What an error calls it."""
+        """Its name in errors."""
 
     @property
     def precision(self) -> Precision:
-        """What the manifest calls its precision."""
+        """Its precision in the manifest."""
+
+    def fold(self, weights: ModernBertWeights) -> ModernBertWeights:
+        """Return the weights as the file holds them, before rounding."""
 
     def plan(self, weights: ModernBertWeights) -> PrecisionPlan:
         """Return the plan in which everything that can be low is."""
 
     def kept_at_first(self, plan: PrecisionPlan) -> list[KeptMatrix]:
-        """Return what goes up before anything is measured."""
+        """Return the matrices that go up before anything is measured."""
 
     def ladder(
         self, weights: ModernBertWeights, plan: PrecisionPlan, ranking: Sequence[Sensitivity]
     ) -> Iterator[list[KeptMatrix]]:
-        """Yield which matrices of `plan` go up and how far, ever more, if decisions flip."""
+        """Yield the matrices of `plan` that go up if decisions flip, more each time."""
 
     def write(self, weights: ModernBertWeights, plan: PrecisionPlan, path: Path, *, max_tokens: int) -> None:
-        """Write the file, in place of an earlier attempt's."""
+        """Write the file in place of an earlier attempt's."""
 
-    def open(self, path: Path, weights: ModernBertWeights, *, file: str) -> Engine:
-        """Return the engine that runs the file of `weights` in an application."""
+    def open(self, path: Path, *, pad_token_id: int) -> Engine:
+        """Return the engine that runs the file in an application."""
+
+    def complete(self, inputs: RecipeInputs) -> None:
+        """Add to the file, which has passed, what no gate needs."""
+
+    def section(self, file: WrittenFile) -> str | None:
+        """Return the file's part of the bundle's card, if it has one."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class LowPrecisionExporter:
-    """Everything that files of one bundle have in common.
+@dataclass(frozen=True)
+class LowPrecisionRecipe:
+    """The lowest file of a format that decides as the reference does."""
 
-    `weights` have the temperature folded in; `cases` are what `judge` compares on.
-    """
+    format: QuantizedFormat
+    tolerance: Tolerance = field(default_factory=Tolerance)
 
-    weights: ModernBertWeights
-    max_tokens: int
-    cases: Sequence[Case]
-    judge: Judge
-    limits: Limits
-    temperature: float
-    progress: ProgressCallback | None = None
-
-    def export(self, recipe: Recipe, path: Path, *, file: str) -> LowPrecisionFile:
-        """Write a file to `path`; `file` is its name in the bundle.
+    def write(self, inputs: RecipeInputs) -> WrittenFile:
+        """Write and compare the file, with ever more matrices kept exact if decisions flip.
 
         Raises:
-            ParityError: no file of this kind decides as the reference does.
+            ParityError: no file of this format decides as the reference does.
         """
-        attempt = _Attempt(self, recipe, path, file)
-        plan = recipe.plan(self.weights)
-        kept = recipe.kept_at_first(plan)
-        report = attempt(plan, kept, self.cases)
-        error = failure(report, self.limits, temperature=self.temperature)
+        attempt = _Attempt(inputs, self, self.format.fold(inputs.weights))
+        plan = self.format.plan(attempt.weights)
+        kept = self.format.kept_at_first(plan)
+        report = attempt(plan, kept, inputs.cases)
+        error = attempt.failure(report)
         if error is not None:
-            report, kept = self._remedied(attempt, plan, kept, report, error)
-        return LowPrecisionFile(recipe.precision, file, report, tuple(kept))
+            report, kept = _remedy(attempt, plan, kept, report, error)
+        self.format.complete(inputs)
+        precision = self.format.precision.value
+        entry = inputs.entry(self.format.kind, self.format.file, precision, report)
+        written = WrittenFile(entry=entry, report=report, kept=tuple(kept))
+        return WrittenFile(entry=entry, report=report, kept=tuple(kept), section=self.format.section(written))
 
-    def some_sequences(self, count: int, tokens: int) -> list[NDArray[np.int64]]:
-        """Return the ids, int64 [tokens] each, of `count` cases, taken evenly from those of at most `tokens` ids."""
-        short = [case.ids for case in self.cases if len(case.ids) <= tokens]
-        return short[:: max(1, len(short) // count)][:count]
 
-    def _remedied(
-        self,
-        attempt: _Attempt,
-        plan: PrecisionPlan,
-        kept: Sequence[KeptMatrix],
-        report: ParityReport,
-        error: ParityError,
-    ) -> tuple[ParityReport, list[KeptMatrix]]:
-        """Put 1, 2, 4... matrices up, largest effect first, until the gate passes."""
-        left = {name: precision for name, precision in plan.items() if name not in {one.name for one in kept}}
-        sequences = self.some_sequences(_RANKING_PROMPTS, _RANKING_TOKENS)
-        ids, mask = pad(sequences, pad_token_id=self.weights.config.pad_token_id)
-        ranking = rank_by_effect(self.weights, left, ids, mask, progress=self.progress)
-        flipped = {flip.prompt for flip in report.flips}
-        more: list[KeptMatrix] = []
-        for more in attempt.recipe.ladder(self.weights, left, ranking):
-            # The prompts that flipped last time are the likeliest to flip again, and are quickly asked.
-            for cases in ([case for case in self.cases if case.prompt in flipped], self.cases):
-                report = attempt(plan, [*kept, *more], cases)
-                remaining = failure(report, self.limits, temperature=self.temperature)
-                if remaining is not None:
-                    error = remaining
-                    break
-            else:
-                return report, [*kept, *more]
-        raise ParityError(
-            f"no {attempt.recipe.name} passes: with {len(kept) + len(more)} of {len(plan)} matrices in a "
-            f"higher precision, {error.message}",
-            hint=error.hint,
-        )
+def some_sequences(cases: Sequence[Case], count: int, tokens: int) -> list[NDArray[np.int64]]:
+    """Return the ids, int64 [tokens] each, of `count` cases, taken evenly from those of at most `tokens` ids."""
+    short = [case.ids for case in cases if len(case.ids) <= tokens]
+    return short[:: max(1, len(short) // count)][:count]
 
 
 def raised(effect: Sensitivity, precision: MatrixFormat) -> KeptMatrix:
@@ -164,16 +127,51 @@ def doubling(most: int) -> list[int]:
 class _Attempt:
     """Write a file and compare it; a later attempt replaces the file of an earlier one."""
 
-    exporter: LowPrecisionExporter
-    recipe: Recipe
-    path: Path
-    file: str
+    inputs: RecipeInputs
+    recipe: LowPrecisionRecipe
+    weights: ModernBertWeights
 
     def __call__(self, plan: PrecisionPlan, kept: Sequence[KeptMatrix], cases: Sequence[Case]) -> ParityReport:
         tried = {**plan, **{matrix.name: matrix.precision for matrix in kept}}
-        self.recipe.write(self.exporter.weights, tried, self.path, max_tokens=self.exporter.max_tokens)
-        engine = self.recipe.open(self.path, self.exporter.weights, file=self.file)
+        quantized = self.recipe.format
+        path = self.inputs.folder / quantized.file
+        path.parent.mkdir(exist_ok=True)
+        quantized.write(self.weights, tried, path, max_tokens=self.inputs.manifest.max_tokens)
+        engine = quantized.open(path, pad_token_id=self.inputs.manifest.pad_token_id)
         try:
-            return self.exporter.judge(engine, cases)
+            return self.inputs.compare(engine, cases, band=self.recipe.tolerance.band)
         finally:
             engine.close()
+
+    def failure(self, report: ParityReport) -> ParityError | None:
+        """Return what keeps a report from passing."""
+        limits = self.recipe.tolerance.limits(Precision.INT8)
+        return failure(report, limits, temperature=self.inputs.temperature)
+
+
+def _remedy(
+    attempt: _Attempt, plan: PrecisionPlan, kept: Sequence[KeptMatrix], report: ParityReport, error: ParityError
+) -> tuple[ParityReport, list[KeptMatrix]]:
+    """Raise 1, 2, 4... matrices, largest effect first, until the gate passes."""
+    left = {name: precision for name, precision in plan.items() if name not in {one.name for one in kept}}
+    inputs, weights, quantized = attempt.inputs, attempt.weights, attempt.recipe.format
+    sequences = some_sequences(inputs.cases, _RANKING_PROMPTS, _RANKING_TOKENS)
+    ids, mask = pad(sequences, pad_token_id=weights.config.pad_token_id)
+    ranking = rank_by_effect(weights, left, ids, mask, progress=inputs.progress)
+    flipped = {flip.prompt for flip in report.flips}
+    more: list[KeptMatrix] = []
+    for more in quantized.ladder(weights, left, ranking):
+        # The prompts that flipped last time are the likeliest to flip again, and take little time.
+        for cases in ([case for case in inputs.cases if case.prompt in flipped], inputs.cases):
+            report = attempt(plan, [*kept, *more], cases)
+            remaining = attempt.failure(report)
+            if remaining is not None:
+                error = remaining
+                break
+        else:
+            return report, [*kept, *more]
+    raise ParityError(
+        f"no {quantized.name} passes: with {len(kept) + len(more)} of {len(plan)} matrices in a "
+        f"higher precision, {error.message}",
+        hint=error.hint,
+    )

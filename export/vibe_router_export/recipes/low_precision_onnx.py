@@ -1,4 +1,4 @@
-"""ONNX graphs in int8 and int4: what stays exact at first, and what goes up when decisions flip.
+"""ONNX graphs in int8 and int4, the matrices that stay exact at first, and those that go up if decisions flip.
 
 First the matrices whose input spikes are kept out of plain int8. Then, from int4, matrices go up to int8; from int8 to
 int8 in blocks, and the first of those to fp32.
@@ -12,35 +12,51 @@ from pathlib import Path
 
 from vibe_router.engines.onnx.cpu import OnnxCpuEngine
 from vibe_router_export.checkpoint.weights import ModernBertWeights
+from vibe_router_export.choices import Precision
 from vibe_router_export.emit.onnx.file import remove_onnx, write_onnx
 from vibe_router_export.emit.onnx.graph import build_onnx
-from vibe_router_export.emit.quantize import MatrixFormat, Precision, PrecisionPlan, lowered
+from vibe_router_export.emit.quantize import MatrixFormat, PrecisionPlan, lowered
+from vibe_router_export.fold.folds import centre_residual
 from vibe_router_export.observe.sensitivity import Sensitivity
 from vibe_router_export.observe.spikes import input_ranges
-from vibe_router_export.recipes.low_precision import MOST_KEPT, KeptMatrix, LowPrecisionExporter, doubling, raised
+from vibe_router_export.recipes.files import MODEL_FILES
+from vibe_router_export.recipes.low_precision import MOST_KEPT, doubling, raised, some_sequences
+from vibe_router_export.recipes.recipe import KeptMatrix, RecipeInputs, WrittenFile
 
 # Prompts to look for spikes with: the model runs on them once, in numpy.
 _CALIBRATION_PROMPTS, _CALIBRATION_TOKENS = 64, 128
 
 
-def spiking_matrices(exporter: LowPrecisionExporter) -> tuple[KeptMatrix, ...]:
-    """Return the matrices whose input spikes on the exporter's prompts."""
-    sequences = exporter.some_sequences(_CALIBRATION_PROMPTS, _CALIBRATION_TOKENS)
-    ranges = input_ranges(exporter.weights, sequences, pad_token_id=exporter.weights.config.pad_token_id)
+def spiking_matrices(inputs: RecipeInputs) -> tuple[KeptMatrix, ...]:
+    """Return the matrices whose input spikes on the draft's prompts."""
+    weights = centre_residual(inputs.weights)
+    sequences = some_sequences(inputs.cases, _CALIBRATION_PROMPTS, _CALIBRATION_TOKENS)
+    ranges = input_ranges(weights, sequences, pad_token_id=weights.config.pad_token_id)
     return tuple(KeptMatrix(item.name, MatrixFormat.FP32, str(item)) for item in ranges if item.spiking)
 
 
 @dataclass(frozen=True)
-class OnnxRecipe:
+class OnnxFormat:
     """A graph in `precision`, INT8 or INT4, of a model with these spiking matrices."""
 
     precision: Precision
     spiking: Sequence[KeptMatrix]
 
+    kind = "onnx"
+
+    @property
+    def file(self) -> str:
+        """Its path in a bundle."""
+        return MODEL_FILES[self.precision]
+
     @property
     def name(self) -> str:
-        """What an error calls it."""
+        """Its name in errors."""
         return f"{self.precision.value} graph"
+
+    def fold(self, weights: ModernBertWeights) -> ModernBertWeights:
+        """Return the weights with a centred residual stream."""
+        return centre_residual(weights)
 
     def plan(self, weights: ModernBertWeights) -> PrecisionPlan:
         """Return the plan in which everything that can be low is."""
@@ -77,11 +93,16 @@ class OnnxRecipe:
                 ]
 
     def write(self, weights: ModernBertWeights, plan: PrecisionPlan, path: Path, *, max_tokens: int) -> None:
-        """Write the graph, in place of an earlier attempt's."""
+        """Write the graph in place of an earlier attempt's."""
         remove_onnx(path)
         write_onnx(build_onnx(weights, max_tokens=max_tokens, plan=plan), path)
 
-    def open(self, path: Path, weights: ModernBertWeights, *, file: str) -> OnnxCpuEngine:
+    def open(self, path: Path, *, pad_token_id: int) -> OnnxCpuEngine:
         """Return the engine of a graph on this CPU."""
-        pad = weights.config.pad_token_id
-        return OnnxCpuEngine(path, file=file, precision=self.precision.value, pad_token_id=pad)
+        return OnnxCpuEngine(path, file=self.file, precision=self.precision.value, pad_token_id=pad_token_id)
+
+    def complete(self, inputs: RecipeInputs) -> None:
+        """Add nothing."""
+
+    def section(self, file: WrittenFile) -> None:
+        """Return nothing: a row of the card's table says it all."""

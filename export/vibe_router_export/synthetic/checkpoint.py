@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +12,13 @@ from numpy.typing import NDArray
 
 from vibe_router_export.checkpoint.config import ARCHITECTURE, ModernBertConfig, parse_config
 from vibe_router_export.checkpoint.weights import Array, arrange, expected_shapes
+from vibe_router_export.choices import Size
 from vibe_router_export.emit.numpy.values import evaluate
 from vibe_router_export.observe.activations import linear_inputs
 from vibe_router_export.synthetic.tokenizer import SpecialTokens, resized_tokenizer
 from vibe_router_tools.atomic.write import staged_folder
 
 Tensors = dict[str, Array]
-
-
-class Size(Enum):
-    """`BASE` is exactly ModernBERT-base, 149 M parameters; `NANO` the shape of the bundled router."""
-
-    NANO = "nano"
-    BASE = "base"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vibe_router_export.recipes.coreml_options import WeightFormat
+from vibe_router_export.choices import WeightFormat
 
 _BITS = {WeightFormat.PAL6: 6, WeightFormat.PAL4: 4}
 _ITERATIONS = 60

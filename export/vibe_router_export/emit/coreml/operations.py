@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from vibe_router_export.checkpoint.config import ModernBertConfig
 from vibe_router_export.checkpoint.weights import LayerNorm, Parameter
+from vibe_router_export.choices import Precision
 from vibe_router_export.emit.rope import rope_tables
-from vibe_router_export.recipes.coreml_options import Precision
 
 Var = Any  # coremltools' variable of a program; the library is not typed
 # Added to attention scores that must not count: exp(-10,000) is 0, and two of them together are finite in fp16.

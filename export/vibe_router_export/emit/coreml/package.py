@@ -12,11 +12,12 @@ from typing import Any
 
 from vibe_router.errors import VibeRouterError
 from vibe_router_export.checkpoint.weights import ModernBertWeights
+from vibe_router_export.choices import Layout, Precision, Target, WeightFormat
 from vibe_router_export.emit.coreml.compress import Compressor
 from vibe_router_export.emit.coreml.operations import Constants
 from vibe_router_export.emit.coreml.program import build_program
+from vibe_router_export.emit.coreml.quiet import quiet_coremltools
 from vibe_router_export.emit.coreml.reproducible import make_reproducible
-from vibe_router_export.recipes.coreml_options import Layout, Precision, Target, WeightFormat, quiet_coremltools
 
 PACKAGE = "VibeRouter"
 # The program is emitted as it should run. The converter's other ninety passes would take minutes at base size to find

@@ -8,11 +8,11 @@ from coremltools.converters.mil import Builder as mb  # noqa: N813, as everybody
 from coremltools.converters.mil.mil import Program, types
 
 from vibe_router_export.checkpoint.weights import ModernBertWeights
+from vibe_router_export.choices import Layout
 from vibe_router_export.emit.coreml.ane import AneOperations
 from vibe_router_export.emit.coreml.gpu import GpuOperations
 from vibe_router_export.emit.coreml.operations import Constants, Var
 from vibe_router_export.modernbert import forward
-from vibe_router_export.recipes.coreml_options import Layout
 
 
 def build_program(

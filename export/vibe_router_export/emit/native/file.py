@@ -30,7 +30,8 @@ from vibe_router.engines.native.model import NativeModel
 from vibe_router.errors import CheckpointError
 from vibe_router_export.checkpoint.config import Pooling
 from vibe_router_export.checkpoint.weights import Array, LayerNorm, Linear, ModernBertWeights
-from vibe_router_export.emit.quantize import Precision, int8_rows
+from vibe_router_export.choices import Precision
+from vibe_router_export.emit.quantize import int8_rows
 from vibe_router_export.emit.rope import rope_tables
 
 # What x86 adds to int8 activations to make them unsigned, times the weights, is taken off again.
