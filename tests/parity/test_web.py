@@ -14,8 +14,8 @@ from tests.support.native import native_checkpoint, needs_native_engine
 from tests.support.prompts import mixed_prompts
 from vibe_router import Router
 from vibe_router.text.tokenizer import PromptTokenizer
-from vibe_router_export.onnx_export import ReferenceChoice
-from vibe_router_export.recipes.native_export import NativeOptions, export_native
+from vibe_router_export.choices import ReferenceChoice
+from vibe_router_export.export import NativeOptions, export_native
 from web.build import build
 
 WEB = Path(__file__).resolve().parents[2] / "web"
