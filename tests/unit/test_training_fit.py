@@ -13,7 +13,7 @@ from tests.support.training import examples, tiny_model, tiny_tokenizer
 from vibe_router.errors import UsageError
 from vibe_router_training.fit import fit
 from vibe_router_training.fit_settings import FitResult, FitSettings, Precision
-from vibe_router_training.optimizer import MuonBesideAdamW, OptimizerKind
+from vibe_router_training.optimizer import Muon, MuonBesideAdamW, OptimizerKind, orthogonalised
 from vibe_router_training.progress import FitProgress
 from vibe_router_training.scoring import score_logits
 from vibe_router_training.sweep import SweepRow, sweep, sweep_json, sweep_markdown
@@ -196,3 +196,22 @@ def test_a_sweep_keeps_the_best_of_its_fits(tmp_path: Path) -> None:
     assert easy < hard
     assert [line.endswith("| best |") for line in sweep_markdown(swept.rows).splitlines()] == [False] * 3 + [True]
     assert '"best": true' in sweep_json(swept.rows)
+
+
+def test_muon_steps_along_the_orthogonalised_momentum() -> None:
+    torch.manual_seed(0)
+    for shape in ((24, 8), (8, 24), (16, 16)):
+        values = torch.linalg.svdvals(orthogonalised(torch.randn(shape)))
+        assert values.min() > 0.3
+        assert values.max() < 1.3
+    ours, theirs = (torch.nn.Parameter(torch.ones(6, 4)) for _ in range(2))
+    optimizers = (
+        Muon([ours], learning_rate=0.1, weight_decay=0.01),
+        torch.optim.Muon([theirs], lr=0.1, weight_decay=0.01),
+    )
+    for _ in range(3):
+        ours.grad = torch.randn(6, 4)
+        theirs.grad = ours.grad.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    torch.testing.assert_close(ours.detach(), theirs.detach(), atol=0.02, rtol=0.0)
