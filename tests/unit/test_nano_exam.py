@@ -215,5 +215,5 @@ def test_one_step_requests_ask_about_numbers_and_known_words(monkeypatch: pytest
 
 def test_the_bag_of_words_baseline_ranks_by_words() -> None:
     rows = labelled(400)
-    scores = bag_of_words(rows.prompts, rows.preference, ["Prove item", "name item"])
+    scores = bag_of_words(rows.prompts, rows.preference)(["Prove item", "name item"])
     assert scores[0] > 0.6 > 0.5 > scores[1]

@@ -67,8 +67,9 @@ def _group_cells(row: GroupFigures) -> list[str]:
 def _measured(report: TrainingReport) -> str:
     return (
         "### Measured rows\n\nAUC: rows where the cloud's answer is better against those where the device's is; APGR: "
-        "mean share of the quality gap recovered; ECE: 15 equal-count bins of p_cloud.\n\nExam questions:\n\n"
-        f"{_measured_table(report.exam)}\n\nVerdicts on chat prompts, all sources centred together:\n\n"
+        "mean share of the quality gap recovered; ECE: 15 equal-count bins of p_cloud.\n\nExam questions (the router "
+        "before was fitted to all of them, test split included):\n\n"
+        f"{_measured_table(report.exam)}\n\nVerdicts on chat prompts, above or below the mean of their source:\n\n"
         f"{_measured_table(report.chat)}"
     )
 

@@ -102,7 +102,7 @@ def baselines(train: Material) -> list[Scorer]:
     preference = np.concatenate([train.rated.preference, train.exam.preference])
     return [
         Scorer(name="prompt length", score=lambda texts: length_scores(tuple(texts))),
-        Scorer(name="bag of words", score=lambda texts: bag_of_words(prompts, preference, texts)),
+        Scorer(name="bag of words", score=bag_of_words(prompts, preference)),
     ]
 
 
