@@ -143,9 +143,15 @@ def check_threshold(threshold: float) -> float:
     Raises:
         UsageError: it is outside 0..1 or not a number.
     """
-    if not 0.0 <= threshold <= 1.0:
-        raise UsageError(f"the threshold {threshold} is outside 0..1", hint="give a probability, such as 0.94")
-    return float(threshold)
+    try:
+        number = math.nan if isinstance(threshold, (bool, str, bytes)) else float(threshold)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not 0.0 <= number <= 1.0:
+        raise UsageError(
+            f"the threshold {repr(threshold)[:64]} is outside 0..1", hint="give a probability, such as 0.94"
+        )
+    return number
 
 
 def profile_threshold(manifest: Manifest, profile: str | None) -> float:
@@ -155,6 +161,10 @@ def profile_threshold(manifest: Manifest, profile: str | None) -> float:
         UsageError: the bundle has no such profile.
     """
     name = manifest.default_profile if profile is None else profile
+    if not isinstance(name, str):
+        raise UsageError(
+            f"a profile is named by a text, not by {type(name).__name__}", hint=suggest("", manifest.thresholds)
+        )
     if name not in manifest.thresholds:
         raise UsageError(f"no profile {name!r} in bundle {manifest.name!r}", hint=suggest(name, manifest.thresholds))
     threshold = manifest.thresholds[name]

@@ -27,7 +27,7 @@ from vibe_router.engines.choice import AUTO, EngineChoice
 from vibe_router.engines.usage import Usage
 from vibe_router.errors import UsageError
 from vibe_router.policy import Call, Decision, Target, check_threshold, profile_threshold
-from vibe_router.routing.call import Terms, check_fallback, decide_one
+from vibe_router.routing.call import Terms, check_allow_cloud, check_fallback, decide_one
 from vibe_router.routing.calls import ManyCalls
 from vibe_router.routing.deadline import NO_DEADLINE, Deadline
 
@@ -206,7 +206,9 @@ class Router(ManyCalls, ChatCalls):
         manifest = self._bundle.manifest
         named = (profile or self._profile or manifest.default_profile) if threshold is None else None
         call = Call(profile=named, bundle=manifest.name, bundle_version=manifest.version)
-        return Terms(self._choose_threshold(profile, threshold), allow_cloud, check_fallback(fallback), call)
+        return Terms(
+            self._choose_threshold(profile, threshold), check_allow_cloud(allow_cloud), check_fallback(fallback), call
+        )
 
     def _choose_threshold(self, profile: str | None, threshold: float | None) -> float:
         if threshold is None:

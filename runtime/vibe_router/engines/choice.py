@@ -27,6 +27,9 @@ ENGINE_KINDS = {
 }
 """The engines that exist, each with the kind of file that it runs."""
 
+MOST_THREADS = 1024
+"""Threads that an engine may be asked for."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EngineChoice:
@@ -48,5 +51,8 @@ class EngineChoice:
         Raises:
             UsageError: it is not positive.
         """
-        if self.threads is not None and self.threads < 1:
-            raise UsageError(f"threads must be at least 1, not {self.threads}")
+        for name in (self.engine, self.precision):
+            if not isinstance(name, str):
+                raise UsageError(f"an engine and a precision are named by texts, not by {type(name).__name__}")
+        if self.threads is not None and (type(self.threads) is not int or not 1 <= self.threads <= MOST_THREADS):
+            raise UsageError(f"threads must be at least 1, and at most {MOST_THREADS}, not {repr(self.threads)[:64]}")

@@ -88,7 +88,7 @@ def check_fallback(fallback: Target | str | None) -> Target | None:
     """
     try:
         return None if fallback is None else Target(fallback)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise UsageError(
             f"the fallback {fallback!r} is not a target", hint="give Target.DEVICE, Target.CLOUD or None"
         ) from error
@@ -103,6 +103,17 @@ def _warn(message: str, *values: object) -> None:
         # Without a handler Python prints warnings to stderr, which belongs to the host application.
         logger.addHandler(logging.NullHandler())
     logger.warning(message, *values)
+
+
+def check_allow_cloud(allow_cloud: bool) -> bool:
+    """Return `allow_cloud` as a bool of Python's or numpy's.
+
+    Raises:
+        UsageError: it is anything else, such as the text "false", which would count as true.
+    """
+    if type(allow_cloud).__name__ not in ("bool", "bool_"):
+        raise UsageError(f"allow_cloud is True or False, not of type {type(allow_cloud).__name__}", hint="give a bool")
+    return bool(allow_cloud)
 
 
 def decide_one(scorer: Scorer, item: TokenizedPrompt, terms: Terms, deadline: Deadline) -> Decision:

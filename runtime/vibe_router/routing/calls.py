@@ -187,8 +187,8 @@ class ManyCalls:
         Raises:
             PromptError, EngineError, UsageError: as `route_many`.
         """
-        if chunk < 1:
-            raise UsageError(f"chunk must be at least 1, not {chunk}")
+        if not isinstance(chunk, int) or chunk < 1:
+            raise UsageError(f"chunk must be at least 1, not {repr(chunk)[:64]}")
         terms = self._terms(profile, threshold, allow_cloud, fallback)
         return self._stream(prompts, terms, NO_DEADLINE, chunk=chunk, on_error=on_error)
 

@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import dataclass
 
+from vibe_router.bundle.strict_json import shown
 from vibe_router.errors import UsageError
 
 
@@ -25,9 +26,13 @@ class Deadline:
         """
         if seconds is None:
             return NO_DEADLINE
-        if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or math.isnan(seconds):
-            raise UsageError(f"the timeout {seconds!r} is not a number", hint="give seconds, such as 0.2")
-        return cls(time.monotonic() + seconds)
+        try:
+            number = math.nan if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) else float(seconds)
+        except OverflowError:
+            number = math.inf if seconds > 0 else -math.inf
+        if math.isnan(number):
+            raise UsageError(f"the timeout {shown(seconds)} is not a number", hint="give seconds, such as 0.2")
+        return cls(time.monotonic() + number)
 
     @property
     def passed(self) -> bool:

@@ -30,6 +30,10 @@ def several(prompts: Iterable[str]) -> Iterable[str]:
     """
     if isinstance(prompts, (str, bytes)):
         raise UsageError("prompts must be several texts, not one", hint="pass a list, or call route")
+    try:
+        iter(prompts)
+    except TypeError as error:
+        raise UsageError(f"prompts must be several texts, not {type(prompts).__name__}", hint="pass a list") from error
     return prompts
 
 

@@ -73,6 +73,9 @@ class PromptTokenizer:
         """
         if not isinstance(prompt, str):
             raise PromptError(f"a prompt must be a str, not {type(prompt).__name__}", hint="pass the request's text")
+        if type(prompt) is not str:
+            # A subclass may do anything in the methods that are called here.
+            prompt = str.__str__(prompt)
         ids, truncated = _no_panic(lambda: self._content(prompt), _bad_prompt)
         return TokenizedPrompt(np.concatenate([self._start, np.array(ids, np.int64), self._end]), truncated)
 

@@ -1,0 +1,78 @@
+"""Whatever is passed to a call, nothing but a typed error leaves it, and nothing allows the cloud by accident."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vibe_router import Router, Target
+from vibe_router.errors import PromptError, UsageError
+
+WRONG: dict[str, tuple[Any, ...]] = {
+    "threshold": ("0.5", [], {}, b"1", 1j, float("nan"), -1, 2, 10**400, True, np.array([0.5, 0.6]), object()),
+    "profile": (123, [], b"balanced", object(), 1.0, "none such"),
+    "fallback": ("x", [], {}, 0, b"device", object()),
+    "timeout": ("1", [], True, float("nan"), 1j, object()),
+    "allow_cloud": ("false", "0", 0, None, [], np.array([True, True])),
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
+def test_a_wrong_argument_is_a_usage_error(router: Router, name: str, value: Any) -> None:
+    with pytest.raises(UsageError) as caught:
+        router.route("hello", **{name: value})
+    assert len(caught.value.message) < 200
+
+
+@pytest.mark.parametrize("timeout", [10**400, float("inf"), 1e308, np.float64(60.0)])
+def test_a_timeout_beyond_every_clock_is_none(router: Router, timeout: Any) -> None:
+    assert router.route("hello", timeout=timeout) == router.route("hello")
+
+
+@pytest.mark.parametrize("timeout", [-(10**400), -float("inf"), 0])
+def test_a_timeout_that_has_passed_gives_the_fallback(router: Router, timeout: Any) -> None:
+    assert router.route("hello", timeout=timeout, fallback=Target.DEVICE).p_cloud is None
+
+
+def test_a_false_of_numpy_keeps_a_prompt_on_the_device(router: Router) -> None:
+    allowed: Any = np.bool_(False)
+    assert router.route("hello", threshold=0.0, allow_cloud=allowed).target is Target.DEVICE
+
+
+class Evil(str):
+    """A text whose methods fail."""
+
+    def __getitem__(self, key: object) -> str:
+        raise ValueError
+
+    def isascii(self) -> bool:
+        raise ZeroDivisionError
+
+    def __len__(self) -> int:
+        return 10**9
+
+
+def test_a_text_of_another_class_is_its_text(router: Router) -> None:
+    assert router.route(Evil("hello")) == router.route("hello")
+
+
+def test_what_is_no_sequence_of_prompts_is_a_usage_error(router: Router) -> None:
+    wrong: Any = 5
+    with pytest.raises(UsageError):
+        router.route_many(wrong)
+    with pytest.raises(PromptError):
+        router.route_many(["a", wrong])
+    for chunk in ("x", 0, None, 1.5):
+        with pytest.raises(UsageError):
+            list(router.route_stream(["a"], chunk=chunk))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"threads": "2"}, {"threads": 1.5}, {"threads": 0}, {"threads": 10**9}, {"engine": 5}, {"precision": 5}]
+)
+def test_a_wrong_choice_of_engine_is_a_usage_error(tiny_bundle: Path, wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        Router.load(tiny_bundle, **wrong)
