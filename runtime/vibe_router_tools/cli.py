@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from functools import partial
 from importlib import import_module
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-import typer
+if TYPE_CHECKING:
+    import typer
 
-from vibe_router_tools.console.entry import run
+_INTERRUPTED = 130
 
 _COMMANDS = {
     "route": "route:route",
@@ -30,6 +31,10 @@ What begins with `build_` returns a command of several subcommands.
 
 def build_app(only: str | None = None) -> typer.Typer:
     """Return the command with all its subcommands, or with `only` one, so that no other is imported."""
+    import typer
+
+    from vibe_router_tools.commands.version import options
+
     app = typer.Typer(
         name="vibe-router",
         no_args_is_help=True,
@@ -37,7 +42,7 @@ def build_app(only: str | None = None) -> typer.Typer:
         # Help drawn by rich imports a Markdown parser, which takes longer than everything else that --help does.
         rich_markup_mode=None,
     )
-    app.callback()(_options)
+    app.callback()(options)
     for name, place in _COMMANDS.items():
         if only in (None, name):
             module, function = place.split(":")
@@ -51,22 +56,11 @@ def build_app(only: str | None = None) -> typer.Typer:
 
 def main() -> None:
     """Run the command line; the exit codes are those of `vibe_router.errors`."""
-    asked = sys.argv[1] if len(sys.argv) > 1 else None
-    run(partial(build_app, asked if asked in _COMMANDS else None))
+    # Nothing is imported before this line, so that Ctrl-C during the imports ends as Ctrl-C later does.
+    try:
+        from vibe_router_tools.console.entry import run
 
-
-def _options(
-    version: Annotated[
-        bool,
-        typer.Option("--version", help="Print the version.", callback=lambda on: _print_version(on), is_eager=True),
-    ] = False,
-) -> None:
-    """Decide on this machine whether a chat request needs the cloud."""
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        from vibe_router import __version__
-
-        typer.echo(f"vibe-router {__version__}")
-        raise typer.Exit
+        asked = sys.argv[1] if len(sys.argv) > 1 else None
+        run(partial(build_app, asked if asked in _COMMANDS else None))
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)

@@ -17,7 +17,7 @@ from vibe_router_tools.commands.options import (
     ThreadsOption,
 )
 from vibe_router_tools.commands.rows import read_prompts
-from vibe_router_tools.console.output import print_json, print_table, progress_bar
+from vibe_router_tools.console.output import print_json, print_line, print_table, progress_bar
 
 if TYPE_CHECKING:
     from vibe_router_tools.measurement.bench import BenchReport
@@ -83,7 +83,7 @@ def _print_report(report: BenchReport) -> None:
     rows.append((report.prompt_source, f"{timing.median_ms:.2f}", f"{timing.p95_ms:.2f}", str(timing.calls)))
     print_table("Latency: ids to logit by tokens; text to decision for prompts", ("", "median ms", "p95 ms", "n"), rows)
     if report.cold is None:
-        typer.echo(f"cold start: not measured ({report.cold_note})")
+        print_line(f"cold start: not measured ({report.cold_note})")
     else:
         cold = report.cold
         phases = [(name, f"{milliseconds:.1f}") for name, milliseconds in cold.phases_ms.items()]
@@ -92,7 +92,7 @@ def _print_report(report: BenchReport) -> None:
             ("phase", "median ms"),
             [*phases, ("total", f"{cold.total.median_ms:.1f}"), ("peak RSS", _megabytes(cold.peak_resident))],
         )
-    typer.echo(f"peak RSS after all of this: {_megabytes(report.peak_resident)}")
+    print_line(f"peak RSS after all of this: {_megabytes(report.peak_resident)}")
 
 
 def _megabytes(size: int | None) -> str:

@@ -79,7 +79,7 @@ def evaluate_bundle(
         evaluate_conversations(data, selection, share=share, as_json=as_json)
         return
     from vibe_router.router import Router
-    from vibe_router_tools.console.output import print_json, print_table, progress_bar
+    from vibe_router_tools.console.output import print_json, print_line, print_table, progress_bar
     from vibe_router_tools.evaluation.dataset import collect_labelled, read_rows
     from vibe_router_tools.evaluation.evaluate import Settings, evaluate
     from vibe_router_tools.evaluation.jsonable import jsonable
@@ -132,7 +132,7 @@ def evaluate_bundle(
         }
         print_json(jsonable(facts))
         return
-    typer.echo(f"{title}, {scored.engine}, {scored.scale} scores.\n{explain(evaluation)}\n")
+    print_line(f"{title}, {scored.engine}, {scored.scale} scores.\n{explain(evaluation)}\n")
     for table in tables(evaluation):
         print_table(table.title, table.columns, table.rows)
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import typer
-
 from vibe_router.conversation.policy import ChatPolicy, threshold_logit
 from vibe_router.errors import DataError, UsageError
 from vibe_router.policy import profile_threshold
 from vibe_router.router import Router
-from vibe_router_tools.console.output import print_json, print_table, progress_bar
+from vibe_router_tools.console.output import print_json, print_line, print_table, progress_bar
 from vibe_router_tools.evaluation.conversations.figures import judge
 from vibe_router_tools.evaluation.conversations.read import read_conversations
 from vibe_router_tools.evaluation.conversations.score import score_conversations
@@ -57,6 +55,6 @@ def evaluate_conversations(data: Path, selection: EngineSelection, *, share: flo
         facts = {"bundle": {"name": manifest.name, "version": manifest.version}, "engine": engine, "data": str(data)}
         print_json(jsonable(facts | {"conversations": figures}))
         return
-    typer.echo(f"{manifest.name} {manifest.version} on {data.name}, {engine}.\n{explain_conversations(figures)}\n")
+    print_line(f"{manifest.name} {manifest.version} on {data.name}, {engine}.\n{explain_conversations(figures)}\n")
     for table in conversation_tables(figures):
         print_table(table.title, table.columns, table.rows)

@@ -10,6 +10,7 @@ import typer
 
 from vibe_router.errors import UsageError
 from vibe_router_tools.commands.options import JsonOption
+from vibe_router_tools.console.output import print_line
 
 LogOption = Annotated[Path | None, typer.Option("--log", help="The log's file; default: the gateway's.")]
 DaysOption = Annotated[float, typer.Option(min=0, help="Of the last days.")]
@@ -87,13 +88,13 @@ def export(
     rows = iterate_rows(_path(log), since=time.time() - days * 86400)
     if output is None:
         for row in rows:
-            typer.echo(json.dumps(row, ensure_ascii=False))
+            print_line(json.dumps(row, ensure_ascii=False))
         return
     from vibe_router_tools.atomic.write import write_file
 
     content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     write_file(output, content.encode("utf-8", "surrogatepass"), overwrite=False)
-    typer.echo(f"wrote {output}", err=True)
+    print_line(f"wrote {output}", err=True)
 
 
 def purge(
@@ -108,7 +109,7 @@ def purge(
     from vibe_router_gateway.log.rows import delete_rows
 
     before = None if older_than is None else time.time() - older_than * 86400
-    typer.echo(f"deleted {delete_rows(_path(log), before=before, only_prompts=prompts)} rows")
+    print_line(f"deleted {delete_rows(_path(log), before=before, only_prompts=prompts)} rows")
 
 
 def _path(log: Path | None) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +23,8 @@ from vibe_router_tools.commands.options import (
     ThreadsOption,
 )
 from vibe_router_tools.commands.rows import PromptRow, read_rows
-from vibe_router_tools.console.output import decision_fields, print_json, progress_bar
+from vibe_router_tools.console.input import standard_input
+from vibe_router_tools.console.output import decision_fields, print_json, print_line, progress_bar
 
 _STDIN = "-"
 
@@ -71,7 +71,7 @@ def route(
             if as_json:
                 print_json(decision_fields(decision), indent=None)
             else:
-                typer.echo(_describe(decision))
+                print_line(_describe(decision))
         elif input_file is not None:
             with _open(input_file) as stream:
                 unanswered: deque[PromptRow] = deque()
@@ -97,7 +97,7 @@ def _print_stream(decisions: Iterator[Decision], unanswered: deque[PromptRow], *
                 if as_json:
                     print_json(_answer(row, decision), indent=None)
                 else:
-                    typer.echo(f"{row.line}\t{_describe(decision)}")
+                    print_line(f"{row.line}\t{_describe(decision)}")
                 done += 1
                 progress(Progress(done, None))
     except PromptError as error:
@@ -131,7 +131,7 @@ def _describe(decision: Decision) -> str:
 
 def _read_stdin() -> str:
     try:
-        text = sys.stdin.buffer.read().decode("utf-8")
+        text = standard_input().read().decode("utf-8")
     except UnicodeDecodeError as error:
         raise PromptError(f"stdin is not UTF-8 ({error})", hint="convert it with iconv") from error
     # The line end that `echo` and editors add is not part of the request.
@@ -141,7 +141,7 @@ def _read_stdin() -> str:
 @contextmanager
 def _open(path: Path) -> Iterator[BinaryIO]:
     if str(path) == _STDIN:
-        yield sys.stdin.buffer
+        yield standard_input()
         return
     try:
         stream = path.open("rb")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vibe_router.extras import require_extra
+from vibe_router_tools.console.output import print_line
 
 if TYPE_CHECKING:
     from vibe_router_gateway.config.settings import Settings
@@ -49,7 +50,7 @@ def serve(
     if init:
         from vibe_router_gateway.config.template import write_template
 
-        typer.echo(f"wrote {write_template(config or default_settings_file())}")
+        print_line(f"wrote {write_template(config or default_settings_file())}")
         return
     options = _options(
         device={"url": device, "model": device_model},
@@ -87,9 +88,9 @@ def _serve(settings: Settings, read: Any) -> None:
 
     def ready(started: Settings, port: int) -> None:
         sides = ", ".join(f"{upstream.side} {upstream.settings.url}" for upstream in started.upstreams)
-        typer.echo(f"vibe-router serves http://{started.server.host}:{port}/v1 ({sides})", err=True)
+        print_line(f"vibe-router serves http://{started.server.host}:{port}/v1 ({sides})", err=True)
         if not started.log.enabled:
-            typer.echo("no decision log", err=True)
+            print_line("no decision log", err=True)
 
     asyncio.run(run(settings, read_settings=read, ready=ready, sampling=Sampling(model_identity, is_for_checking)))
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from vibe_router_tools.evaluation.defaults import Binning
 
 if TYPE_CHECKING:
@@ -41,7 +39,7 @@ def calibrate_temperature(
         describe_temperature,
         with_temperature,
     )
-    from vibe_router_tools.console.output import print_json, print_table, progress_bar
+    from vibe_router_tools.console.output import print_json, print_line, print_table, progress_bar
     from vibe_router_tools.evaluation.dataset import collect_labelled, read_rows
     from vibe_router_tools.evaluation.jsonable import jsonable
     from vibe_router_tools.evaluation.logistic import logit, sigmoid
@@ -95,6 +93,6 @@ def calibrate_temperature(
         ],
     )
     if output is not None:
-        typer.echo(f"wrote {output}")
+        print_line(f"wrote {output}")
     elif manifest.calibration.folded:
-        typer.echo(f"to use it, export again: router-export onnx CHECKPOINT --temperature {temperature:.6g}")
+        print_line(f"to use it, export again: router-export onnx CHECKPOINT --temperature {temperature:.6g}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
+from vibe_router_tools.console.input import standard_input
+from vibe_router_tools.console.output import print_line
 
 if TYPE_CHECKING:
     from vibe_router.bundle.bundle import Bundle
@@ -112,7 +112,7 @@ def _count(sample: ScoreSample, prompts: Path, loading: Loading, *, tau: float) 
 
     from_stdin = str(prompts) == STDIN
     name = "stdin" if from_stdin else str(prompts)
-    rows = iterate_rows(sys.stdin.buffer, name, tau=tau) if from_stdin else read_rows(prompts, tau=tau)
+    rows = iterate_rows(standard_input(), name, tau=tau) if from_stdin else read_rows(prompts, tau=tau)
     with (
         Router.load(
             loading.bundle, engine=loading.engine, precision=loading.precision, threads=loading.threads
@@ -184,4 +184,4 @@ def _report(
         ]
     print_table(f"Calibration of {manifest.name} {manifest.version}", ("what", "value"), rows)
     if output is not None:
-        typer.echo(f"wrote {output} with the profile {profile}")
+        print_line(f"wrote {output} with the profile {profile}")

@@ -18,7 +18,7 @@ from vibe_router_tools.commands.options import (
     PrecisionOption,
     ThreadsOption,
 )
-from vibe_router_tools.console.output import print_json, print_table, progress_bar
+from vibe_router_tools.console.output import print_json, print_line, print_table, progress_bar
 
 
 def verify(
@@ -70,4 +70,4 @@ def _print_report(report: VerifyReport) -> None:
             for item in report.profiles
         ],
     )
-    typer.echo("passed" if report.passed else "FAILED")
+    print_line("passed" if report.passed else "FAILED")

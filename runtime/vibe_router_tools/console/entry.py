@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 import typer
 
 from vibe_router.errors import VibeRouterError
+from vibe_router_tools.console.printable import printable
 
 _INTERRUPTED = 130
 _FATAL_SIGNAL = 128
@@ -20,19 +24,52 @@ _FATAL_SIGNAL = 128
 def run(build_app: Callable[[], typer.Typer]) -> None:
     """Build and run a command line; errors raised on purpose become message, hint and exit code, never a traceback."""
     try:
+        _require_streams()
         with _ending_in_order():
-            build_app()()
+            try:
+                build_app()()
+            finally:
+                # What the system does not take must not raise at exit only, after the exit code is set.
+                sys.stdout.flush()
     except VibeRouterError as error:
-        typer.echo(f"error: {error.message}", err=True)
-        if error.hint:
-            typer.echo(f"hint: {error.hint}", err=True)
+        _complain(f"error: {error.message}", f"hint: {error.hint}" if error.hint else "")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
     except BrokenPipeError:
         # The reader has gone (`| head`). What is left in the buffer must not raise again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         sys.exit(1)
+    except OSError as error:
+        where = f" {printable(str(error.filename))}" if error.filename else ""
+        _complain(f"error: the system refuses{where}: {error.strerror or type(error).__name__}")
+        _discard_output()
+        sys.exit(1)
+
+
+def _require_streams() -> None:
+    """Give a program that was started without streams others that fail when they are used.
+
+    Raises:
+        OSError: there is no stdout, so that no result could be seen.
+    """
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for the whole process
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for the whole process
+        raise OSError(errno.EBADF, "stdout is closed")
+
+
+def _complain(*lines: str) -> None:
+    with contextlib.suppress(OSError):
+        for line in lines:
+            if line:
+                typer.echo(printable(line), err=True)
+
+
+def _discard_output() -> None:
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

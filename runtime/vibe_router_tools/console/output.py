@@ -13,6 +13,7 @@ import typer
 
 from vibe_router.policy import Decision
 from vibe_router.progress import Progress, ProgressCallback
+from vibe_router_tools.console.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,7 +24,13 @@ _PIPE_WIDTH = 120
 
 def print_json(value: Any, *, indent: int | None = 2) -> None:
     """Print `value` as JSON on stdout; `indent` None puts it on one line."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False))
+    # Escapes of `printable` are those of JSON, and what they replace stands in texts only.
+    typer.echo(printable(json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)))
+
+
+def print_line(text: str = "", *, err: bool = False) -> None:
+    """Print a line on stdout or stderr, without anything that a terminal would obey."""
+    typer.echo(printable(text), err=err)
 
 
 def decision_fields(decision: Decision) -> dict[str, Any]:
@@ -37,12 +44,12 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title=printable(title), title_justify="left", box=box.SIMPLE_HEAD)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         # Text, not str: names from a bundle must not be read as markup.
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     _console(sys.stdout).print(table)
 
 
