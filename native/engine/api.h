@@ -93,15 +93,15 @@ VR_EXPORT int32_t vr_supports(int32_t instructions);
  * are zeros, and the offsets are those of the weights. Return VR_BAD_INPUT otherwise. It reads all of the weights. */
 VR_EXPORT int32_t vr_check_weights(const VrModel *model);
 
-/* Return an engine with `threads` threads, of which the caller's is one. Return null if there is not enough memory, if
+/* Return an engine with `threads` threads, of which the caller's is one; a call uses fewer while the machine is busy. 0
+ * means one thread of low priority, for which the caller waits asleep. Return null if there is not enough memory, if
  * the instructions are not supported, or if a pointer of the model is null or its sizes do not fit each other. `model`
- * and its layers are copied; what they point to must outlive the engine.
- */
+ * and its layers are copied; what they point to must outlive the engine. */
 VR_EXPORT VrEngine *vr_open(const VrModel *model, int32_t instructions, int32_t threads);
 
 /* Write one logit for each sequence and return a VrStatus. `ids` holds the ids of all sequences, one sequence after the
  * other, and `lengths` the number of ids of each. Several threads may call at once: one of them uses the engine's
- * threads, the others compute alone. Once `*stop` is not 0, the call ends after the current layer. */
+ * threads, the others compute alone. Once `*stop` is not 0, the call ends within a layer. */
 VR_EXPORT int32_t vr_logits(VrEngine *engine, const int64_t *ids, const int32_t *lengths, int32_t sequences,
                             const _Atomic(int32_t) *stop, float *logits);
 

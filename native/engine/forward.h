@@ -12,9 +12,9 @@
 
 static inline int forward_steps(int layers) { return EMBEDDING_STEPS + layers * LAYER_STEPS + HEAD_STEPS; }
 
-/* What member `number` of a team does. `scratch` is its own memory. */
-typedef VrStatus Forward(const VrModel *model, const Request *request, const Activations *activations, float *scratch,
-                         Team *team, int number);
+/* What a member of a team does in one call. `scratch` is its own memory. */
+typedef void Forward(const VrModel *model, const Request *request, const Activations *activations, float *scratch,
+                     Member *member);
 
 /* a##b after both are expanded. */
 #define PASTE(a, b) PASTE_EXPANDED(a, b)

@@ -1,9 +1,12 @@
-/* Threads that compute the steps of a forward pass together.
+/* Threads that compute the steps of a forward pass together, and never wait for one that is not running.
  *
- * A step has items. Each member first claims those of its own share, which is the same part of every step that has as
- * many items: what it wrote in one step is still in its own cache in the next, and it knows which weights it will need.
- * Then it claims what others have left, so that a member whose processor is busy does not hold up the rest for long. A
- * barrier ends each step. Members wait there on the processor, because a step takes microseconds.
+ * A step has items. A member claims them one by one: first those of its own share, which is the same part of every step
+ * that has as many items, so that what it wrote in one step is still in its own cache in the next; then those that
+ * others have left. A step is finished when all its items are. Nobody waits for a member that has claimed nothing, so
+ * the caller alone can finish a call, and a member may join late, leave early, or never come.
+ *
+ * All counters carry the number of the call. A member that was not running while its call ended finds another number,
+ * and leaves without having touched anything.
  */
 #ifndef VIBE_ROUTER_TEAM_H
 #define VIBE_ROUTER_TEAM_H
@@ -12,20 +15,32 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* State that the members of a team share during one call. */
+/* A count in the low half, and the number of the call that it belongs to in the high half. */
+typedef _Atomic(uint64_t) Counter;
+
+static inline uint64_t counted(uint32_t call, uint32_t count) { return (uint64_t)call << 32 | count; }
+
+/* State that the members share. It lives as long as the engine. */
 typedef struct {
-    int size;
     int row;             /* counters from one member's first to the next member's first */
-    atomic_int *claimed; /* [size][row]: claimed items of a member's share, for each step; all zero at first */
-    atomic_int *arrived; /* [steps]: members that have finished a step; all zero at first */
-    atomic_bool stopped;
+    Counter *claimed;    /* [threads][row]: claimed items of a member's share, for each step */
+    Counter *finished;   /* [row]: finished items of a step */
+    int counters;        /* all of them */
+    atomic_uint stopped; /* the call that shall not compute any more */
+    atomic_uint alone;   /* the call that its caller finishes without the others */
 } Team;
 
 /* A member, and its position in the sequence of steps, which is the same for all. */
 typedef struct {
     Team *team;
-    int number; /* 0 and up */
+    uint32_t call;
+    int size;   /* members of this call */
+    int number; /* 0: the caller */
     int step;
+    int done;         /* items of this step that this member has claimed */
+    bool left;        /* it takes no further part in the call */
+    bool stalled;     /* it has waited too long for another member */
+    int64_t patience; /* nanoseconds */
 } Member;
 
 /* The result of `claim` if no item is left. */
@@ -34,41 +49,82 @@ typedef struct {
 /* The first item of a member's share. The share of the next member begins where it ends. */
 static inline int share_begin(int items, int number, int size) { return (int)((int64_t)items * number / size); }
 
+/* Claim an item of one member's share; return NOTHING if none is left, or if the call is over. */
+static inline int claim_from(Member *member, int items, int number) {
+    int begin = share_begin(items, number, member->size), end = share_begin(items, number + 1, member->size);
+    Counter *claimed = member->team->claimed + number * member->team->row + member->step;
+    uint64_t count = atomic_load_explicit(claimed, memory_order_relaxed);
+    do {
+        if (count >> 32 != member->call) member->left = true;
+        if (member->left || begin + (int)(uint32_t)count >= end) return NOTHING;
+    } while (
+        !atomic_compare_exchange_weak_explicit(claimed, &count, count + 1, memory_order_relaxed, memory_order_relaxed));
+    return begin + (int)(uint32_t)count;
+}
+
 /* Return an item of the current step, 0 to `items` - 1, that no other member has claimed, or NOTHING. */
-static inline int claim(const Member *member, int items) {
-    const Team *team = member->team;
-    for (int other = 0; other < team->size; other++) {
-        int number = (member->number + other) % team->size;
-        int begin = share_begin(items, number, team->size), end = share_begin(items, number + 1, team->size);
-        atomic_int *claimed = team->claimed + number * team->row + member->step;
-        int item = begin + atomic_load_explicit(claimed, memory_order_relaxed);
-        if (item >= end) continue;
-        if (team->size > 1)
-            item = begin + atomic_fetch_add_explicit(claimed, 1, memory_order_relaxed);
-        else
-            atomic_store_explicit(claimed, item + 1, memory_order_relaxed);
-        if (item < end) return item;
+static inline int claim(Member *member, int items) {
+    if (member->size == 1) return member->done < items ? member->done++ : NOTHING;
+    if (member->number && atomic_load_explicit(&member->team->alone, memory_order_relaxed) == member->call)
+        member->left = true;
+    for (int other = 0; other < member->size && !member->left; other++) {
+        int item = claim_from(member, items, (member->number + other) % member->size);
+        if (item == NOTHING) continue;
+        member->done++;
+        return item;
     }
     return NOTHING;
 }
 
-/* Report that this member has finished the current step. */
-static inline void arrive(const Member *member) {
-    if (member->team->size > 1)
-        atomic_fetch_add_explicit(member->team->arrived + member->step, 1, memory_order_acq_rel);
+/* Return the item that this member is likely to claim next, or NOTHING. */
+static inline int expected_claim(const Member *member, int items) {
+    if (member->size == 1) return member->done < items ? member->done : NOTHING;
+    const Counter *claimed = member->team->claimed + member->number * member->team->row + member->step;
+    int item = share_begin(items, member->number, member->size) +
+               (int)(uint32_t)atomic_load_explicit(claimed, memory_order_relaxed);
+    return item < share_begin(items, member->number + 1, member->size) ? item : NOTHING;
 }
 
-/* Return whether every member has finished the current step. */
-static inline bool all_arrived(const Member *member) {
-    const Team *team = member->team;
-    return team->size == 1 || atomic_load_explicit(team->arrived + member->step, memory_order_acquire) == team->size;
+/* Report the items that this member has finished in the current step. */
+static inline void report(const Member *member) {
+    if (member->size > 1 && member->done)
+        atomic_fetch_add_explicit(member->team->finished + member->step, (uint64_t)member->done, memory_order_acq_rel);
 }
 
-/* Let some nanoseconds pass. `turns` is the number of earlier calls; while it is small, this thread keeps its
- * processor. Return the number of calls now. */
-int wait_a_turn(int turns);
+/* Return whether this member need not wait any longer: all items are finished, or it has left. */
+static inline bool step_is_over(Member *member, int items) {
+    if (member->size == 1 || member->left) return true;
+    uint64_t count = atomic_load_explicit(member->team->finished + member->step, memory_order_acquire);
+    if (count >> 32 != member->call) member->left = true;
+    return member->left || (int)(uint32_t)count == items;
+}
 
-/* Wait until `counter` is `value`. */
-void wait_for(atomic_int *counter, int value);
+/* Go to the next step. */
+static inline void advance(Member *member) {
+    member->step++;
+    member->done = 0;
+}
+
+/* Return whether this call shall not compute any more. Its steps then only count. */
+static inline bool is_stopped(const Member *member) {
+    return atomic_load_explicit(&member->team->stopped, memory_order_relaxed) == member->call;
+}
+
+static inline void stop(const Member *member) {
+    atomic_store_explicit(&member->team->stopped, member->call, memory_order_relaxed);
+}
+
+/* Begin a call: nothing is claimed or finished. Only the caller's thread may use the team. */
+void begin_call(Team *team, uint32_t call);
+
+/* A wait for other members. It begins as {0}. */
+typedef struct {
+    int turns;
+    int64_t since; /* nanoseconds of the monotonic clock */
+} Wait;
+
+/* Let a short time pass: spin at first, then give the processor to others. A member that has run out of patience
+ * leaves; the caller finishes alone what nobody has claimed from then on. */
+void wait_a_turn(Member *member, Wait *wait);
 
 #endif

@@ -1,7 +1,6 @@
 #include "workspace.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define CACHE_LINE 64
 
@@ -40,14 +39,6 @@ static size_t lay_out(Job *job, const VrModel *model, int threads, char *memory)
     to->scales = reserve(memory, &next, tokens * sizeof(float));
     job->scratch_floats = larger(attention_floats(job->request.longest), 3 * (int64_t)model->hidden);
     job->scratch = reserve(memory, &next, (size_t)threads * (size_t)job->scratch_floats * sizeof(float));
-    /* The counters of each member have cache lines of their own. */
-    size_t row = (size_t)rounded_up(forward_steps(model->layer_count), CACHE_LINE / sizeof(atomic_int));
-    size_t counters = (size_t)(threads + 1) * row * sizeof(atomic_int);
-    job->team.size = threads;
-    job->team.row = (int)row;
-    job->team.claimed = reserve(memory, &next, counters);
-    job->team.arrived = memory ? job->team.claimed + (size_t)threads * row : 0;
-    if (memory) memset(job->team.claimed, 0, counters);
     return next;
 }
 

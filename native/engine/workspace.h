@@ -12,13 +12,15 @@ typedef struct {
     size_t bytes;
 } Workspace;
 
-/* A call, and the memory that its team works in. */
+/* A call, and the memory that its members work in. */
 typedef struct {
     Request request;
     Activations activations;
     float *scratch; /* [threads][scratch_floats] */
     int64_t scratch_floats;
-    Team team;
+    uint32_t call; /* its number */
+    int size;      /* members */
+    VrStatus status;
 } Job;
 
 /* Bytes that one token's input of a matrix takes at most. */

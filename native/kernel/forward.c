@@ -19,7 +19,7 @@ static void embed(Pass *pass) {
             if (model->embedding_norm.weight)
                 normalise_row(model->embedding_norm, model->norm_epsilon, row, row, width);
         }
-    finish_step(pass);
+    finish_step(pass, row_items(pass));
 }
 
 /* Normalise the rows of `from` if there is a norm, and round them to int8. */
@@ -37,7 +37,7 @@ static void quantise(Pass *pass, const float *from, VrNorm norm, int width, cons
             else
                 memcpy(at->quantised + token * at->row_bytes, row, (size_t)width * sizeof(float));
         }
-    finish_step(pass);
+    finish_step(pass, row_items(pass));
 }
 
 /* Multiply the rows that `quantise` has rounded for this matrix. */
@@ -53,12 +53,13 @@ static void attention(Pass *pass, const VrLayer *layer) {
     const Request *request = pass->request;
     int hidden = model->hidden, size = hidden / model->heads;
     AttentionScratch scratch = attention_scratch(pass->scratch, request->longest);
-    /* The only place that sets `stopped`. Members read it at the end of a layer, before any of them can be here again.
+    int items = request->sequences * model->heads;
+    /* The caller alone may read `stop`: a member that comes late may find that the call, and `stop` with it, is over.
      */
-    if (atomic_load_explicit(request->stop, memory_order_relaxed)) atomic_store(&pass->member.team->stopped, true);
+    if (pass->member->number == 0 && atomic_load_explicit(request->stop, memory_order_relaxed)) stop(pass->member);
     /* All sequences of a head follow each other: a member's share is the heads whose queries, keys and values it has
      * computed. */
-    for (int item; (item = claim(&pass->member, request->sequences * model->heads)) != NOTHING;) {
+    for (int item; (item = next_item(pass, items)) != NOTHING;) {
         int sequence = item % request->sequences;
         int64_t start = request->starts[sequence];
         int place = item / request->sequences * size;
@@ -72,7 +73,7 @@ static void attention(Pass *pass, const VrLayer *layer) {
         };
         attend(&head, layer, scratch);
     }
-    finish_step(pass);
+    finish_step(pass, items);
 }
 
 /* Compute one layer. `next` is the matrix that is used after it. */
@@ -114,12 +115,11 @@ static void score(Pass *pass) {
     const VrModel *model = pass->model;
     int width = model->hidden, sequences = pass->request->sequences;
     float *pooled = pass->at->wide, *dense = pass->at->attended;
-    for (int item; (item = claim(&pass->member, sequences)) != NOTHING;)
-        pool(pass, item, pooled + (int64_t)item * width);
-    finish_step(pass);
+    for (int item; (item = next_item(pass, sequences)) != NOTHING;) pool(pass, item, pooled + (int64_t)item * width);
+    finish_step(pass, sequences);
     product(pass, (Weights){&model->head_dense, 1}, (Operand){.exact = pooled, .stride = width}, sequences,
             (Result){dense, width, STORE_ACTIVATED}, (Weights){0});
-    for (int item; (item = claim(&pass->member, sequences)) != NOTHING;) {
+    for (int item; (item = next_item(pass, sequences)) != NOTHING;) {
         float *row = dense + (int64_t)item * width;
         normalise_row(model->head_norm, model->norm_epsilon, row, row, width);
         F32 total = splat(0.0f);
@@ -127,26 +127,24 @@ static void score(Pass *pass) {
             total = fma16(load(row + place), load(model->classifier + place), total);
         pass->request->logits[item] = sum(total) + model->classifier_bias;
     }
-    finish_step(pass);
+    finish_step(pass, sequences);
 }
 
-VrStatus FORWARD(const VrModel *model, const Request *request, const Activations *activations, float *scratch,
-                 Team *team, int number) {
-    Pass pass = {model, request, activations, scratch, {team, number, 0}, {{0}, 0, 0, 0, 0}};
+void FORWARD(const VrModel *model, const Request *request, const Activations *activations, float *scratch,
+             Member *member) {
+    Pass pass = {model, request, activations, scratch, member, {{0}, 0, 0, 0, 0}};
     BEGIN_PRODUCTS;
-    pass.queue = share_of(query_key_value(model->layers), request->tokens, &pass.member);
+    pass.queue = share_of(query_key_value(model->layers), request->tokens, member);
     embed(&pass);
-    for (int layer = 0; layer < model->layer_count && !atomic_load(&team->stopped); layer++) {
+    for (int layer = 0; layer < model->layer_count && !member->left; layer++) {
         int last = layer == model->layer_count - 1;
         encode(&pass, model->layers + layer,
                last ? (Weights){&model->head_dense, 1} : query_key_value(model->layers + layer + 1));
-        assert(pass.member.step == EMBEDDING_STEPS + (layer + 1) * LAYER_STEPS);
+        assert(member->step == EMBEDDING_STEPS + (layer + 1) * LAYER_STEPS);
     }
-    int stopped = atomic_load(&team->stopped);
-    if (!stopped) {
+    if (!member->left) {
         score(&pass);
-        assert(pass.member.step == forward_steps(model->layer_count));
+        assert(member->step == forward_steps(model->layer_count));
     }
     END_PRODUCTS;
-    return stopped ? VR_STOPPED : VR_OK;
 }

@@ -16,16 +16,24 @@ typedef struct {
     const Request *request;
     const Activations *at;
     float *scratch; /* this member's */
-    Member member;
+    Member *member;
     PrefetchQueue queue;
 } Pass;
 
-/* Wait until every member has finished the current step, and prefetch meanwhile. Then go to the next step. */
-static void finish_step(Pass *pass) {
-    arrive(&pass->member);
-    for (int turns = 0; !all_arrived(&pass->member);)
-        if (!prefetch_some(&pass->queue)) turns = wait_a_turn(turns);
-    pass->member.step++;
+/* Claim an item of the current step that is to be computed; NOTHING: none is left, or the call is stopped. */
+static int next_item(const Pass *pass, int items) {
+    int item = claim(pass->member, items);
+    while (item != NOTHING && is_stopped(pass->member)) item = claim(pass->member, items);
+    return item;
+}
+
+/* Wait until all items of the current step are finished, and prefetch meanwhile. Then go to the next step. */
+static void finish_step(Pass *pass, int items) {
+    Wait wait = {0};
+    report(pass->member);
+    while (!step_is_over(pass->member, items))
+        if (!prefetch_some(&pass->queue)) wait_a_turn(pass->member, &wait);
+    advance(pass->member);
 }
 
 /* Tokens from `first` to `last`. */
@@ -33,12 +41,20 @@ typedef struct {
     int first, last;
 } Rows;
 
-/* Claim rows of a step whose items are a few tokens each, so few that every member has some. Return false if none is
- * left. */
+/* Tokens of one item of a step that computes rows: a few, and so few that every member has some. */
+static int item_rows(const Pass *pass) {
+    int size = pass->member->size, rows = (pass->request->tokens + size - 1) / size;
+    return rows < TILE_ROWS ? rows : TILE_ROWS;
+}
+
+static int row_items(const Pass *pass) {
+    int rows = item_rows(pass);
+    return (pass->request->tokens + rows - 1) / rows;
+}
+
+/* Claim rows of a step; return false if none are left. */
 static bool claim_rows(const Pass *pass, Rows *rows) {
-    int tokens = pass->request->tokens, size = pass->member.team->size, each = (tokens + size - 1) / size;
-    if (each > TILE_ROWS) each = TILE_ROWS;
-    int item = claim(&pass->member, (tokens + each - 1) / each);
+    int tokens = pass->request->tokens, each = item_rows(pass), item = next_item(pass, row_items(pass));
     if (item == NOTHING) return false;
     rows->first = item * each;
     rows->last = rows->first + each < tokens ? rows->first + each : tokens;
@@ -61,7 +77,7 @@ static Division divide(const VrMatrix *matrix, int rows, int members) {
 /* A member's share of the panels of the next product. */
 static PrefetchQueue share_of(Weights weights, int rows, const Member *member) {
     if (!weights.matrix) return (PrefetchQueue){0};
-    int size = member->team->size, items = divide(weights.matrix, rows, size).chunks * weights.matrix->panels;
+    int size = member->size, items = divide(weights.matrix, rows, size).chunks * weights.matrix->panels;
     return (PrefetchQueue){
         .weights = weights,
         .item = share_begin(items, member->number, size),
@@ -69,27 +85,27 @@ static PrefetchQueue share_of(Weights weights, int rows, const Member *member) {
     };
 }
 
-/* Multiply `rows` rows. During each panel, prefetch the one that this member claims next; during the last, prefetch the
- * first panel of its share of `next_weights`. */
+/* Multiply `rows` rows. During each panel, prefetch the one that this member is likely to claim next; during the last,
+ * prefetch the first panel of its share of `next_weights`. */
 static void product(Pass *pass, Weights weights, Operand x, int rows, Result result, Weights next_weights) {
-    const Member *member = &pass->member;
+    const Member *member = pass->member;
     const VrMatrix *matrix = weights.matrix;
-    Division division = divide(matrix, rows, member->team->size);
+    Division division = divide(matrix, rows, member->size);
     int items = division.chunks * matrix->panels;
     PrefetchQueue queue = share_of(next_weights, rows, member);
     /* If there is nothing to prefetch, lines that are in the cache already: that costs nothing. */
     const char *after_last = queue.item < queue.end ? panel_at(next_weights, queue.item++) : matrix->values;
     Pending pending;
     begin_pending(&pending);
-    for (int item = claim(member, items), next_item; item != NOTHING; item = next_item) {
-        next_item = claim(member, items);
-        const char *next = next_item == NOTHING ? after_last : panel_at(weights, next_item);
+    for (int item; (item = next_item(pass, items)) != NOTHING;) {
+        int expected = expected_claim(member, items);
+        const char *next = expected == NOTHING ? after_last : panel_at(weights, expected);
         int first = item / matrix->panels * division.chunk_rows, last = first + division.chunk_rows;
         multiply(matrix, panel_of(weights, item), next, x, first, last < rows ? last : rows, result, &pending);
     }
     finish_pending(&pending);
     pass->queue = queue;
-    finish_step(pass);
+    finish_step(pass, items);
 }
 
 #endif

@@ -1,0 +1,171 @@
+#define _GNU_SOURCE
+#include "workers.h"
+
+#include <stdlib.h>
+
+#if defined(__APPLE__)
+#include <pthread/qos.h>
+#else
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+#include "rounding.h"
+
+/* How long a member waits for another before the caller goes on alone: longer than one item takes. */
+#define PATIENCE_NANOSECONDS 300000
+#define PATIENCE_PER_TOKEN 4000
+#define PATIENCE_LIMIT 4000000
+
+typedef struct {
+    Workers *workers;
+    int number; /* 1 and up; the caller is 0 */
+} Start;
+
+static void run(const Workers *workers, const Job *job, Member *member) {
+    uint64_t hosts = set_rounding(DEFAULT_ROUNDING);
+    workers->forward(workers->model, &job->request, &job->activations,
+                     job->scratch + member->number * job->scratch_floats, member);
+    set_rounding(hosts);
+}
+
+static Member member_of(Team *team, const Job *job, int number) {
+    int64_t patience = PATIENCE_NANOSECONDS + (int64_t)PATIENCE_PER_TOKEN * job->request.tokens;
+    return (Member){
+        .team = team,
+        .call = job->call,
+        .size = job->size,
+        .number = number,
+        .patience = patience < PATIENCE_LIMIT ? patience : PATIENCE_LIMIT,
+    };
+}
+
+VrStatus run_alone(const Workers *workers, const Job *job) {
+    Team team = {0};
+    Member member = {.team = &team, .call = 1, .size = 1};
+    run(workers, job, &member);
+    return is_stopped(&member) ? VR_STOPPED : VR_OK;
+}
+
+/* A tenth of the processor beside a thread of normal priority. Less, such as SCHED_IDLE, can mean never. */
+#define BACKGROUND_NICE 10
+
+/* Lower the priority of this thread. Linux does not let it rise again, so it is never the caller's. */
+static void lower_priority(void) {
+#if defined(__APPLE__)
+    pthread_set_qos_class_self_np(QOS_CLASS_UTILITY, 0);
+#else
+    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), BACKGROUND_NICE);
+#endif
+}
+
+static void answer(Workers *workers, Job *job) {
+    job->status = run_alone(workers, job);
+    pthread_mutex_lock(&workers->mutex);
+    workers->job.status = job->status;
+    workers->answers = job->call;
+    pthread_cond_signal(&workers->answered);
+    pthread_mutex_unlock(&workers->mutex);
+}
+
+static void *work(void *argument) {
+    Start start = *(Start *)argument;
+    Workers *workers = start.workers;
+    free(argument);
+    if (workers->background) lower_priority();
+    for (uint32_t seen = 0;;) {
+        pthread_mutex_lock(&workers->mutex);
+        workers->awake--;
+        while (workers->calls == seen && !workers->closing) pthread_cond_wait(&workers->called, &workers->mutex);
+        workers->awake++;
+        seen = workers->calls;
+        Job job = workers->job;
+        bool closing = workers->closing;
+        pthread_mutex_unlock(&workers->mutex);
+        if (closing) return 0;
+        if (workers->background) {
+            answer(workers, &job);
+        } else if (start.number < job.size) {
+            Member member = member_of(&workers->team, &job, start.number);
+            run(workers, &job, &member);
+        }
+    }
+}
+
+/* Give every member's counters cache lines of their own. */
+static int open_team(Team *team, int layers, int members) {
+    team->row = (int)rounded_up(forward_steps(layers), 64 / sizeof(Counter));
+    team->counters = (members + 1) * team->row;
+    team->claimed = aligned_alloc(64, (size_t)team->counters * sizeof(Counter));
+    if (!team->claimed) return -1;
+    team->finished = team->claimed + (size_t)members * (size_t)team->row;
+    begin_call(team, 0);
+    return 0;
+}
+
+int open_workers(Workers *workers, const VrModel *model, Forward *forward, int count, bool background) {
+    *workers = (Workers){.model = model, .forward = forward, .background = background};
+    pthread_mutex_init(&workers->mutex, 0);
+    pthread_cond_init(&workers->called, 0);
+    pthread_cond_init(&workers->answered, 0);
+    workers->threads = calloc((size_t)count + 1, sizeof(pthread_t));
+    if (!workers->threads || open_team(&workers->team, model->layer_count, count + 1)) return -1;
+    for (int place = 0; place < count; place++) {
+        Start *start = malloc(sizeof *start);
+        if (!start) return -1;
+        *start = (Start){workers, place + 1};
+        pthread_mutex_lock(&workers->mutex);
+        workers->awake++;
+        pthread_mutex_unlock(&workers->mutex);
+        if (pthread_create(workers->threads + place, 0, work, start)) {
+            free(start);
+            return -1;
+        }
+        workers->count = place + 1;
+    }
+    return 0;
+}
+
+void close_workers(Workers *workers) {
+    pthread_mutex_lock(&workers->mutex);
+    workers->closing = true;
+    pthread_cond_broadcast(&workers->called);
+    pthread_mutex_unlock(&workers->mutex);
+    for (int place = 0; place < workers->count; place++) pthread_join(workers->threads[place], 0);
+    pthread_mutex_destroy(&workers->mutex);
+    pthread_cond_destroy(&workers->called);
+    pthread_cond_destroy(&workers->answered);
+    free((void *)workers->team.claimed);
+    free(workers->threads);
+}
+
+/* Hand a job to the workers. */
+static void publish(Workers *workers, Job *job, int size) {
+    uint32_t call = workers->calls + 1 ? workers->calls + 1 : 1;
+    job->call = call;
+    job->size = size;
+    begin_call(&workers->team, call);
+    pthread_mutex_lock(&workers->mutex);
+    workers->job = *job;
+    workers->calls = call;
+    pthread_cond_broadcast(&workers->called);
+    pthread_mutex_unlock(&workers->mutex);
+}
+
+VrStatus run_together(Workers *workers, Job *job, int size, bool *stalled) {
+    publish(workers, job, size);
+    Member member = member_of(&workers->team, job, 0);
+    run(workers, job, &member);
+    *stalled = member.stalled;
+    return is_stopped(&member) ? VR_STOPPED : VR_OK;
+}
+
+VrStatus run_in_background(Workers *workers, Job *job) {
+    publish(workers, job, 1);
+    pthread_mutex_lock(&workers->mutex);
+    while (workers->answers != job->call) pthread_cond_wait(&workers->answered, &workers->mutex);
+    VrStatus status = workers->job.status;
+    pthread_mutex_unlock(&workers->mutex);
+    return status;
+}

@@ -1,0 +1,39 @@
+/* The threads of an engine, which sleep between calls. */
+#ifndef VIBE_ROUTER_WORKERS_H
+#define VIBE_ROUTER_WORKERS_H
+
+#include <pthread.h>
+
+#include "workspace.h"
+
+typedef struct {
+    const VrModel *model;
+    Forward *forward;
+    pthread_t *threads;
+    int count;       /* of them */
+    bool background; /* the one worker computes at low priority, and the caller sleeps */
+    Team team;
+    pthread_mutex_t mutex; /* guards the members below */
+    pthread_cond_t called;
+    pthread_cond_t answered;
+    Job job; /* the current one */
+    uint32_t calls;
+    uint32_t answers; /* in the background */
+    int awake;
+    bool closing;
+} Workers;
+
+/* Start `count` threads; return 0, or -1 if there is not enough memory. Close them in either case. */
+int open_workers(Workers *workers, const VrModel *model, Forward *forward, int count, bool background);
+void close_workers(Workers *workers);
+
+/* Compute a job on the caller's thread alone. */
+VrStatus run_alone(const Workers *workers, const Job *job);
+
+/* Compute a job of `size` members, the caller included; return whether one of them kept the others waiting. */
+VrStatus run_together(Workers *workers, Job *job, int size, bool *stalled);
+
+/* Compute a job on the worker of low priority. */
+VrStatus run_in_background(Workers *workers, Job *job);
+
+#endif
