@@ -15,6 +15,7 @@ def build_app() -> typer.Typer:
     from benchmarks.hardening.commands.fuzz import fuzz
     from benchmarks.hardening.commands.kill_exports import kill_exports
     from benchmarks.hardening.commands.soak import soak
+    from benchmarks.peers.commands.busy import busy
     from benchmarks.peers.commands.cold import cold
     from benchmarks.peers.commands.latency import latency
     from benchmarks.peers.commands.limits import limits
@@ -30,7 +31,7 @@ def build_app() -> typer.Typer:
     from benchmarks.studies.commands.instructions import instructions
     from benchmarks.studies.commands.session_settings import session_settings
 
-    peers = (prepare, latency, cold, memory, throughput, limits, quantization)
+    peers = (prepare, latency, busy, cold, memory, throughput, limits, quantization)
     hardening = (adversarial, dialogues, fuzz, kill_exports, soak)
     half_precision = (half_precision_folds, half_precision_lengths)
     studies = (batch_budget, conversations, instructions, session_settings, *half_precision)

@@ -47,6 +47,19 @@ class Operations:
         )
         return {"seconds": seconds, "logit": logits[-1]}
 
+    def time_cpu(self, ids: Sequence[int], calls: int, limit: float) -> dict[str, Any]:
+        """Score the same ids up to `calls` times after one call; return the seconds and CPU-seconds of each."""
+        sequence = np.array(ids, np.int64)
+        self.scorer.logit(sequence)
+        seconds: list[float] = []
+        cpu_seconds: list[float] = []
+        while len(seconds) < calls and sum(seconds) < limit:
+            wall, cpu = time.perf_counter(), time.process_time()
+            self.scorer.logit(sequence)
+            cpu_seconds.append(time.process_time() - cpu)
+            seconds.append(time.perf_counter() - wall)
+        return {"seconds": seconds, "cpu_seconds": cpu_seconds}
+
     def time_prompt(self, prompt: str, calls: int, warm_up: int) -> dict[str, Any]:
         """Decide the same prompt, from text; return seconds."""
         return {"seconds": time_calls(lambda: self.scorer.decide(prompt), calls=calls, warm_up=warm_up)}
@@ -83,7 +96,10 @@ class Operations:
 
 def serve(operations: Operations, lines: Any, answer: Callable[[dict[str, Any]], None]) -> None:
     """Answer every line until there are no more."""
-    known = {name: getattr(operations, name) for name in ("time_ids", "time_prompt", "soak", "memory", "decide_all")}
+    known = {
+        name: getattr(operations, name)
+        for name in ("time_ids", "time_cpu", "time_prompt", "soak", "memory", "decide_all")
+    }
     for line in lines:
         request = json.loads(line)
         try:

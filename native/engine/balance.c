@@ -6,6 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
+/* 1 in tests of the team, which must not depend on what else runs. */
+#ifndef ALWAYS_FULL_SIZE
+#define ALWAYS_FULL_SIZE 0
+#endif
+
 /* Calls that the caller computes alone after a stall: twice as many after each further one. */
 #define FIRST_REST 4
 #define LONGEST_REST 256
@@ -51,6 +56,7 @@ int choose_size(Balance *balance, int threads, int awake) {
     /* One busy moment is no reason to compute alone; two are. */
     int size = now > balance->previous ? now : balance->previous;
     balance->previous = now;
+    if (ALWAYS_FULL_SIZE) return threads;
     if (balance->rest > 0 && size > 1) {
         balance->rest--;
         return 1;

@@ -50,6 +50,16 @@ def test_latency(measure: Any) -> None:
     assert [row["calls"] for row in again["summary"]] == [4, 4, 8]
 
 
+def test_busy(measure: Any) -> None:
+    options = ("--threads", "1", "--lengths", "5", "--rounds", "1", "--calls", "3")
+    content = measure("busy", *options, "--kinds", "spinning,streaming", "--counts", "0,1")
+    rows = {(row["neighbours"], row["count"]): row for row in content["summary"]}
+    assert set(rows) == {("none", 0), ("spinning", 1), ("streaming", 1)}
+    assert all(row["calls"] >= 1 and row["p99_ms"] >= row["median_ms"] > 0 for row in rows.values())
+    assert rows["none", 0]["neighbours_speed"] is None
+    assert all(row["neighbours_speed"] > 0 for place, row in rows.items() if place[1])
+
+
 def test_cold(measure: Any) -> None:
     content = measure("cold", "--runs", "1", with_prompts=False)
     (row,) = content["summary"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Iterator
@@ -19,10 +21,11 @@ from tests.support.bundles import PARITY
 from tests.support.native import mapped, native_bundle, native_checkpoint, needs_native_engine
 from tests.support.prompts import mixed_prompts
 from tests.support.sequences import padded_sequences, unpadded
-from vibe_router import Router
+from vibe_router import Router, Usage
 from vibe_router.bundle.bundle import open_bundle
 from vibe_router.engines.cancellation import CURRENT_STOP, Stop
 from vibe_router.engines.choice import EngineChoice
+from vibe_router.engines.native import engine as engine_module
 from vibe_router.engines.native import library as native_library
 from vibe_router.engines.native.engine import NativeEngine
 from vibe_router.engines.native.library import Instructions, supported_instructions
@@ -59,13 +62,16 @@ def engine(file: Path) -> Iterator[NativeEngine]:
     made.close()
 
 
-def load(file: Path, *, threads: int = 2, instructions: Instructions | None = None) -> NativeEngine:
+def load(
+    file: Path, *, threads: int = 2, instructions: Instructions | None = None, background: bool = False
+) -> NativeEngine:
     return NativeEngine(
         NativeModel(mapped(file), file=NATIVE_FILE),
         file=NATIVE_FILE,
         precision="int8",
         threads=threads,
         instructions=instructions,
+        background=background,
     )
 
 
@@ -280,3 +286,38 @@ def test_batches_need_no_second_look(bundle: Path, monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr("vibe_router.routing.many.decide_one", pytest.fail)
         together = router.route_many(PROMPTS, threshold=threshold)
         assert [decision.p_cloud for decision in together] == [decision.p_cloud for decision in alone]
+
+
+@needs_native_engine
+@pytest.mark.skipif(sys.platform != "linux", reason="reads priorities from /proc")
+def test_background_work_has_the_same_bits_and_a_low_priority_that_is_not_the_callers(file: Path) -> None:
+    def priorities() -> dict[int, int]:
+        # Field 19 of proc_pid_stat(5), counted from the state, which follows the name in parentheses.
+        tasks = Path("/proc/self/task").iterdir()
+        return {int(task.name): int((task / "stat").read_text().rpartition(")")[2].split()[16]) for task in tasks}
+
+    sequences = [np.arange(1, 1 + length, dtype=np.int64) for length in (1, 7, 33)]
+    normal = os.getpriority(os.PRIO_PROCESS, 0)
+    with contextlib.closing(load(file)) as engine:
+        expected = engine.logits(sequences)
+    before = priorities()
+    with contextlib.closing(load(file, background=True)) as engine:
+        np.testing.assert_array_equal(engine.logits(sequences), expected)
+        added = {task: nice for task, nice in priorities().items() if task not in before}
+    assert list(added.values()) == [10]
+    assert os.getpriority(os.PRIO_PROCESS, 0) == normal
+
+
+@needs_native_engine
+def test_a_router_of_background_usage_has_one_thread_of_low_priority(bundle: Path, monkeypatch: Any) -> None:
+    opened: list[int] = []
+    original = engine_module._Opened.__init__
+
+    def note(self: Any, model: Any, instructions: Any, threads: int) -> None:
+        opened.append(threads)
+        original(self, model, instructions, threads)
+
+    monkeypatch.setattr(engine_module._Opened, "__init__", note)
+    with Router.load(bundle, usage=Usage.BACKGROUND, threads=2) as router:
+        assert router.route("hi").engine == "native-cpu"
+    assert opened == [0]

@@ -154,7 +154,7 @@ def _opened(bundle: Bundle, file: EngineFile, name: str, choice: EngineChoice) -
 def _begin_native(descriptor: int, file: EngineFile, choice: EngineChoice) -> Callable[[], Engine]:
     from vibe_router.engines.native.engine import begin_load
 
-    return begin_load(descriptor, file, threads=choice.threads)
+    return begin_load(descriptor, file, threads=choice.threads, usage=choice.usage)
 
 
 def _load_onnx(graph: CheckedGraph, bundle: Bundle, file: EngineFile, name: str, choice: EngineChoice) -> Engine:

@@ -21,12 +21,15 @@ from vibe_router.engines.native.library import (
     supported_instructions,
 )
 from vibe_router.engines.native.model import NativeModel
+from vibe_router.engines.usage import Usage
 from vibe_router.errors import EngineError, EngineUnavailableError
 
 if TYPE_CHECKING:
     from vibe_router.bundle.manifest import EngineFile
 
 NAME = "native-cpu"
+# The library's number of threads for one of low priority.
+_BACKGROUND = 0
 _FAILURES = {
     Status.STOPPED: "was asked to stop",
     Status.NO_MEMORY: "has not enough memory",
@@ -48,10 +51,12 @@ class NativeEngine:
         precision: str,
         threads: int | None = None,
         instructions: Instructions | None = None,
+        background: bool = False,
     ) -> None:
         """Make an engine of a model, whose weights have been checked.
 
-        `threads` None means `available_cpus()`, `instructions` None the fastest that there are here.
+        `threads` None means `available_cpus()`, `instructions` None the fastest that there are here. With `background`,
+        one thread of low priority computes while the caller sleeps, and `threads` is ignored.
 
         Raises:
             EngineUnavailableError: there is no library for this platform, or this processor has no such instructions.
@@ -63,7 +68,8 @@ class NativeEngine:
             raise EngineUnavailableError(f"this processor does not have {self.instructions.name}")
         self.file = file
         self.precision = precision
-        self._opened: _Opened | None = _Opened(model, self.instructions, threads or available_cpus())
+        count = _BACKGROUND if background else threads or available_cpus()
+        self._opened: _Opened | None = _Opened(model, self.instructions, count)
 
     def logits(self, sequences: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
         """Return the logits, float32 [n], of sequences, int64 [tokens]; see `Engine.logits`."""
@@ -84,7 +90,7 @@ class NativeEngine:
         self._opened = None
 
 
-def begin_load(descriptor: int, file: EngineFile, *, threads: int | None) -> Callable[[], NativeEngine]:
+def begin_load(descriptor: int, file: EngineFile, *, threads: int | None, usage: Usage) -> Callable[[], NativeEngine]:
     """Start to check an open file of a bundle, and return a function that waits for the verdict and makes the engine.
 
     Raises:
@@ -97,7 +103,8 @@ def begin_load(descriptor: int, file: EngineFile, *, threads: int | None) -> Cal
 
     def load() -> NativeEngine:
         verdict()
-        return NativeEngine(model, file=file.file, precision=file.precision, threads=threads)
+        background = usage is Usage.BACKGROUND
+        return NativeEngine(model, file=file.file, precision=file.precision, threads=threads, background=background)
 
     return load
 
@@ -113,7 +120,7 @@ class _Opened:
         self._model = model
         self._engine = self._library.vr_open(ctypes.byref(model.structure), instructions, threads)
         if not self._engine:
-            raise EngineError(f"the native engine has not enough memory for {threads} threads")
+            raise EngineError(f"the native engine has not enough memory for {threads or 1} threads")
 
     def logits(self, ids: NDArray[np.int64], lengths: NDArray[np.int32], logits: NDArray[np.float32]) -> Status:
         """Write one logit a sequence; `ids` are those of all, one after the other.

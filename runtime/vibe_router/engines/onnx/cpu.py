@@ -66,7 +66,8 @@ class OnnxCpuEngine:
         # Below fp32 far more than by rounding: the scales of activations are taken over the whole batch.
         self.batch_band = _FP32_BAND if precision == "fp32" else max(LOW_PRECISION_BAND, parity_band)
         self._pad_token_id = pad_token_id
-        options = _session_options(threads or available_cpus(), precision, usage)
+        count = 1 if usage is Usage.BACKGROUND else threads or available_cpus()
+        options = _session_options(count, precision, usage)
         try:
             mapping = None if weights is None else weights.give_to(options)
             self._session: Any = onnxruntime.InferenceSession(
