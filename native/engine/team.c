@@ -1,11 +1,13 @@
 #define _POSIX_C_SOURCE 200809L
 #include "team.h"
 
+#include <sched.h>
 #include <time.h>
 
 /* Turns of some ten nanoseconds that a waiting thread spins, because most steps end within them. */
 #define SPIN_TURNS 1024
-/* Then it sleeps: the kernel can move a member that has lost its processor to the one that becomes free. */
+/* Then it offers its processor to others, for a quarter of its patience, and then sleeps: the kernel can move a member
+ * that has lost its processor to the one that becomes free. */
 #define SLEEP_NANOSECONDS 20000
 
 static inline void relax(void) {
@@ -34,7 +36,12 @@ void wait_a_turn(Member *member, Wait *wait) {
         return;
     }
     if (!wait->since) wait->since = now();
-    if (!member->stalled && now() - wait->since > member->patience) {
+    int64_t waited = now() - wait->since;
+    if (waited < member->patience / 4) {
+        sched_yield();
+        return;
+    }
+    if (!member->stalled && waited > member->patience) {
         member->stalled = true;
         if (member->number)
             member->left = true;
