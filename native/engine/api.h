@@ -89,8 +89,9 @@ typedef struct VrEngine VrEngine;
 /* Return 1 if this library has a kernel for these instructions and the processor and its operating system run them. */
 VR_EXPORT int32_t vr_supports(int32_t instructions);
 
-/* Return VR_OK if the int8 weights of a model are what every instruction set computes alike: none is -128, padded inputs
- * are zeros, and the offsets are those of the weights. Return VR_BAD_INPUT otherwise. It reads all of the weights. */
+/* Return VR_OK if the int8 weights of a model are what every instruction set computes alike: none is -128, padded
+ * inputs are zeros, and the offsets are those of the weights. Return VR_BAD_INPUT otherwise. It reads all of the
+ * weights. */
 VR_EXPORT int32_t vr_check_weights(const VrModel *model);
 
 /* Return an engine with `threads` threads, of which the caller's is one; a call uses fewer while the machine is busy. 0

@@ -99,8 +99,8 @@ VECTORS static int panel_is_sound(const int8_t *weights, int32_t inputs, int32_t
 static int matrix_is_sound(const VrMatrix *matrix, int32_t inputs) {
     if (!matrix->scales) return 1;
     for (int32_t panel = 0; panel < matrix->panels; panel++)
-        if (!panel_is_sound((const int8_t *)matrix->values + (int64_t)panel * VR_PANEL * matrix->inputs,
-                            matrix->inputs, inputs, matrix->offsets + panel * VR_PANEL))
+        if (!panel_is_sound((const int8_t *)matrix->values + (int64_t)panel * VR_PANEL * matrix->inputs, matrix->inputs,
+                            inputs, matrix->offsets + panel * VR_PANEL))
             return 0;
     return 1;
 }
