@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,23 @@ _SPECIAL_NAMES = {
     "[MASK]": "mask_token",
 }
 
+# What transformers.js calls the graphs, the best first.
+_DTYPES = (
+    ("model.onnx", "fp32"),
+    ("model_quantized.onnx", "q8"),
+    ("model_fp16.onnx", "fp16"),
+    ("model_q4.onnx", "q4"),
+)
+
 
 def write_model_files(checkpoint: Checkpoint, folder: Path, *, max_tokens: int) -> None:
     """Write config.json and the tokenizer's files so that generic loaders read the bundle as it is meant.
 
     config.json says one label with a sigmoid (a plain one-logit configuration would get a softmax, always 1.0).
-    tokenizer_config.json says that literal special tokens in a prompt are text, as the runtime reads them.
+    tokenizer.json has special tokens in its vocabulary alone, so that literal ones in a prompt are text everywhere.
 
     Raises:
-        CheckpointError: tokenizer_config.json or special_tokens_map.json of the checkpoint is not JSON.
+        CheckpointError: a tokenizer file of the checkpoint is not JSON.
     """
     config = json.loads((checkpoint.folder / "config.json").read_text("utf-8"))
     config |= {
@@ -37,11 +44,16 @@ def write_model_files(checkpoint: Checkpoint, folder: Path, *, max_tokens: int) 
     }
     config.pop("num_labels", None)
     _write_json(folder / "config.json", config)
-    shutil.copyfile(checkpoint.folder / "tokenizer.json", folder / "tokenizer.json")
-    special = _special_tokens(folder / "tokenizer.json")
+    original = (checkpoint.folder / "tokenizer.json").read_text("utf-8")
+    (folder / "tokenizer.json").write_text(special_tokens_as_text(original), encoding="utf-8")
+    special = _special_tokens(original)
     tokenizer = _read_json(checkpoint.folder / "tokenizer_config.json")
-    tokenizer = {"tokenizer_class": "PreTrainedTokenizerFast"} | special | tokenizer
+    # For transformers 4, which would make the tokens special again.
+    tokenizer.pop("added_tokens_decoder", None)
+    tokenizer = special | tokenizer
     tokenizer |= {
+        # The one class that transformers 4 and 5 and transformers.js know.
+        "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": max_tokens,
         "split_special_tokens": True,
         "model_input_names": ["input_ids", "attention_mask"],
@@ -50,24 +62,55 @@ def write_model_files(checkpoint: Checkpoint, folder: Path, *, max_tokens: int) 
     _write_json(folder / "special_tokens_map.json", special | _read_json(checkpoint.folder / "special_tokens_map.json"))
 
 
-def declare_data_files(folder: Path) -> None:
-    """Name in config.json the graphs whose weights lie in a file beside them.
+def special_tokens_as_text(tokenizer: str) -> str:
+    """Return a tokenizer.json whose special tokens are entries of the vocabulary and nothing more.
 
-    transformers.js fetches such a file only where config.json says so:
+    Every tokenizer library looks for the tokens in `added_tokens` in the text first. Without them no text reaches a
+    special token, because no merge makes one, while the template still puts [CLS] and [SEP] around the ids. Truncation
+    and padding, which would apply to every prompt, are taken out, too. A tokenizer whose ids would change is returned
+    as it was.
+    """
+    from tokenizers import Tokenizer
+
+    content = json.loads(tokenizer)
+    added = content.get("added_tokens", [])
+    vocabulary = dict(content["model"]["vocab"])
+    for token in sorted(added, key=lambda token: token["id"]):
+        if token["special"]:
+            vocabulary.setdefault(token["content"], token["id"])
+    content["model"]["vocab"] = vocabulary
+    content |= {
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [token for token in added if not token["special"]],
+    }
+    rewritten = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    before, after = (Tokenizer.from_str(text).get_vocab() for text in (tokenizer, rewritten))
+    return rewritten if before == after else tokenizer
+
+
+def declare_data_files(folder: Path) -> None:
+    """Tell transformers.js in config.json which graphs have their weights in another file, and which it takes.
+
+    It fetches such a file only if config.json says so, and in a browser it takes int8 unless told otherwise:
     https://huggingface.co/docs/transformers.js/api/configs.
     """
-    graphs = {path.name.removesuffix("_data"): True for path in sorted((folder / "onnx").glob("*.onnx_data"))}
-    if not graphs:
-        return
+    there = {path.name for path in (folder / "onnx").glob("*.onnx")}
+    data = {path.name.removesuffix("_data"): True for path in sorted((folder / "onnx").glob("*.onnx_data"))}
+    known: dict[str, Any] = {}
+    dtype = next((dtype for file, dtype in _DTYPES if file in there), None)
+    if dtype is not None:
+        known["dtype"] = dtype
+    if data:
+        known["use_external_data_format"] = data
     config = json.loads((folder / "config.json").read_text("utf-8"))
     settings = config.get("transformers.js_config")
-    known = settings if isinstance(settings, dict) else {}
-    config["transformers.js_config"] = known | {"use_external_data_format": graphs}
+    config["transformers.js_config"] = (settings if isinstance(settings, dict) else {}) | known
     _write_json(folder / "config.json", config)
 
 
-def _special_tokens(tokenizer: Path) -> dict[str, Any]:
-    added = json.loads(tokenizer.read_text("utf-8")).get("added_tokens", [])
+def _special_tokens(tokenizer: str) -> dict[str, Any]:
+    added = json.loads(tokenizer).get("added_tokens", [])
     return {_SPECIAL_NAMES[token["content"]]: token["content"] for token in added if token["content"] in _SPECIAL_NAMES}
 
 

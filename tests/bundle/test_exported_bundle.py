@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from vibe_router.bundle.manifest import Manifest
 from vibe_router.errors import CheckpointError, UsageError
 from vibe_router_export.checkpoint.checkpoint import read_checkpoint
 from vibe_router_export.checkpoint.router_config import CARD_PROFILES, parse_profiles
-from vibe_router_export.choices import ReferenceChoice
+from vibe_router_export.choices import Precision, ReferenceChoice
 from vibe_router_export.emit.onnx.graph import build_onnx
 from vibe_router_export.export import ExportOptions, export_onnx
 from vibe_router_export.fold.folds import centre_residual
@@ -169,12 +170,12 @@ def test_optimum_loads_it_and_gives_the_same_logits(bundle: Path) -> None:
 def test_weights_beside_the_graph_are_named_for_transformers_js(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "transformers.js_config" not in json.loads((bundle / "config.json").read_text())
+    assert json.loads((bundle / "config.json").read_text())["transformers.js_config"] == {"dtype": "fp32"}
     monkeypatch.setattr("vibe_router_export.emit.onnx.file._SINGLE_FILE_BYTES", 0)
     export(tmp_path)
     config = json.loads((tmp_path / "bundle" / "config.json").read_text())
     assert (tmp_path / "bundle" / "onnx" / "model.onnx_data").is_file()
-    assert config["transformers.js_config"] == {"use_external_data_format": {"model.onnx": True}}
+    assert config["transformers.js_config"] == {"dtype": "fp32", "use_external_data_format": {"model.onnx": True}}
 
 
 def test_every_file_is_in_the_manifest_with_its_size(bundle: Path) -> None:
@@ -184,3 +185,37 @@ def test_every_file_is_in_the_manifest_with_its_size(bundle: Path) -> None:
             assert manifest["files"][path.relative_to(bundle).as_posix()]["bytes"] == path.stat().st_size
     assert manifest["provenance"]["checkpoint"] == "small"
     assert np.isfinite(manifest["calibration"]["temperature"])
+
+
+def test_literal_special_tokens_are_text_for_every_reader_of_the_tokenizer(bundle: Path) -> None:
+    from tokenizers import Tokenizer
+
+    plain = Tokenizer.from_file(str(bundle / "tokenizer.json"))
+    golden = [json.loads(line) for line in (bundle / "golden.jsonl").read_text().splitlines()]
+    literal = [row for row in golden if "[SEP]" in row["prompt"] or "[CLS]" in row["prompt"]]
+    assert len(literal) >= 3
+    for row in literal:
+        assert plain.encode(row["prompt"]).ids == row["input_ids"]
+    assert plain.encode("").ids == golden[[row["prompt"] for row in golden].index("")]["input_ids"]
+
+
+def test_truncation_and_padding_of_a_tokenizer_stay_out_of_the_bundle(tmp_path: Path) -> None:
+    from tokenizers import Tokenizer
+
+    folder = write_checkpoint(tmp_path / "small")
+    baked = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    baked.enable_truncation(6)
+    baked.enable_padding(length=12)
+    baked.save(str(folder / "tokenizer.json"))
+    export_onnx(read_checkpoint(folder), tmp_path / "bundle", options=UNPROVEN)
+    read = Tokenizer.from_file(str(tmp_path / "bundle" / "tokenizer.json"))
+    assert (read.truncation, read.padding) == (None, None)
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [(Precision.FP32, "fp32"), (Precision.INT8, "q8")])
+def test_a_browser_takes_the_graph_that_is_there(tmp_path: Path, precision: Precision, dtype: str) -> None:
+    checkpoint = read_checkpoint(write_checkpoint(tmp_path / "small"))
+    options = replace(UNPROVEN, precisions=(precision,), max_flips=10_000)
+    export_onnx(checkpoint, tmp_path / "bundle", options=options)
+    config = json.loads((tmp_path / "bundle" / "config.json").read_text())
+    assert config["transformers.js_config"]["dtype"] == dtype

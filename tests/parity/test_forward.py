@@ -137,10 +137,13 @@ def test_folding_divides_the_logit_by_the_temperature(tmp_path: Path) -> None:
     np.testing.assert_allclose(folded, plain / 1.7, rtol=0, atol=1e-5)
 
 
-def test_probability_output_is_the_sigmoid_of_the_logit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_probability_output_is_the_sigmoid_of_the_logit_and_both_have_the_stated_shape(
+    tmp_path: Path, pooling: str
+) -> None:
     import onnxruntime
 
-    checkpoint = read_checkpoint(write_checkpoint(tmp_path / "small"))
+    checkpoint = read_checkpoint(write_checkpoint(tmp_path / "small", small_config(classifier_pooling=pooling)))
     path = tmp_path / "model.onnx"
     write_onnx(build_onnx(checkpoint.weights, max_tokens=128), path)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])

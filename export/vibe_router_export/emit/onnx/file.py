@@ -31,7 +31,7 @@ def write_onnx(graph: OnnxGraph, path: Path) -> None:
     total = sum(value.nbytes for value in graph.constants.values())
     if total <= _SINGLE_FILE_BYTES:
         tensors = [
-            numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in graph.constants.items()
+            numpy_helper.from_array(np.asarray(value, order="C"), name) for name, value in graph.constants.items()
         ]
     else:
         tensors = _write_external(graph.constants, _data_file(path))
@@ -59,7 +59,7 @@ def _write_external(constants: dict[str, NDArray[np.generic]], path: Path) -> li
     with path.open("wb") as file:
         for name, value in constants.items():
             if value.nbytes <= _INLINE_BYTES:
-                tensors.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+                tensors.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
                 continue
             file.seek(-(-file.tell() // _ALIGNMENT) * _ALIGNMENT)
             tensor = TensorProto(name=name, dims=value.shape, data_location=TensorProto.EXTERNAL)
