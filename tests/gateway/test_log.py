@@ -94,7 +94,18 @@ def test_the_command_shows_sums_exports_and_deletes(gateway: Running, vibe_route
 def test_a_killed_gateway_says_what_was_interrupted(gateway: Running, tmp_path: Path) -> None:
     port, log = free_port(), tmp_path / "killed.sqlite3"
     url = gateway.gateway.live.settings.device.url
-    command = [sys.executable, "-m", "vibe_router_tools", "serve", "--device", url, "--log", str(log)]
+    command = [
+        sys.executable,
+        "-m",
+        "vibe_router_tools",
+        "serve",
+        "--device",
+        url,
+        "--device-model",
+        "m",
+        "--log",
+        str(log),
+    ]
     process = subprocess.Popen([*command, "--port", str(port)], stderr=subprocess.PIPE, env={**os.environ})
     try:
         assert process.stderr is not None
@@ -102,6 +113,7 @@ def test_a_killed_gateway_says_what_was_interrupted(gateway: Running, tmp_path: 
         gateway.device.pause_s = 30
         body = {"model": "auto", "stream": True, "messages": [{"role": "user", "content": EASY}]}
         with httpx.stream("POST", f"http://127.0.0.1:{port}/v1/chat/completions", json=body, timeout=30) as answer:
+            assert answer.status_code == 200
             next(answer.iter_raw())
             end = time.monotonic() + 30
             while not summary(log, days=1)["n"]:
