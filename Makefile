@@ -10,13 +10,14 @@ FROZEN := .venv-frozen/bin/python
 # A library that was compiled from other sources than the ones beside it does not fit the Python that calls it.
 NATIVE := $(wildcard native/*/*.[ch] native/*.py)
 
-.PHONY: demo test test-slow native native-dist lint format nano frozen dist clean
+.PHONY: demo test test-slow native native-dist lint docs format nano frozen dist clean
 
 demo: .venv-demo/.done  ## Route the model card's example prompts; installs the runtime only, no torch.
 	$(DEMO) examples/demo.py
 
-test: native  ## The default selection of tests: minutes on two cores.
-	OMP_NUM_THREADS=1 $(DEVELOP) -m pytest $(PARALLEL)
+test: native  ## The default selection of tests: minutes on two cores. The last line is the coverage of the product.
+	OMP_NUM_THREADS=1 $(DEVELOP) -m pytest $(PARALLEL) --cov --cov-report=
+	@echo "lines of the product that these tests run: $$($(DEVELOP) -m coverage report --format=total) %"
 
 # In the order of the files: files with many tests first would leave the few longest for one process at the end.
 test-slow: native  ## What the default selection leaves out: base size, wheels in empty environments.
@@ -28,10 +29,18 @@ native: .venv/.done  ## Compile the native library again where its sources have 
 native-dist: .venv/.done  ## The C library for every platform, as archives in build/native-dist.
 	$(DEVELOP) native/dist.py
 
-lint: .venv/.done
+lint: native  ## Style, types, sizes and layers, dead names, stale documents.
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy --strict
+	$(DEVELOP) .ci/house.py
+	$(DEVELOP) .ci/dead_names.py
+	$(DEVELOP) docs/generate.py --check
+	$(DEVELOP) -m benchmarks report --check
+
+docs: native  ## Everything in the documents that a command produces: examples, command help, API, figures, plots.
+	$(DEVELOP) -m benchmarks report
+	$(DEVELOP) docs/generate.py
 
 format: .venv/.done
 	.venv/bin/ruff check --fix .

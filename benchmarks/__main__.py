@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from vibe_router_tools.console.app import new_app
 from vibe_router_tools.console.entry import run
 
 
@@ -35,16 +36,11 @@ def build_app() -> typer.Typer:
     hardening = (adversarial, dialogues, fuzz, kill_exports, soak)
     half_precision = (half_precision_folds, half_precision_lengths)
     studies = (batch_budget, conversations, instructions, session_settings, *half_precision)
-    app = typer.Typer(name="benchmarks", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
-    app.callback()(_describe)
+    app = new_app("benchmarks", "Measure on this machine what the documentation says.")
     # A command is called what its function is, with hyphens.
     for command in (*peers, *hardening, *studies, gateway, gateway_faults, report):
         app.command()(command)
     return app
-
-
-def _describe() -> None:
-    """Measure on this machine what the documentation says."""
 
 
 if __name__ == "__main__":

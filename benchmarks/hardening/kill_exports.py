@@ -1,4 +1,4 @@
-"""Exports killed with SIGKILL at random moments: what stands at the target afterwards, and what is left beside it."""
+"""Exports killed with SIGKILL at random moments: what is at the target afterwards, and what is left next to it."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ from benchmarks.peers.outcome import Outcome
 from benchmarks.peers.results import merge_contenders
 from vibe_router_tools.measurement.timing import summarize
 
-BASELINE = "optimum-fp32"
 # Whose logits the others' are compared with: the first of these that was measured.
 _EXACT = ("pytorch-fp32", "ours-fp32")
 _Key = tuple[int, int | None, str]

@@ -1,4 +1,4 @@
-"""How far each contender is from what this machine could do: weight bytes by bandwidth, operations by peak."""
+"""Distance of each contender from this machine's limits: weight bytes by bandwidth, operations by peak."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of a contender."""
+"""The outcome of a contender: measured, not here, not installed, failed."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from benchmarks.peers.present import require
 
 
 def main() -> None:
-    """Prepare beside the target and rename, so that a target that exists is whole."""
+    """Prepare next to the target and rename, so that a target that exists is whole."""
     key, checkpoint, target = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     contender = ALL[key]
     if contender.prepare is None:

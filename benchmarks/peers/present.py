@@ -1,4 +1,4 @@
-"""Whether libraries are installed, asked without importing them: `python -m benchmarks.peers.present MODULE...`."""
+"""A check that libraries are installed, made without importing them: `python -m benchmarks.peers.present MODULE...`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What int8 and int4 do to the logit of one checkpoint, by this project's graphs and by other tools.
+"""Movement of one checkpoint's logits by int8 and int4, by this project's graphs and by other tools.
 
 Everything is compared with the fp32 graph, prompts alone. The unit of errors is the standard deviation of the fp32
 logits over the prompts: an error of 1 leaves nothing of the score.
@@ -21,6 +21,7 @@ from vibe_router.progress import Progress, ProgressCallback
 from vibe_router.text.tokenizer import PromptTokenizer
 from vibe_router_export.checkpoint.checkpoint import read_checkpoint
 from vibe_router_export.proof.golden import EXAMPLES, mixed_prompts
+from vibe_router_tools.evenly import evenly
 
 COLUMNS = ("way", "MB", "error rms", "error max", "max |dp|", "flips", "outside the band", "kept in fp32")
 
@@ -79,7 +80,7 @@ def measure_checkpoint(
     """
     checkpoint = read_checkpoint(source)
     texts = list(prompts or mixed_prompts(EXAMPLES, count=count, seed=0))
-    chosen = [texts[place] for place in np.linspace(0, len(texts) - 1, min(count, len(texts))).astype(int)]
+    chosen = evenly(texts, count)
     tokenizer = PromptTokenizer((checkpoint.folder / "tokenizer.json").read_bytes(), max_tokens=MAX_TOKENS)
     sequences = [tokenizer.encode(text).ids for text in chosen]
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""What is measured: a checkpoint, a bundle of it, or both; and where prepared files lie."""
+"""Sources of a measurement: a checkpoint, a bundle of it, or both; and the folder of prepared files."""
 
 from __future__ import annotations
 

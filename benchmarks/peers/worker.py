@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.peers.contenders.registry import ALL
 from benchmarks.peers.contenders.scorer import Load, Scorer
 from benchmarks.peers.present import missing
-from benchmarks.prompts import read_file
+from benchmarks.prompts import read_prompts
 from vibe_router_tools.measurement.machine import installed_versions
 from vibe_router_tools.measurement.resident import current_resident, peak_resident
 from vibe_router_tools.measurement.timing import time_calls
@@ -81,7 +81,7 @@ class Operations:
 
     def decide_all(self, file: str, way: str, callers: int) -> dict[str, Any]:
         """Decide every prompt of a JSONL file: one after the other, in batches, or from several threads at once."""
-        prompts = read_file(Path(file))
+        prompts = read_prompts(Path(file))
         self.scorer.decide_many(prompts[:4])
         started = time.perf_counter()
         if way == _BATCHED:

@@ -22,13 +22,19 @@ def report(
     from benchmarks.report.coreml import COREML
     from benchmarks.report.files import file_sections
     from benchmarks.report.hardening import HARDENING
+    from benchmarks.report.pages import machine_pages
     from benchmarks.report.plot import plot_latency
     from benchmarks.report.sections import fill, plot_name, read_results, sections
     from benchmarks.results_file import RESULTS
 
     results = read_results(RESULTS)
     generated = sections(results) | file_sections(RESULTS, {**HARDENING, **COREML})
-    stale = []
+    pages = {_ROOT / "docs" / "benchmarks" / name: text for name, text in machine_pages(results).items()}
+    stale = [page.name for page in pages if not page.exists() or page.read_text("utf-8") != pages[page]]
+    if not check:
+        for page, text in pages.items():
+            page.parent.mkdir(exist_ok=True)
+            page.write_text(text, encoding="utf-8")
     for document in DOCUMENTS:
         text = document.read_text("utf-8")
         filled = fill(text, generated)
@@ -37,7 +43,7 @@ def report(
             if not check:
                 document.write_text(filled, encoding="utf-8")
     if check and stale:
-        typer.echo(f"stale: {', '.join(stale)}; run python -m benchmarks report", err=True)
+        typer.echo(f"stale: {', '.join(stale)}; run make docs", err=True)
         raise typer.Exit(1)
     if plots and not check:
         for result in results.get("latency", []):

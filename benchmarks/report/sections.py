@@ -38,7 +38,9 @@ def sections(results: Mapping[str, list[dict[str, Any]]]) -> dict[str, str]:
     latency = results.get("latency", [])
     return {
         "speed": "\n".join(_speed(result) for result in _of_the_fastest_engine(latency)),
+        "summary": "".join(_summary(result, results) for result in _of_the_fastest_engine(latency)[-1:]),
         "machines": _machines(result for group in results.values() for result in group),
+        "pages": _links(result for group in results.values() for result in group),
         "ratios": "\n".join(_ratios(result) for result in latency),
         "undisturbed": "\n".join(_ratios(result, field="p10_ms") for result in latency),
         "latency": "\n".join(_latency(result) for result in latency),
@@ -52,7 +54,7 @@ def sections(results: Mapping[str, list[dict[str, Any]]]) -> dict[str, str]:
 
 
 def fill(text: str, generated: Mapping[str, str]) -> str:
-    """Return `text` with what stands between its markers replaced.
+    """Return `text` with the text between its markers replaced.
 
     Raises:
         DataError: a marker has a name that nothing is generated for.
@@ -110,6 +112,57 @@ def _speed(result: dict[str, Any]) -> str:
         f"threads of {result['machine']['cpu']}, medians of one run in turns); itself it takes {own} tokens:\n\n"
         + markdown(_against_ours(result | {"summary": few}, threads=threads))
     )
+
+
+_MEASUREMENTS = ("latency", "cold", "memory", "throughput", "limits")
+
+
+def _links(results: Iterable[Mapping[str, Any]]) -> str:
+    """Return a link to the page of each machine that the contenders were measured on."""
+    from benchmarks.machine import slug
+
+    machines = {slug(one["machine"]): one["machine"] for one in results if one["command"] in _MEASUREMENTS}
+    return "".join(
+        f"- [{machine['cpu']}, {machine['cpus']} CPUs](benchmarks/{name}.md)\n"
+        for name, machine in sorted(machines.items())
+    )
+
+
+_PEERS = ("pytorch-fp32", "optimum-fp32", "openvino-int8")
+
+
+def _summary(result: dict[str, Any], results: Mapping[str, list[dict[str, Any]]]) -> str:
+    """Return the README's few figures: own milliseconds, how many times as long peers take, cold starts."""
+    threads = max(int(count) for count in result["rounds"])
+    rows = {(row["key"], row["tokens"]): row["median_ms"] for row in result["summary"] if row["threads"] == threads}
+    labels = {one["key"]: one["label"] for one in result["contenders"]}
+    own, tokens = _own_key(result), [count for count in _SUMMARY_TOKENS if (_own_key(result), count) in rows]
+    times = " and ".join(f"{rows[own, count]:.1f} ms at {count}" for count in tokens)
+    peers = [
+        f"{labels[key]} {' and '.join(f'{rows[key, count] / rows[own, count]:.1f}' for count in tokens)}"
+        for key in _PEERS
+        if all((key, count) in rows for count in tokens)
+    ]
+    lines = [
+        f"- {labels[own]}, {result['name']} size: {times} tokens. Times as long take {', '.join(peers)}.",
+        *_cold_summary(result["machine"], results.get("cold", [])),
+        f"- Medians on {result['machine']['cpu']}, {threads} threads, in turns with all others.",
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+_SUMMARY_TOKENS = (16, 128)
+
+
+def _cold_summary(machine: Mapping[str, Any], cold: list[dict[str, Any]]) -> list[str]:
+    """Return a line of our fastest cold start for each size on a machine."""
+    starts = []
+    for one in cold:
+        ours = [row for row in one["summary"] if row["key"].startswith("ours")]
+        if one["machine"] == machine and ours:
+            best = min(ours, key=lambda row: row["median_ms"])
+            starts.append(f"{best['median_ms']:.0f} ms with {one['name']}")
+    return [f"- A fresh process has its first decision after {', '.join(starts)}."] if starts else []
 
 
 def _own_key(result: Mapping[str, Any]) -> str:

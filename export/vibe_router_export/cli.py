@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import typer
 
+from vibe_router_tools.console.app import new_app
 from vibe_router_tools.console.entry import run
+
+_DESCRIPTION = "Export a fine-tuned ModernBERT router to bundles that apps embed, proven equal to PyTorch."
 
 
 def build_app() -> typer.Typer:
@@ -17,8 +20,7 @@ def build_app() -> typer.Typer:
     from vibe_router_export.commands.onnx import onnx
     from vibe_router_export.commands.verify import verify
 
-    app = typer.Typer(name="router-export", no_args_is_help=True, pretty_exceptions_enable=False)
-    app.callback()(_describe)
+    app = new_app("router-export", _DESCRIPTION)
     for command in (onnx, native, coreml, lint, verify, inspect, checkpoint):
         app.command()(command)
     return app
@@ -27,7 +29,3 @@ def build_app() -> typer.Typer:
 def main() -> None:
     """Run the command line; the exit codes are those of `vibe_router.errors`."""
     run(build_app)
-
-
-def _describe() -> None:
-    """Export a fine-tuned ModernBERT router to bundles that apps embed, proven equal to PyTorch."""

@@ -1,6 +1,6 @@
 """From a score to a decision: the only place where a score is compared with a threshold.
 
-A decision is `cloud` if and only if p_cloud > threshold, strictly. Both stand on the same scale: the
+A decision is `cloud` if and only if p_cloud > threshold, strictly. Both are on the same scale: the
 calibrated one, sigmoid(z / temperature), where the bundle's graph has the temperature folded in, and the
 raw one, sigmoid(z), where it has not. Dividing by a positive temperature keeps the order of logits, so a
 threshold moved by `calibrate_threshold` splits the prompts exactly as the raw one did.

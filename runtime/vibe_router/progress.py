@@ -1,4 +1,4 @@
-"""What the library tells while it works; it draws nothing itself."""
+"""Progress events of the library, which draws nothing itself."""
 
 from __future__ import annotations
 

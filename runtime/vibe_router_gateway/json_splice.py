@@ -7,7 +7,6 @@ import re
 
 # A whole string, or one character that changes the depth or separates members.
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],]', re.DOTALL)
-_OPENING, _CLOSING = b"{[", b"}]"
 
 
 def replace_member(body: bytes, name: str, value: str) -> bytes:

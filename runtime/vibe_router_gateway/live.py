@@ -19,7 +19,6 @@ from vibe_router_gateway.upstream.faults import FaultKind, UpstreamError
 _LOGGER = logging.getLogger("vibe_router")
 _LISTED_FOR_S = 60.0
 """How long an upstream's list of models is believed: a new local model appears within a minute."""
-_LONGEST_LIST = 2**22
 
 
 @dataclass

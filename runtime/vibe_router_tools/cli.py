@@ -31,18 +31,9 @@ What begins with `build_` returns a command of several subcommands.
 
 def build_app(only: str | None = None) -> typer.Typer:
     """Return the command with all its subcommands, or with `only` one, so that no other is imported."""
-    import typer
+    from vibe_router_tools.console.app import new_app
 
-    from vibe_router_tools.commands.version import options
-
-    app = typer.Typer(
-        name="vibe-router",
-        no_args_is_help=True,
-        pretty_exceptions_enable=False,
-        # Help drawn by rich imports a Markdown parser, which takes longer than everything else that --help does.
-        rich_markup_mode=None,
-    )
-    app.callback()(options)
+    app = new_app("vibe-router", "Decide on this machine whether a chat request needs the cloud.")
     for name, place in _COMMANDS.items():
         if only in (None, name):
             module, function = place.split(":")

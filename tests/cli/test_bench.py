@@ -17,7 +17,7 @@ from vibe_router_tools.measurement.cold_child import PhaseClock
 from vibe_router_tools.measurement.machine import describe_machine
 from vibe_router_tools.measurement.resident import current_resident, peak_resident
 from vibe_router_tools.measurement.timing import summarize, time_calls
-from vibe_router_tools.measurement.workload import evenly, sequences_of
+from vibe_router_tools.measurement.workload import of_every_length, sequences_of
 
 
 @pytest.fixture
@@ -125,8 +125,8 @@ def test_summary_is_median_10th_and_95th_percentile() -> None:
 
 def test_even_choice_keeps_shortest_and_longest() -> None:
     prompts = ["x" * size for size in range(100, 0, -1)]
-    assert [len(prompt) for prompt in evenly(prompts, 3)] == [1, 50, 100]
-    assert len(evenly(prompts, 1000)) == 100
+    assert [len(prompt) for prompt in of_every_length(prompts, 3)] == [1, 50, 100]
+    assert len(of_every_length(prompts, 1000)) == 100
 
 
 def test_memory_is_told_in_bytes() -> None:

@@ -110,17 +110,35 @@ def test_the_other_keys_of_a_row_come_with_its_decision(tiny_bundle: Path) -> No
     assert len(second["id"]) == 16
 
 
-@pytest.mark.parametrize("row", [b"nonsense", b"3", b'{"text": "a"}', b'{"prompt": null}', b'"\xff"', b"[" * 5000])
+@pytest.mark.parametrize(
+    "row",
+    [
+        b"nonsense",
+        b"3",
+        b'{"text": "a"}',
+        b'{"prompt": null}',
+        b'"\xff"',
+        b"[" * 5000,
+        b'"\\udfff"',
+        b'{"prompt": "a", "prompt": "b"}',
+    ],
+)
 def test_a_bad_row_is_named_and_the_rows_before_it_are_answered(tiny_bundle: Path, row: bytes) -> None:
     result = route(tiny_bundle, "--input", "-", stdin=b'"a"\n"b"\n' + row + b'\n"c"\n', code=1)
     assert len(result.stdout.splitlines()) == 2
-    assert "line 3" in error_of(result)
+    assert "stdin:3: " in error_of(result)
+
+
+def test_a_byte_order_mark_before_the_first_row_is_no_part_of_it(tiny_bundle: Path) -> None:
+    rows = b'\xef\xbb\xbf{"prompt": "hi"}\n'
+    marked, plain = (route(tiny_bundle, "--input", "-", stdin=stdin).stdout for stdin in (rows, rows[3:]))
+    assert marked == plain
 
 
 def test_a_prompt_that_cannot_be_routed_is_named_and_those_before_it_are_answered(tiny_bundle: Path) -> None:
     result = route(tiny_bundle, "--input", "-", stdin=b'"a"\n\n"' + b"\\u0301" * 10_000 + b'"\n"c"\n', code=8)
     assert len(result.stdout.splitlines()) == 1
-    assert "line 3: the prompt has 1024 combining" in error_of(result)
+    assert "stdin:3: the prompt has 1024 combining" in error_of(result)
 
 
 def test_a_late_score_gives_the_fallback_or_an_error(tiny_bundle: Path) -> None:

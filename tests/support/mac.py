@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vibe_router.errors import EngineError
 from vibe_router_export.proof.mil_interpreter.program import InterpretedProgram
 from vibe_router_tools.measurement.mac.protocols import PlannedOperation
-from vibe_router_tools.measurement.mac.report import Machine
+from vibe_router_tools.measurement.mac.report import MacFacts
 
 POWER = """\
 **** Processor usage ****
@@ -57,8 +57,8 @@ class StandInMac:
     def pass_time(self, seconds: float) -> None:
         self._seconds += seconds
 
-    def machine(self) -> Machine:
-        return Machine(
+    def machine(self) -> MacFacts:
+        return MacFacts(
             model="stand-in", chip="none", cpus=1, memory_bytes=1, system="none", python="3", coremltools="0"
         )
 

@@ -1,4 +1,4 @@
-"""What any router must beat: a bag of words with logistic regression."""
+"""The baseline that any router must beat: a bag of words with logistic regression."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from vibe_router_tools.console.app import new_app
 from vibe_router_tools.console.entry import run
 
 
@@ -14,13 +15,7 @@ def build_app() -> typer.Typer:
     from vibe_router_training.commands.sweep import sweep
     from vibe_router_training.commands.tokenizer import tokenizer
 
-    app = typer.Typer(
-        name="router-train",
-        help="Train, calibrate and describe routers.",
-        no_args_is_help=True,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-    )
+    app = new_app("router-train", "Train, calibrate and describe routers.")
     for command in (tokenizer, fit, sweep, calibrate):
         app.command()(command)
     return app

@@ -1,4 +1,4 @@
-"""What a fit is told, and what it says of its outcome."""
+"""Settings and result of a fit."""
 
 from __future__ import annotations
 

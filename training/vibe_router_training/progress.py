@@ -1,4 +1,4 @@
-"""What fitting tells while it works, and a callback that makes the Trainer tell it."""
+"""Progress events of a fit, and the Trainer's callback that emits them."""
 
 # The Trainer names the arguments of its events; most of them are of no use here.
 # ruff: noqa: ARG002

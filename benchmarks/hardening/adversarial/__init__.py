@@ -1,1 +1,1 @@
-"""How far a prompt's author can move the decision: harmless edits, and gadgets found by search."""
+"""Attacks on the decision by a prompt's author: harmless edits, and gadgets found by search."""

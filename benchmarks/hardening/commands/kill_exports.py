@@ -31,7 +31,7 @@ def kill_exports(
         command = Command.COREML if coreml else Command.ONNX
         report = measure(Path(work), command=command, moments=moments, seed=seed, progress=progress)
     print_table(f"{moments} exports killed", ("found", "exports"), [(k, str(v)) for k, v in report.found.items()])
-    typer.echo(f"left beside the target {report.left}, after the next writer {report.left_after_cleaning}")
+    typer.echo(f"left next to the target {report.left}, after the next writer {report.left_after_cleaning}")
     name = "kill-coreml-exports.json" if coreml else "kill-exports.json"
     write_with_machine(output or RESULTS / name, report_fields(report))
     if report.wrong or report.left_after_cleaning or not report.last_export_whole:

@@ -1,4 +1,4 @@
-"""What random dialogues are made of."""
+"""Vocabulary of random dialogues."""
 
 from __future__ import annotations
 

@@ -24,7 +24,6 @@ _TEXTS = (
     "NaN",
     "__class__",
 )
-_OPERATIONS = ("Loop", "If", "Scan", "Identity", "NonZero", "ConstantOfShape", "Reshape", "Évil", "")
 _RAW = ("NaN", "Infinity", "-Infinity", "1e999", "[" * 50_000, '{"a":' * 20_000, "tru", '"\\ud800"', "\x00", "'a'")
 
 

@@ -1,4 +1,4 @@
-"""What hostile bytes are given to, and how the answer is judged. One subject a target; it runs in a child process."""
+"""Subjects of fuzzing: the reader that gets hostile bytes, and the judge of its answer, in a child process."""
 
 from __future__ import annotations
 

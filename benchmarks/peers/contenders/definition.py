@@ -1,4 +1,4 @@
-"""What a contender is before it runs."""
+"""The definition of a contender, before it runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every contender can do once it is loaded."""
+"""The protocol of a loaded contender."""
 
 from __future__ import annotations
 

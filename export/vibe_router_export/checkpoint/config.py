@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 from vibe_router.errors import CheckpointError
 
 ARCHITECTURE = "ModernBertForSequenceClassification"
-_GENERATION_4 = ("global_rope_theta", "local_rope_theta", "global_attn_every_n_layers")
 _GENERATION_5 = ("rope_parameters", "layer_types")
 _FULL, _SLIDING = "full_attention", "sliding_attention"
 

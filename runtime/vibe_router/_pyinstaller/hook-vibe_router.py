@@ -1,4 +1,4 @@
-"""What a frozen application that imports vibe_router needs beside the modules that PyInstaller finds itself.
+"""Files of vibe_router that a frozen application needs besides the modules that PyInstaller finds itself.
 
 With `hooksconfig={"vibe_router": {"bundled_router": False}}` in the call of Analysis the bundled router stays behind,
 for applications that carry a bundle of their own.

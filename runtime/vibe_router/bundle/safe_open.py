@@ -62,7 +62,7 @@ def open_inside(folder: Path, name: str, *, blobs: Path | None = None, hard_link
                 raise corrupt(f"{name} is reached through a link")
             last = target.name
             opened.append(os.open(blobs, _FOLDER_FLAGS))
-        # Before it is opened, for to open a device can be to act on it.
+        # Check first: merely opening a device can have side effects.
         _refuse(name, os.stat(last, dir_fd=opened[-1], follow_symlinks=False), stat.S_ISREG, "is not a regular file")
         opened.append(os.open(last, _FILE_FLAGS, dir_fd=opened[-1]))
         status = os.fstat(opened[-1])

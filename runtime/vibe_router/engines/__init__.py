@@ -1,1 +1,1 @@
-"""What computes logits: one file an engine behind the protocol in `protocol`, chosen in `choice`."""
+"""Engines compute logits: each implements the protocol in `protocol`; `choice` picks one."""

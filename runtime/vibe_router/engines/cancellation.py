@@ -1,4 +1,4 @@
-"""How a call of an engine is asked to stop before it is done."""
+"""Cancellation of an engine's call."""
 
 from __future__ import annotations
 

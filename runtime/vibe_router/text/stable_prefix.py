@@ -1,4 +1,4 @@
-"""Which tokens of a text's beginning are certain, whatever text follows.
+"""The tokens of a text's beginning that are certain, whatever text follows.
 
 Let A be the beginning that was read, cut where `normalization_break` allows, and B the rest. Then:
 

@@ -1,8 +1,8 @@
-"""Write a folder or a file whole or not at all: build it beside its place, then rename.
+"""Write a folder or a file whole or not at all: build it next to its place, then rename.
 
-    .NAME.partial-XXXX/     beside NAME, locked for as long as the process that builds it lives
+    .NAME.partial-XXXX/     next to NAME, locked for as long as the process that builds it lives
         new/                what is built
-        old-0/              what stood at NAME, between two renames, where the system cannot exchange two folders
+        old-0/              what was at NAME, between two renames, where the system cannot exchange two folders
 
 A process that is killed leaves such a place behind. The next one that writes NAME removes it, or puts `old` back
 where NAME is missing; one that is locked belongs to a process that lives and is left alone.
@@ -87,7 +87,7 @@ def write_file(target: Path, content: bytes, *, overwrite: bool = True) -> None:
 
 
 def clean(target: Path) -> None:
-    """Remove what killed processes have left beside `target`, and put an old `target` back where it is missing."""
+    """Remove what killed processes have left next to `target`, and put an old `target` back where it is missing."""
     for place in leftovers(target):
         with contextlib.suppress(OSError), lock_path(place) as lock:
             # In a folder that others can write to, a stranger's place is not ours to trust.
@@ -103,7 +103,7 @@ def clean(target: Path) -> None:
 
 
 def leftovers(target: Path) -> list[Path]:
-    """Return the temporary places beside `target`, those that live processes are writing to among them."""
+    """Return the temporary places next to `target`, those that live processes are writing to among them."""
     target = target.absolute()
     try:
         return sorted(path for path in target.parent.iterdir() if path.name.startswith(_prefix(target)))
@@ -172,11 +172,11 @@ def _work_folder(target: Path) -> Iterator[Path]:
             stack.callback(shutil.rmtree, work, ignore_errors=True)
             yield work
             return
-    raise UsageError(f"cannot write beside {target}", hint="other processes remove what is written there")
+    raise UsageError(f"cannot write next to {target}", hint="other processes remove what is written there")
 
 
 def _put(new: Path, target: Path, *, replace: str | None) -> None:
-    """Rename `new` to `target`; what stood there is beside `new` afterwards."""
+    """Rename `new` to `target`; what was there is at `new` afterwards."""
     for attempt in range(_ATTEMPTS):
         try:
             new.rename(target)

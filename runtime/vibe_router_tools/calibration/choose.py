@@ -127,11 +127,7 @@ def choose_for_catastrophic_miss(
     """
     if not 0 < target < 0.5 or not 0 < confidence < 1:
         raise ValueError("target must lie between 0 and 0.5, confidence between 0 and 1")
-    if sample.labelled < sample.total:
-        raise DataError(
-            f"{sample.total - sample.labelled} of {sample.total} prompts have no label",
-            hint="a bound on catastrophic misses needs labelled prompts",
-        )
+    _require_labels(sample)
     _require_prompts(
         sample,
         choose=prompts_for_zero(target, confidence),
@@ -183,6 +179,14 @@ def _most_allowed(total: int, target: float, confidence: float) -> int:
 def _held_out_rate(sample: ScoreSample, index: int, confidence: float) -> Share:
     above = sample.check.scores.above_edges()
     return two_sided(int(above[index]), sample.check.scores.total, confidence)
+
+
+def _require_labels(sample: ScoreSample) -> None:
+    if sample.labelled < sample.total:
+        raise DataError(
+            f"{sample.total - sample.labelled} of {sample.total} prompts have no label",
+            hint="a bound on catastrophic misses needs labelled prompts",
+        )
 
 
 def _require_prompts(sample: ScoreSample, *, choose: int, check: int, promise: str) -> None:

@@ -1,4 +1,4 @@
-"""What calibration enters into a manifest: a chosen threshold as a named profile, or a fitted temperature."""
+"""A manifest after calibration: a chosen threshold as a named profile, or a fitted temperature."""
 
 from __future__ import annotations
 

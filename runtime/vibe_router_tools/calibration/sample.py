@@ -1,4 +1,4 @@
-"""What calibration keeps of a stream of prompts: four histograms, never a prompt."""
+"""A sample of scores: four histograms of a stream of prompts, never a prompt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`vibe-router bench`: what a bundle costs on this machine."""
+"""`vibe-router bench`: the costs of a bundle on this machine."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from vibe_router_tools.commands.options import (
     PrecisionOption,
     ThreadsOption,
 )
-from vibe_router_tools.commands.rows import read_prompts
 from vibe_router_tools.console.output import print_json, print_line, print_table, progress_bar
+from vibe_router_tools.rows import read_file
 
 if TYPE_CHECKING:
     from vibe_router_tools.measurement.bench import BenchReport
@@ -51,11 +51,7 @@ def bench(
 
 
 def _read(path: Path) -> list[str]:
-    try:
-        with path.open("rb") as stream:
-            prompts = [prompt for _, prompt in read_prompts(stream, name=str(path))]
-    except OSError as error:
-        raise DataError(f"cannot read {str(path)!r}: {error.strerror}", hint="check the path") from error
+    prompts = [row.prompt for row in read_file(path)]
     if not prompts:
         raise DataError(f"{str(path)!r} holds no prompts", hint="one JSON object with a field prompt a line")
     return prompts

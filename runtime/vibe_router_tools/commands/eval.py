@@ -27,6 +27,7 @@ from vibe_router_tools.evaluation.defaults import (
 from vibe_router_tools.evaluation.labels import TAU
 
 if TYPE_CHECKING:
+    from vibe_router.bundle.manifest import Manifest
     from vibe_router_tools.evaluation.dataset import LabelledPrompts
     from vibe_router_tools.evaluation.evaluate import Evaluation
     from vibe_router_tools.evaluation.scoring import Scored
@@ -79,13 +80,11 @@ def evaluate_bundle(
         evaluate_conversations(data, selection, share=share, as_json=as_json)
         return
     from vibe_router.router import Router
-    from vibe_router_tools.console.output import print_json, print_line, print_table, progress_bar
+    from vibe_router_tools.console.output import progress_bar
     from vibe_router_tools.evaluation.dataset import collect_labelled, read_rows
     from vibe_router_tools.evaluation.evaluate import Settings, evaluate
-    from vibe_router_tools.evaluation.jsonable import jsonable
     from vibe_router_tools.evaluation.plots import require_matplotlib
     from vibe_router_tools.evaluation.scoring import score_all
-    from vibe_router_tools.evaluation.tables import explain, tables
 
     sweep = _parse_thresholds(thresholds)
     check_confidence_and_tau(confidence, tau)
@@ -122,19 +121,9 @@ def evaluate_bundle(
     title = f"{manifest.name} {manifest.version} on {data.name}"
     _draw(title, labelled, scored, evaluation, report=report, plots=plots)
     if as_json:
-        facts = {
-            "bundle": {"name": manifest.name, "version": manifest.version},
-            "engine": scored.engine,
-            "scale": scored.scale,
-            "temperature": manifest.calibration.temperature,
-            "data": str(data),
-            "evaluation": evaluation,
-        }
-        print_json(jsonable(facts))
-        return
-    print_line(f"{title}, {scored.engine}, {scored.scale} scores.\n{explain(evaluation)}\n")
-    for table in tables(evaluation):
-        print_table(table.title, table.columns, table.rows)
+        _print_facts(manifest, scored, evaluation, data)
+    else:
+        _print_tables(title, scored, evaluation)
 
 
 def check_confidence_and_tau(confidence: float, tau: float) -> None:
@@ -147,6 +136,30 @@ def check_confidence_and_tau(confidence: float, tau: float) -> None:
         raise UsageError(f"--confidence {confidence} is not between 0 and 1", hint="for example 0.95")
     if not 0 < tau < float("inf"):
         raise UsageError(f"--tau {tau} is not a positive number", hint="for example 0.2")
+
+
+def _print_facts(manifest: Manifest, scored: Scored, evaluation: Evaluation, data: Path) -> None:
+    from vibe_router_tools.console.output import print_json
+    from vibe_router_tools.evaluation.jsonable import jsonable
+
+    facts = {
+        "bundle": {"name": manifest.name, "version": manifest.version},
+        "engine": scored.engine,
+        "scale": scored.scale,
+        "temperature": manifest.calibration.temperature,
+        "data": str(data),
+        "evaluation": evaluation,
+    }
+    print_json(jsonable(facts))
+
+
+def _print_tables(title: str, scored: Scored, evaluation: Evaluation) -> None:
+    from vibe_router_tools.console.output import print_line, print_table
+    from vibe_router_tools.evaluation.tables import explain, tables
+
+    print_line(f"{title}, {scored.engine}, {scored.scale} scores.\n{explain(evaluation)}\n")
+    for table in tables(evaluation):
+        print_table(table.title, table.columns, table.rows)
 
 
 def _draw(

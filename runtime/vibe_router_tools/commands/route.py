@@ -22,9 +22,9 @@ from vibe_router_tools.commands.options import (
     PrecisionOption,
     ThreadsOption,
 )
-from vibe_router_tools.commands.rows import PromptRow, read_rows
 from vibe_router_tools.console.input import standard_input
 from vibe_router_tools.console.output import decision_fields, print_json, print_line, progress_bar
+from vibe_router_tools.rows import PromptRow, read_rows
 
 _STDIN = "-"
 
@@ -73,9 +73,10 @@ def route(
             else:
                 print_line(_describe(decision))
         elif input_file is not None:
+            name = "stdin" if str(input_file) == _STDIN else str(input_file)
             with _open(input_file) as stream:
                 unanswered: deque[PromptRow] = deque()
-                rows = read_rows(stream, name=str(input_file))
+                rows = read_rows(stream, name=name)
                 decisions = router.route_stream(
                     _remember(rows, unanswered),
                     profile=profile,
@@ -84,7 +85,7 @@ def route(
                     fallback=fallback,
                     chunk=chunk,
                 )
-                _print_stream(decisions, unanswered, name=str(input_file), as_json=as_json)
+                _print_stream(decisions, unanswered, name=name, as_json=as_json)
 
 
 def _print_stream(decisions: Iterator[Decision], unanswered: deque[PromptRow], *, name: str, as_json: bool) -> None:
@@ -101,7 +102,7 @@ def _print_stream(decisions: Iterator[Decision], unanswered: deque[PromptRow], *
                 done += 1
                 progress(Progress(done, None))
     except PromptError as error:
-        raise PromptError(f"{name}, line {unanswered[0].line}: {error.message}", hint=error.hint) from error
+        raise PromptError(f"{name}:{unanswered[0].line}: {error.message}", hint=error.hint) from error
 
 
 def _answer(row: PromptRow, decision: Decision) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from vibe_router_tools.evaluation.defaults import Binning
 
 if TYPE_CHECKING:
+    from vibe_router.bundle.bundle import Bundle
     from vibe_router.router import Router
+    from vibe_router_tools.evaluation.temperature import TemperatureFit
 
 
 def calibrate_temperature(
@@ -39,9 +41,8 @@ def calibrate_temperature(
         describe_temperature,
         with_temperature,
     )
-    from vibe_router_tools.console.output import print_json, print_line, print_table, progress_bar
+    from vibe_router_tools.console.output import progress_bar
     from vibe_router_tools.evaluation.dataset import collect_labelled, read_rows
-    from vibe_router_tools.evaluation.jsonable import jsonable
     from vibe_router_tools.evaluation.logistic import logit, sigmoid
     from vibe_router_tools.evaluation.plots import reliability_figure, require_matplotlib, save_figures
     from vibe_router_tools.evaluation.reliability import reliability_bins
@@ -61,9 +62,8 @@ def calibrate_temperature(
         scored = score_all(router, rows, str(prompts), progress=progress)
     logits = logit(scored.calibrated)
     fit = fit_temperature(logits, labelled.preference, bins=bins, binning=binning)
-    temperature = manifest.calibration.temperature * fit.temperature
     if output is not None:
-        section = describe_temperature(temperature, fit)
+        section = describe_temperature(manifest.calibration.temperature * fit.temperature, fit)
         write_copy(router.bundle, output, with_temperature(manifest, fit), card_section=section)
     if plots is not None:
         series = {
@@ -71,6 +71,17 @@ def calibrate_temperature(
             for name, scores in (("before", scored.calibrated), ("after", sigmoid(logits / fit.temperature)))
         }
         save_figures({"reliability": reliability_figure(series)}, plots)
+    _report(router.bundle, fit, bins=bins, binning=binning, output=output, as_json=as_json)
+
+
+def _report(
+    bundle: Bundle, fit: TemperatureFit, *, bins: int, binning: Binning, output: Path | None, as_json: bool
+) -> None:
+    from vibe_router_tools.console.output import print_json, print_line, print_table
+    from vibe_router_tools.evaluation.jsonable import jsonable
+
+    manifest = bundle.manifest
+    temperature = manifest.calibration.temperature * fit.temperature
     if as_json:
         facts = {
             "bundle": {"name": manifest.name, "version": manifest.version},

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from vibe_router.errors import UsageError
+from vibe_router_tools.atomic.write import write_file
 from vibe_router_tools.console.output import print_json, print_table, progress_bar
 from vibe_router_tools.measurement.mac.report import MacReport, UnitReport
 
@@ -63,13 +64,7 @@ def write_report(fields: object, file: Path) -> None:
     Raises:
         UsageError: it cannot be written there.
     """
-    partial = file.with_name(f".{file.name}.partial")
-    try:
-        partial.write_text(json.dumps(fields, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-        partial.replace(file)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise UsageError(f"cannot write {file}: {error.strerror}", hint="name a file that can be written") from error
+    write_file(file, (json.dumps(fields, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
 
 def print_report(report: MacReport) -> None:

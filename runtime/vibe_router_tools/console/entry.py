@@ -1,4 +1,4 @@
-"""How every command line of this project ends: with a result, or with an error, a hint and an exit code."""
+"""The entry point of every command line: a result, or an error with a hint and an exit code."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _discard_output() -> None:
 def _ending_in_order() -> Iterator[None]:
     """Let a request to end, or a closed terminal, remove what is half written, as Ctrl-C does."""
     names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    # Whoever ignores or handles one of them already (nohup, a host program) keeps his way.
+    # A signal that is ignored or handled already (nohup, a host program) stays as it is.
     chosen = [number for name in names if signal.getsignal(number := getattr(signal, name)) is signal.SIG_DFL]
     try:
         for number in chosen:

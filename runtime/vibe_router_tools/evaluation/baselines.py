@@ -1,4 +1,4 @@
-"""What costs nothing to try: always one side, a coin, or the length of the prompt."""
+"""Baselines that cost nothing: always one side, a coin, or the length of the prompt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a figure would move on another sample of prompts: percentile bootstrap."""
+"""Percentile bootstrap: the interval in which a figure would lie on another sample of prompts."""
 
 from __future__ import annotations
 

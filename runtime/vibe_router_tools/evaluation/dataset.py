@@ -1,6 +1,4 @@
-"""Read prompts, with or without labels, from JSON Lines; a bad row is named with its file and line.
-
-One object a line, UTF-8, empty lines ignored. Keys:
+"""Prompts with or without labels from JSON Lines, read as `vibe_router_tools.rows` describes. Keys of a row:
 
     prompt      required: string, not blank
     source      optional: string, where the prompt comes from
@@ -10,21 +8,21 @@ One object a line, UTF-8, empty lines ignored. Keys:
     weak strong label: two numbers in 0..1, the quality of each model's answer
     verdicts    label: list of "strong", "weak" or "tie", one a judge
 
-One kind of label a row. `p_teacher` may stand beside `weak` and `strong`: then it is the label, the two are
-the qualities. Other keys are ignored, so that files may carry identifiers and notes.
+One kind of label a row. `p_teacher` may come with `weak` and `strong`: then it is the label, and the two
+are the qualities. Other keys are ignored, so that files may carry identifiers and notes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vibe_router.bundle.strict_json import load_strictly
 from vibe_router.errors import DataError
+from vibe_router_tools import rows
 from vibe_router_tools.evaluation.labels import (
     TAU,
     Label,
@@ -65,9 +63,8 @@ def iterate_rows(lines: Iterable[bytes], name: str, *, tau: float = TAU) -> Iter
     Raises:
         DataError: a row is not a JSON object in UTF-8, has no prompt, or a label that is not allowed.
     """
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            yield _read_row(line, f"{name}:{number}", number, tau)
+    for row in rows.read_rows(lines, name=name):
+        yield _read_row(row, f"{name}:{row.line}", tau)
 
 
 def read_rows(path: Path, *, tau: float = TAU) -> Iterator[Row]:
@@ -76,11 +73,8 @@ def read_rows(path: Path, *, tau: float = TAU) -> Iterator[Row]:
     Raises:
         DataError: the file cannot be read, or as iterate_rows.
     """
-    try:
-        with path.open("rb") as file:
-            yield from iterate_rows(file, str(path), tau=tau)
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}", hint="name a readable JSONL file") from error
+    for row in rows.read_file(path):
+        yield _read_row(row, f"{path}:{row.line}", tau)
 
 
 def read_labelled(path: Path, *, tau: float = TAU) -> LabelledPrompts:
@@ -93,7 +87,7 @@ def read_labelled(path: Path, *, tau: float = TAU) -> LabelledPrompts:
     return collect_labelled(read_rows(path, tau=tau), str(path))
 
 
-def collect_labelled(rows: Iterable[Row], name: str) -> LabelledPrompts:
+def collect_labelled(labelled: Iterable[Row], name: str) -> LabelledPrompts:
     """Return labelled rows as columns; `name` is for errors.
 
     Raises:
@@ -101,7 +95,7 @@ def collect_labelled(rows: Iterable[Row], name: str) -> LabelledPrompts:
     """
     kept: list[Row] = []
     labels: list[Label] = []
-    for row in rows:
+    for row in labelled:
         if row.label is None:
             raise DataError(f"{name}:{row.line}: the row has no label", hint=_LABEL_HINT)
         kept.append(row)
@@ -128,27 +122,20 @@ def collect_labelled(rows: Iterable[Row], name: str) -> LabelledPrompts:
 _LABEL_HINT = 'give "p_teacher", or "cloud", or "weak" and "strong", or "verdicts"; all numbers in 0..1'
 
 
-def _read_row(line: bytes, where: str, number: int, tau: float) -> Row:
-    try:
-        text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-        data = load_strictly(text)
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise DataError(f"{where}: not valid JSON: {reason}", hint="write one JSON object a line") from error
-    if not isinstance(data, dict):
-        raise DataError(f"{where}: not a JSON object", hint="write one JSON object a line")
-    prompt, source = data.get("prompt"), data.get("source")
-    if not isinstance(prompt, str) or not prompt.strip():
+def _read_row(row: rows.PromptRow, where: str, tau: float) -> Row:
+    source = row.others.get("source")
+    if not row.prompt.strip():
         raise DataError(f"{where}: no prompt", hint='give every row a "prompt" that is a string, not blank')
     if not isinstance(source, str | None):
         raise DataError(f"{where}: source is not a string", hint="name the source, or leave the key out")
-    group = data.get("group")
+    group = row.others.get("group")
     if not isinstance(group, str | None):
         raise DataError(f"{where}: group is not a string", hint="name the group, or leave the key out")
-    return Row(line=number, prompt=prompt, source=source, group=group, label=_read_label(data, where, tau))
+    label = _read_label(row.others, where, tau)
+    return Row(line=row.line, prompt=row.prompt, source=source, group=group, label=label)
 
 
-def _read_label(data: dict[str, Any], where: str, tau: float) -> Label | None:
+def _read_label(data: Mapping[str, Any], where: str, tau: float) -> Label | None:
     given = {key for key in ("p_teacher", "cloud", "weak", "strong", "verdicts") if key in data}
     if not given:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -37,7 +37,7 @@ from vibe_router_tools.evaluation.reliability import chance_calibration_error, e
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the figures depend on beside scores and labels."""
+    """What the figures depend on besides scores and labels."""
 
     miss_bound: float = MISS_BOUND
     bins: int = BINS
@@ -161,16 +161,7 @@ def evaluate(
             figures += _operating_point(scores[index], length[index], p, threshold, chosen)
         return np.array(figures)
 
-    intervals = iter(
-        bootstrap(
-            statistics,
-            len(order),
-            resamples=chosen.resamples,
-            confidence=chosen.confidence,
-            seed=chosen.seed,
-            progress=progress,
-        )
-    )
+    intervals = _intervals(statistics, len(order), chosen, progress)
     best = next(intervals)
     ranking, length_ranking = (Ranking(**{field.name: next(intervals) for field in fields(Ranking)}) for _ in range(2))
     calibration = CalibrationFigures(**{field.name: next(intervals) for field in fields(CalibrationFigures)})
@@ -199,6 +190,25 @@ def evaluate(
             confidence=chosen.confidence,
             seed=chosen.seed,
         ),
+    )
+
+
+def _intervals(
+    statistics: Callable[[npt.NDArray[np.intp]], FloatArray],
+    rows: int,
+    settings: Settings,
+    progress: ProgressCallback | None,
+) -> Iterator[Interval]:
+    """Return the bootstrap's interval of each statistic, in their order."""
+    return iter(
+        bootstrap(
+            statistics,
+            rows,
+            resamples=settings.resamples,
+            confidence=settings.confidence,
+            seed=settings.seed,
+            progress=progress,
+        )
     )
 
 

@@ -1,4 +1,4 @@
-"""What routing decisions are worth, given the teacher's soft preference p for the cloud on each prompt.
+"""The worth of routing decisions, given the teacher's soft preference p for the cloud on each prompt.
 
 All functions take one-dimensional arrays with one entry a prompt. `preference` is p in 0..1: 1 says that the
 cloud's answer is certainly better, 0 the device's, 0.5 that they are equal.

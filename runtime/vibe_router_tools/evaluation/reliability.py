@@ -1,4 +1,4 @@
-"""Whether scores mean what they say: reliability bins and the expected calibration error."""
+"""Calibration of scores: reliability bins and the expected calibration error."""
 
 from __future__ import annotations
 

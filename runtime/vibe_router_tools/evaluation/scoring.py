@@ -1,4 +1,4 @@
-"""Rows -> scores: one prompt at a time, so that a score never depends on the prompts beside it.
+"""Rows -> scores: one prompt at a time, so that a score never depends on its neighbours.
 
 Scoring in batches changes the last digits of a logit, in int8 even the second; then two halves of a file
 would not add up to the whole.

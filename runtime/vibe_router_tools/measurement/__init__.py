@@ -1,1 +1,1 @@
-"""What a router costs on this machine: milliseconds, start-up and memory, measured without torch."""
+"""Costs of a router on this machine: milliseconds, start-up and memory, measured without torch."""

@@ -16,7 +16,7 @@ from vibe_router_tools.measurement.cold import ColdRequest, ColdSummary, cold_st
 from vibe_router_tools.measurement.machine import Machine, describe_machine
 from vibe_router_tools.measurement.resident import peak_resident
 from vibe_router_tools.measurement.timing import Timing, summarize, time_calls
-from vibe_router_tools.measurement.workload import TOKEN_COUNTS, evenly, sequences_of
+from vibe_router_tools.measurement.workload import TOKEN_COUNTS, of_every_length, sequences_of
 
 # A length is timed for this long at most, so that slow engines do not keep anybody waiting.
 _SECONDS_A_LENGTH = 3.0
@@ -74,7 +74,9 @@ def bench(
             seconds = time_calls(call, calls=calls, warm_up=_WARM_UP, least=_LEAST_CALLS, limit=_SECONDS_A_LENGTH)
             latency[count] = summarize(seconds)
             steps.done()
-        routed = [time_calls(partial(router.route, text), calls=1, warm_up=0)[0] for text in evenly(texts, _PROMPTS)]
+        routed = [
+            time_calls(partial(router.route, text), calls=1, warm_up=0)[0] for text in of_every_length(texts, _PROMPTS)
+        ]
         steps.done()
         peak = peak_resident()
         cold, note = _cold(choice, cold_starts, steps)

@@ -1,4 +1,4 @@
-"""How much memory of this process is in RAM (resident set size), in bytes."""
+"""The resident set size of this process, in bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is measured: token sequences of chosen lengths, and prompts spread evenly over a file's lengths."""
+"""Workloads of measurements: token sequences of chosen lengths, and prompts of every length of a file."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vibe_router.errors import DataError
 from vibe_router.text.tokenizer import PromptTokenizer
+from vibe_router_tools.evenly import evenly
 
 TOKEN_COUNTS = (2, 4, 5, 10, 16, 20, 30, 48, 64, 128, 256, 512)
 """[CLS] and [SEP] included, so 2 is the empty prompt."""
@@ -38,9 +39,6 @@ def sequences_of(
     return {count: np.concatenate([[start], content[: count - 2], [end]]) for count in token_counts}
 
 
-def evenly(prompts: Sequence[str], count: int) -> list[str]:
-    """Return `count` of the prompts, or all where there are fewer: every n-th of them in order of their size."""
-    ordered = sorted(prompts, key=lambda prompt: (len(prompt), prompt))
-    if count >= len(ordered):
-        return ordered
-    return [ordered[place] for place in np.linspace(0, len(ordered) - 1, count).astype(int)]
+def of_every_length(prompts: Sequence[str], count: int) -> list[str]:
+    """Return `count` of the prompts, or all where there are fewer, evenly in order of their length."""
+    return evenly(sorted(prompts, key=lambda prompt: (len(prompt), prompt)), count)

@@ -1,4 +1,4 @@
-"""How the commands of `router-train` show progress and results."""
+"""Progress and results of the commands of `router-train`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What commands do before they compute: name missing libraries, choose the number of threads."""
+"""Set-up before a command computes: missing libraries are named, the number of threads is chosen."""
 
 from __future__ import annotations
 

@@ -20,9 +20,9 @@ FORMAT = "vibe-router-native/1"
 STRIP = 64
 """Outputs of a strip."""
 GROUP = 4
-"""Inputs of one output that lie beside each other."""
+"""Inputs of one output that are adjacent."""
 GATED = 16
-"""Outputs of `mlp.Wi` that lie beside each other before those that gate them."""
+"""Outputs of `mlp.Wi` that are adjacent, before those that gate them."""
 MOST_LAYERS = 256
 """Layers of a model; ModernBERT-large has 28."""
 MOST_BYTES = 2**34
@@ -53,7 +53,7 @@ class NativeLayer:
 
 @dataclass(frozen=True, kw_only=True)
 class NativeArchitecture:
-    """What the engine must know beside the tensors. `exact` names the encoder's matrices that are float."""
+    """What the engine must know besides the tensors. `exact` names the encoder's matrices that are float."""
 
     vocabulary_size: int
     hidden_size: int

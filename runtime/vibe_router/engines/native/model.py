@@ -93,7 +93,7 @@ class NativeModel:
         return architecture
 
     def _read_offsets(self, header: dict[str, Any], expected: dict[str, TensorShape], start: int) -> dict[str, int]:
-        """Return where each tensor begins in the file; they must be those expected, one behind the other."""
+        """Return where each tensor begins in the file; they must be those expected, one after the other."""
         offsets, end = {}, 0
         for name, tensor in expected.items():
             entry = {

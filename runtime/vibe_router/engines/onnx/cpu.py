@@ -141,7 +141,7 @@ def _session_options(threads: int, precision: str, usage: Usage) -> Any:
     options = onnxruntime.SessionOptions()
     options.add_session_config_entry(*READ_AS_ONNX)
     options.intra_op_num_threads = threads
-    # The graph is one chain of nodes: a second pool would have nothing to run beside it.
+    # The graph is one chain of nodes: a second pool would have nothing to run.
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     # Threads spin from one node to the next, which sleeping ones would be late for, but not from one prompt to the

@@ -1,4 +1,4 @@
-"""How ONNX Runtime gets weights that lie in a file beside their graph."""
+"""Weights in a file next to their graph, handed to ONNX Runtime."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 ONNX Runtime has hundreds of operators and several ways to name files and code outside the graph. A router needs a few
 dozen and one. So the file is read here first, with a reader of protobuf's wire format that knows the fields a router's
 graph uses and refuses all others: local functions, sparse tensors, training, string tensors, external data anywhere but
-in the file beside the graph. It allocates nothing by the file's word, and skips tensors' content.
+in the file next to the graph. It allocates nothing by the file's word, and skips tensors' content.
 
 Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3.
 Wire format: https://protobuf.dev/programming-guides/encoding/.
@@ -108,7 +108,7 @@ _TENSOR = {
     14: {_VARINT},
 }
 _ENTRY = {1: {_BYTES}, 2: {_BYTES}}
-# Per message the fields that may stand more than once. Of others protobuf merges or takes the last, and two readers
+# Per message the fields that may appear more than once. Of others protobuf merges or takes the last, and two readers
 # need not agree on which.
 _REPEATED = {
     "the model": {8},
@@ -123,7 +123,7 @@ _REPEATED = {
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """The one file that a graph may take weights from: its name beside the graph, and its size in bytes."""
+    """The one file that a graph may take weights from: its name next to the graph, and its size in bytes."""
 
     name: str
     bytes: int
@@ -224,7 +224,7 @@ class _Checker:
         if entries["location"] != external.name:
             raise _RefusedError(f"a tensor's data is in {_short(entries['location'])} instead of {external.name!r}")
         if offset + length > external.bytes:
-            raise _RefusedError(f"a tensor's data ends at {offset + length}, behind the end of {external.name}")
+            raise _RefusedError(f"a tensor's data ends at {offset + length}, past the end of {external.name}")
 
 
 def _fields(

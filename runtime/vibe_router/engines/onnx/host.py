@@ -1,4 +1,4 @@
-"""What int8 products are worth on this CPU."""
+"""Instructions of this CPU for int8 products."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How restless and how good each way of routing conversations is, at one share of the cloud for all."""
+"""Figures of each way of routing conversations, restlessness and quality, at one share of the cloud for all."""
 
 from __future__ import annotations
 

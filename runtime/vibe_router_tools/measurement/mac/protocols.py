@@ -1,4 +1,4 @@
-"""What is asked of a Mac. `system` asks a real one; tests put the project's interpreter in its place."""
+"""The protocol of a Mac. `system` asks a real one; tests put the project's interpreter in its place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from vibe_router.engines.coreml.engine import FixedLengthProgram
-from vibe_router_tools.measurement.mac.report import Machine
+from vibe_router_tools.measurement.mac.report import MacFacts
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Mac(Protocol):
             EngineError: Core ML cannot compile it.
         """
 
-    def machine(self) -> Machine:
+    def machine(self) -> MacFacts:
         """Return what the Mac is."""
 
     def programs(self, engine: str) -> FixedLengthProgram:

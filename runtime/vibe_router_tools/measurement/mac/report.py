@@ -1,4 +1,4 @@
-"""What was measured on a Mac. Every figure says what it is of; what could not be measured says why."""
+"""The report of a Mac. Every figure says what it measures; what could not be measured says why."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SCHEMA = "vibe-router-mac-report/1"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Machine:
+class MacFacts:
     """The Mac, as `sysctl` and `sw_vers` name it, and the libraries that ran."""
 
     model: str
@@ -115,7 +115,7 @@ class MacReport:
     bundle: str
     file: str
     precision: str
-    machine: Machine
+    machine: MacFacts
     units: tuple[UnitReport, ...]
 
     @property

@@ -16,7 +16,7 @@ from vibe_router.bundle.manifest import EngineFile
 from vibe_router.engines.coreml.models import COMPUTE_UNITS, CompiledFunction, CompiledPrograms, compile_packages
 from vibe_router.errors import EngineError
 from vibe_router_tools.measurement.mac.protocols import PlannedOperation
-from vibe_router_tools.measurement.mac.report import Machine
+from vibe_router_tools.measurement.mac.report import MacFacts
 
 _SAMPLE_MS = 500
 _SAMPLERS = ("--samplers", "cpu_power,gpu_power,ane_power")
@@ -44,9 +44,9 @@ class ThisMac:
         """See `Mac.lengths`."""
         return sorted(self._functions)
 
-    def machine(self) -> Machine:
+    def machine(self) -> MacFacts:
         """See `Mac.machine`."""
-        return Machine(
+        return MacFacts(
             model=_sysctl("hw.model"),
             chip=_sysctl("machdep.cpu.brand_string"),
             cpus=os.cpu_count() or 1,
