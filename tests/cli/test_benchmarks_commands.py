@@ -57,7 +57,8 @@ def test_busy(measure: Any) -> None:
     assert set(rows) == {("none", 0), ("spinning", 1), ("streaming", 1)}
     assert all(row["calls"] >= 1 and row["p99_ms"] >= row["median_ms"] > 0 for row in rows.values())
     assert rows["none", 0]["neighbours_speed"] is None
-    assert all(row["neighbours_speed"] > 0 for place, row in rows.items() if place[1])
+    # A turn of a tiny model can be shorter than one unit of a neighbour's work.
+    assert all(row["neighbours_speed"] >= 0 for place, row in rows.items() if place[1])
 
 
 def test_cold(measure: Any) -> None:
