@@ -36,7 +36,7 @@ def write_folder(folder: Path, rows: int) -> Path:
         write_rows(folder / name, rows)
     rated = [
         {
-            "prompt": f"{'Prove theorem' if number % 2 else 'hi'} {number}",
+            "prompt": f"{'Prove theorem' if number % 2 else 'hi there'}{number}",
             "cloud": 0.9 if number % 2 else 0.1,
             "source": "written for this",
             "group": "maths" if number % 2 else "greeting",
