@@ -117,20 +117,18 @@ class Scorer:
         """
         from vibe_router.routing.workers import Workers
 
-        with self._lock:
-            if self.closed:
-                raise EngineError.closed()
-            if self._workers is None:
-                self._workers = Workers(self._at_once)
-            workers = self._workers
+        if self.closed:
+            raise EngineError.closed()
+        # No lock, because an exception between two lines could leave it held. The first to be set is everybody's.
+        workers = self._workers or self.__dict__.setdefault("_made", Workers(self._at_once))
+        self._workers = workers
         return workers.submit(call, when_done=when_done)
 
     def close(self) -> None:
         """Let the threads end and the engine release its memory; nobody is waited for."""
-        with self._lock:
-            self.closed = True
-            if self._workers is not None:
-                self._workers.close()
+        self.closed = True
+        if self._workers is not None:
+            self._workers.close()
         self.engine.close()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import threading
 import time
 import weakref
 
@@ -23,7 +22,7 @@ class Turns:
 
     def __init__(self, count: int) -> None:
         self.free: queue.SimpleQueue[Turn] = queue.SimpleQueue()
-        self._lock = threading.Lock()
+        self._count = count
         self._all: list[weakref.ref[Turn]] = []
         for _ in range(count):
             turn = Turn()
@@ -43,9 +42,9 @@ class Turns:
                     return None
 
     def _replace_lost(self) -> None:
-        with self._lock:
-            for place, one in enumerate(self._all):
-                if one() is None:
-                    turn = Turn()
-                    self._all[place] = weakref.ref(turn)
-                    self.free.put(turn)
+        # Without a lock, which an exception could leave held. Two callers at once may make a turn too many.
+        self._all = [one for one in self._all if one() is not None]
+        for _ in range(self._count - len(self._all)):
+            turn = Turn()
+            self._all.append(weakref.ref(turn))
+            self.free.put(turn)

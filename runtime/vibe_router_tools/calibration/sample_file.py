@@ -35,6 +35,7 @@ _KEYS = {
     "check": dict,
 }
 _COUNT_LIMIT = 2**53
+_MOST_PROMPTS = 2**40
 
 
 def save_sample(sample: ScoreSample, path: Path) -> None:
@@ -128,4 +129,7 @@ def _parse_counts(data: Any) -> CountArray:
             raise ValueError("bins or counts are out of order or range")
         counts[index] = count
         before = index
+    # Far more than anybody routes; sums of several files, and products with them, stay within int64 and float.
+    if sum(count for _, count in data) > _MOST_PROMPTS:
+        raise ValueError(f"it counts more than {_MOST_PROMPTS} prompts")
     return counts

@@ -85,14 +85,19 @@ def route(
                     fallback=fallback,
                     chunk=chunk,
                 )
-                _print_stream(decisions, unanswered, name=name, as_json=as_json)
+                _print_stream(decisions, unanswered, name=name, lines=_lines(input_file), as_json=as_json)
 
 
-def _print_stream(decisions: Iterator[Decision], unanswered: deque[PromptRow], *, name: str, as_json: bool) -> None:
-    """Print decisions as they come; `unanswered` holds the rows that were read and have no decision yet."""
+def _print_stream(
+    decisions: Iterator[Decision], unanswered: deque[PromptRow], *, name: str, lines: int | None, as_json: bool
+) -> None:
+    """Print decisions as they come; `unanswered` holds the rows that were read and have no decision yet.
+
+    `lines` says how many rows there are, None where nobody knows.
+    """
     done = 0
     try:
-        with progress_bar("routing") as progress:
+        with progress_bar("routing", total=lines, between_results=True) as progress:
             for decision in decisions:
                 row = unanswered.popleft()
                 if as_json:
@@ -100,7 +105,7 @@ def _print_stream(decisions: Iterator[Decision], unanswered: deque[PromptRow], *
                 else:
                     print_line(f"{row.line}\t{_describe(decision)}")
                 done += 1
-                progress(Progress(done, None))
+                progress(Progress(done, lines))
     except PromptError as error:
         raise PromptError(f"{name}:{unanswered[0].line}: {error.message}", hint=error.hint) from error
 
@@ -109,6 +114,14 @@ def _answer(row: PromptRow, decision: Decision) -> dict[str, Any]:
     """Return the row's own keys with the decision's; the id is the row's, where it has one."""
     answer = {"line": row.line} | dict(row.others) | decision_fields(decision)
     return answer | {"line": row.line, "id": row.others.get("id", decision.id)}
+
+
+def _lines(path: Path) -> int | None:
+    """Return how many lines a file has that are not empty; None for a stream, which cannot be read twice."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return sum(1 for line in file if line.strip())
 
 
 def _remember(rows: Iterator[PromptRow], unanswered: deque[PromptRow]) -> Iterator[str]:

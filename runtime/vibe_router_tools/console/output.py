@@ -54,9 +54,13 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
 
 
 @contextmanager
-def progress_bar(label: str, *, total: int | None = None) -> Iterator[ProgressCallback]:
-    """Give a callback that draws a progress bar on stderr, or does nothing where stderr is no terminal."""
-    if not sys.stderr.isatty():
+def progress_bar(label: str, *, total: int | None = None, between_results: bool = False) -> Iterator[ProgressCallback]:
+    """Give a callback that draws a progress bar on stderr, or does nothing where stderr is no terminal.
+
+    With `between_results` the block prints on stdout: where that is a terminal, too, the results themselves show how
+    far it is, and a bar would stand among them.
+    """
+    if not sys.stderr.isatty() or (between_results and sys.stdout.isatty()):
         yield _ignore
         return
     from rich import progress
