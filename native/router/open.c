@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../engine/check.h"
 #include "router.h"
 
 #if defined(_WIN32)
@@ -74,6 +75,7 @@ static int32_t read_all(VibeRouter *router, int32_t threads, VibeRouterError *er
         !(problem = vr_read_golden(&router->file, &router->golden)) &&
         (router->tables.numbers.vocabulary > model.vocabulary || router->tables.numbers.max_tokens > model.max_tokens))
         problem = "its tokenizer does not fit its model";
+    if (!problem && !model_is_whole(&model)) problem = "its model is not whole";
     if (problem) return vr_fail(error, VIBE_ROUTER_CORRUPT, problem);
     return open_engine(router, &model, threads > 0 ? threads : processors(), error);
 }
