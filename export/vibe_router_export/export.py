@@ -17,6 +17,7 @@ from vibe_router.progress import ProgressCallback
 from vibe_router_export.checkpoint.checkpoint import Checkpoint
 from vibe_router_export.choices import Layout, Precision, ReferenceChoice, Target, WeightFormat
 from vibe_router_export.draft import Draft, DraftSettings, copied_draft, fp32_graph, new_draft, open_existing
+from vibe_router_export.emit.coreml.quiet import quiet_coremltools
 from vibe_router_export.emit.native.file import NATIVE_FILE, native_architecture
 from vibe_router_export.proof.cases import spread
 from vibe_router_export.proof.parity import ParityReport
@@ -179,8 +180,9 @@ def export_coreml(
         MissingExtraError: the reference was asked for and is not installed.
         BundleCorruptError, SchemaError: the bundle that is there cannot be read.
     """
-    # Imported only here: every other export works without coremltools.
-    from vibe_router_export.recipes.coreml import CoreMLRecipe
+    # Imported only here: every other export works without coremltools, which greets with warnings.
+    with quiet_coremltools():
+        from vibe_router_export.recipes.coreml import CoreMLRecipe
 
     recipe = CoreMLRecipe(
         lengths=_checked_lengths(options.lengths, most=checkpoint.config.max_positions),

@@ -108,3 +108,10 @@ def test_a_precision_that_changes_decisions_is_exit_7_and_nothing_is_written(che
     assert "error: no int4 graph passes" in done.stderr
     assert "hint: nothing was written; choose a higher precision" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_coremltools_says_nothing_on_the_terminal(checkpoint: Path, tmp_path: Path) -> None:
+    pytest.importorskip("coremltools")
+    done = run("coreml", checkpoint, "-o", tmp_path / "bundle", "--lengths", "4,8")
+    assert done.returncode == 2
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["error", "hint"]
