@@ -1,12 +1,14 @@
 """Rows of JSON Lines that carry a prompt: one reader for every command.
 
 UTF-8, one row a line, empty lines ignored, a byte order mark before the first row allowed. A row is an object with the
-field "prompt", or a JSON string. Refused, with file and line: anything that is not JSON, a key twice in one object,
-numbers that JSON does not have, and lone surrogates, which no text in UTF-8 holds.
+field "prompt", or a JSON string. Refused, with file and line: anything that is not JSON, a key twice in one object, and
+numbers that JSON does not have. A lone surrogate (half of an emoji that JavaScript cut) is read as U+FFFD, as the
+router reads it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from vibe_router.bundle.strict_json import load_strictly
 from vibe_router.errors import DataError
 
 FIELD = "prompt"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ def _row(line: bytes, number: int, where: str) -> PromptRow:
         row = load_strictly(text)
         # Only an escape can spell a surrogate, so that most rows are not looked at again.
         if "\\u" in text:
-            _refuse_lone_surrogates(row)
+            row = _replace_lone_surrogates(row)
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise DataError(f"{where}: not valid JSON: {reason}", hint=_HINT) from error
@@ -72,19 +75,12 @@ def _row(line: bytes, number: int, where: str) -> PromptRow:
     return PromptRow(number, prompt, row)
 
 
-def _refuse_lone_surrogates(value: Any) -> None:
+def _replace_lone_surrogates(value: Any) -> Any:
     if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError as error:
-            raise ValueError(f"a lone surrogate, {value[error.start]!r}, is not text") from error
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            _refuse_lone_surrogates(key)
-            _refuse_lone_surrogates(item)
-    elif isinstance(value, list):
-        for item in value:
-            _refuse_lone_surrogates(item)
+        return _SURROGATE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_SURROGATE.sub("\ufffd", key): _replace_lone_surrogates(item) for key, item in value.items()}
+    return [_replace_lone_surrogates(item) for item in value] if isinstance(value, list) else value
 
 
 _HINT = f'each line is {{"{FIELD}": "..."}} or a JSON string, in UTF-8'

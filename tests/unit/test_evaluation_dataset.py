@@ -61,6 +61,12 @@ def test_labels(text: str, label: Label | None) -> None:
     assert read_one(text).label == label
 
 
+def test_a_lone_surrogate_is_read_as_the_replacement_character() -> None:
+    row = read_one('{"prompt": "a \\ud83d", "source": "\\udfff"}')
+    assert (row.prompt, row.source) == ("a \ufffd", "\ufffd")
+    assert read_one('{"prompt": "\\ud83d\\ude00"}').prompt == "\U0001f600"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -72,9 +78,6 @@ def test_labels(text: str, label: Label | None) -> None:
         ('{"prompt": 3}', "no prompt"),
         ('{"prompt": " "}', "no prompt"),
         ('{"prompt": "a", "prompt": "b"}', "twice"),
-        ('{"prompt": "a \\ud800"}', "lone surrogate"),
-        ('{"prompt": "a", "source": "\\udfff"}', "lone surrogate"),
-        ('{"prompt": "a", "notes": [{"\\ud83d": 1}]}', "lone surrogate"),
         ('{"prompt": "a", "source": 1}', "source"),
         ('{"prompt": "a", "p_teacher": 1.01}', "p_teacher is 1.01"),
         ('{"prompt": "a", "p_teacher": -0.1}', "p_teacher is -0.1"),
