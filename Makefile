@@ -48,7 +48,8 @@ format: .venv/.done
 
 nano: .venv/.done  ## Train the bundled router again from the shared data and export it: under an hour on two cores.
 	$(DEVELOP) -m nano --data $(SHARED)/data --out build/nano --compare artifacts/nano
-	.venv/bin/router-export onnx build/nano -o artifacts/nano --reference transformers --force
+	.venv/bin/router-export onnx build/nano -o artifacts/nano --reference transformers --significant-bits 14 --force
+	.venv/bin/router-export native build/nano -o artifacts/nano --reference transformers --force
 
 frozen: .venv-frozen/.done  ## Freeze the example application with PyInstaller; print its size and start time.
 	$(FROZEN) -m PyInstaller --noconfirm --distpath build/frozen --workpath build/frozen-work $(EXAMPLE)/route_prompts.spec

@@ -19,6 +19,7 @@ from vibe_router_export.choices import Layout, Precision, ReferenceChoice, Targe
 from vibe_router_export.draft import Draft, DraftSettings, copied_draft, fp32_graph, new_draft, open_existing
 from vibe_router_export.emit.coreml.quiet import quiet_coremltools
 from vibe_router_export.emit.native.file import NATIVE_FILE, native_architecture
+from vibe_router_export.fold.significant_bits import ALL_BITS
 from vibe_router_export.proof.cases import spread
 from vibe_router_export.proof.parity import ParityReport
 from vibe_router_export.recipes.full_precision import FullPrecisionRecipe
@@ -46,6 +47,7 @@ class ExportOptions:
     band: float = LOW_PRECISION_BAND
     max_flips: int = 0
     overwrite: bool = False
+    significant_bits: int = ALL_BITS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +121,7 @@ def export_onnx(
         prompts=spread(options.prompts) if low and options.prompts is not None else options.prompts,
     )
     with new_draft(checkpoint, bundle, settings, overwrite=options.overwrite, progress=progress) as draft:
-        fp32 = draft.add(FullPrecisionRecipe())
+        fp32 = draft.add(FullPrecisionRecipe(options.significant_bits))
         draft.score_with_graph(options.prompts or ())
         tolerance = Tolerance(band=options.band, max_flips=options.max_flips)
         files = tuple([draft.add(recipe) for recipe in _low_precision_recipes(draft, low, tolerance)])

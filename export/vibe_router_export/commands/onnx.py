@@ -42,6 +42,10 @@ def onnx(
     prompts: PromptsOption = None,
     band: BandOption = LOW_PRECISION_BAND,
     max_flips: MaxFlipsOption = 0,
+    significant_bits: Annotated[
+        int,
+        typer.Option(min=12, max=24, help="Bits kept of each fp32 weight's 24; fewer make files that compress."),
+    ] = 24,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -64,6 +68,7 @@ def onnx(
         band=band,
         max_flips=max_flips,
         overwrite=force,
+        significant_bits=significant_bits,
     )
     if temperature is None and loaded.router.temperature is None:
         typer.echo("note: the checkpoint states no temperature; exporting with 1.0, not calibrated", err=True)
