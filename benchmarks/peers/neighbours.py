@@ -17,8 +17,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-KINDS = ("spinning", "streaming", "generating")
-"""Integer arithmetic; copies of memory larger than any cache; a language model that generates tokens in PyTorch."""
 _COUNT = struct.Struct("<q")
 _STREAM_BYTES = 64 * 2**20
 _READY_SECONDS = 120.0

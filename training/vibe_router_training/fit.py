@@ -46,41 +46,10 @@ def fit(
     known = finished(model, work)
     if known is not None:
         return known
-    steps = math.ceil(len(train) / settings.batch) * settings.epochs
-    arguments = TrainingArguments(
-        output_dir=str(work),
-        per_device_train_batch_size=settings.batch,
-        per_device_eval_batch_size=settings.batch,
-        learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        adam_beta2=settings.adam_beta2,
-        num_train_epochs=settings.epochs,
-        warmup_steps=round(settings.warmup * steps),
-        lr_scheduler_type=settings.schedule,
-        bf16=settings.precision is Precision.BF16 or (settings.precision is Precision.AUTO and has_bf16()),
-        use_cpu=not (torch.cuda.is_available() or torch.backends.mps.is_available()),
-        seed=settings.seed,
-        data_seed=settings.seed,
-        eval_strategy="epoch" if validation else "no",
-        save_strategy="epoch",
-        save_total_limit=2,
-        load_best_model_at_end=bool(validation),
-        # The patience already used up counts after a resumption too.
-        restore_callback_states_from_checkpoint=True,
-        metric_for_best_model="eval_loss" if validation else None,
-        greater_is_better=False if validation else None,
-        prediction_loss_only=True,
-        logging_steps=10,
-        label_names=["p_teacher"],
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
-        report_to="none",
-        disable_tqdm=True,
-    )
     limit = settings.max_tokens
     trainer = _RouterTrainer(
         model=model,
-        args=arguments,
+        args=_arguments(settings, work, rows=len(train), validated=bool(validation)),
         train_dataset=Items(train, tokenizer, max_tokens=limit),
         # Sorted by length, the validation rows need the least padding; their order changes nothing.
         eval_dataset=Items(sorted(validation, key=lambda row: len(row.prompt)), tokenizer, max_tokens=limit),
@@ -105,6 +74,41 @@ def fit(
     )
     finish(model, result, work)
     return result
+
+
+def _arguments(settings: FitSettings, work: Path, *, rows: int, validated: bool) -> Any:
+    """Return the Trainer's arguments for `rows` rows, with a validation after each epoch or without any."""
+    steps = math.ceil(rows / settings.batch) * settings.epochs
+    return TrainingArguments(
+        output_dir=str(work),
+        per_device_train_batch_size=settings.batch,
+        per_device_eval_batch_size=settings.batch,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        adam_beta2=settings.adam_beta2,
+        num_train_epochs=settings.epochs,
+        warmup_steps=round(settings.warmup * steps),
+        lr_scheduler_type=settings.schedule,
+        bf16=settings.precision is Precision.BF16 or (settings.precision is Precision.AUTO and has_bf16()),
+        use_cpu=not (torch.cuda.is_available() or torch.backends.mps.is_available()),
+        seed=settings.seed,
+        data_seed=settings.seed,
+        eval_strategy="epoch" if validated else "no",
+        save_strategy="epoch",
+        save_total_limit=2,
+        load_best_model_at_end=validated,
+        # The patience already used up counts after a resumption too.
+        restore_callback_states_from_checkpoint=True,
+        metric_for_best_model="eval_loss" if validated else None,
+        greater_is_better=False if validated else None,
+        prediction_loss_only=True,
+        logging_steps=10,
+        label_names=["p_teacher"],
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+        report_to="none",
+        disable_tqdm=True,
+    )
 
 
 def has_bf16() -> bool:

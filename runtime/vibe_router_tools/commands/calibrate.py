@@ -86,31 +86,18 @@ def calibrate(
         )
     check_confidence_and_tau(confidence, tau)
     if temperature:
-        from vibe_router.router import Router
-        from vibe_router_tools.commands.temperature import calibrate_temperature
-
-        if (
-            prompts is None
-            or str(prompts) == STDIN
-            or merge
-            or from_log
-            or save_histogram is not None
-            or profile is not None
-        ):
+        others = merge or from_log or save_histogram is not None or profile is not None
+        if prompts is None or str(prompts) == STDIN or others:
             raise UsageError(
                 "--temperature needs a file of labelled prompts, and neither histograms nor a profile",
                 hint="vibe-router calibrate LABELLED.jsonl --temperature",
             )
+        from vibe_router.router import Router
+        from vibe_router_tools.commands.temperature import calibrate_temperature
+
         with Router.load(bundle, engine=engine, precision=precision, threads=threads) as router:
             calibrate_temperature(
-                prompts,
-                router,
-                tau=tau,
-                bins=bins,
-                binning=binning,
-                output=output,
-                plots=plots,
-                as_json=as_json,
+                prompts, router, tau=tau, bins=bins, binning=binning, output=output, plots=plots, as_json=as_json
             )
         return
     if plots is not None:
