@@ -13,7 +13,7 @@ from tests.support.bundles import write_bundle
 from tests.support.checkpoints import small_config, write_checkpoint
 from tests.support.mac import POWER, StandInMac
 from vibe_router.bundle.bundle import open_bundle
-from vibe_router.engines import choice
+from vibe_router.engines import select
 from vibe_router.errors import EngineError, EngineUnavailableError, ParityError, UsageError
 from vibe_router.progress import Progress
 from vibe_router_export.checkpoint.checkpoint import read_checkpoint
@@ -195,7 +195,7 @@ def test_progress_is_told(bench: Callable[..., Bench]) -> None:
 
 @pytest.fixture
 def on_a_mac(monkeypatch: pytest.MonkeyPatch, programs: InterpretedProgram) -> None:
-    monkeypatch.setattr(choice.sys, "platform", "darwin")
+    monkeypatch.setattr(select.sys, "platform", "darwin")
     monkeypatch.setattr(system, "ThisMac", lambda *_: StandInMac(programs))
     monkeypatch.setattr(measure, "Bench", lambda opened, file, mac: Bench(opened, file, mac, EFFORT, mac.clock))
 
@@ -244,7 +244,7 @@ def test_a_report_of_what_failed_is_written_all_the_same(
 def test_off_macos_the_command_is_refused_with_a_hint(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choice.sys, "platform", "linux")
+    monkeypatch.setattr(select.sys, "platform", "linux")
     with pytest.raises(EngineUnavailableError) as caught:
         command(bundle, "--engine", "coreml", "--report", tmp_path / "report.json")
     assert caught.value.exit_code == 6
