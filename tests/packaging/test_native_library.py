@@ -26,7 +26,7 @@ from vibe_router.engines.native.library import Instructions, supported_instructi
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "native"
 DRIVER = ROOT / "tests" / "support" / "native_logits.c"
-FUNCTIONS = {"vr_supports", "vr_open", "vr_logits", "vr_close"}
+FUNCTIONS = {"vr_supports", "vr_check_weights", "vr_open", "vr_logits", "vr_close"}
 # What the linker itself puts into every library of a Mac; programs find their own copy, never another's.
 LINKERS_OWN = {"_mh_dylib_header", "__dso_handle"}
 MOST_BYTES = 400_000

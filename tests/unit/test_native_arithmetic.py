@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from scipy.special import erf
 
-_SOURCE = (Path(__file__).parents[2] / "native" / "vectors.h").read_text("utf-8")
+_SOURCE = (Path(__file__).parents[2] / "native" / "kernel" / "vectors.h").read_text("utf-8")
 
 
 def body(name: str) -> str:

@@ -80,8 +80,9 @@ def write_checkpoint(folder: Path, *, seed: int) -> None:
     folder.mkdir()
     tokenizer = (bundled_folder() / TOKENIZER).read_bytes()
     content = json.loads(tokenizer)
-    ids = {token["content"]: token["id"] for token in content["added_tokens"]}
-    vocabulary = max([*content["model"]["vocab"].values(), *ids.values()]) + 1
+    # Special tokens stand in the vocabulary alone or among the added tokens too, by the age of the bundle.
+    ids = content["model"]["vocab"] | {token["content"]: token["id"] for token in content["added_tokens"]}
+    vocabulary = max(ids.values()) + 1
     config = json.dumps(_ARCHITECTURE | {"vocab_size": vocabulary} | {key: ids[name] for key, name in _SPECIAL.items()})
     (folder / CONFIG).write_text(config, encoding="utf-8")
     (folder / TOKENIZER).write_bytes(tokenizer)

@@ -52,8 +52,14 @@ class Job(Generic[T]):
         Raises:
             EngineError: it was abandoned before it ran.
         """
-        if self._error is not None:
-            raise self._error
+        # Taken out and forgotten here. Otherwise the error's traceback, its frames, the job and the error keep each
+        # other alive, and with them a closed router.
+        error, self._error = self._error, None
+        try:
+            if error is not None:
+                raise error
+        finally:
+            del error
         if not self._results:
             raise EngineError.closed()
         return self._results[0]

@@ -61,7 +61,7 @@ def main() -> None:
     clock.wrap(Bundle, "check", "integrity")
     # What is waited for at the end of the block is a thread that hashes weights.
     clock.wrap(threading.Thread, "join", "integrity")
-    for name in ("_load_native", "_load_onnx", "_load_coreml"):
+    for name in ("_begin_native", "_load_onnx", "_load_coreml"):
         clock.wrap(select, name, "session")
     _wrap_tokenizer_once_imported(clock)
     loaded = router.Router.load(
