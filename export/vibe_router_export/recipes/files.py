@@ -15,4 +15,3 @@ MODEL_FILES: Mapping[Precision, str] = MappingProxyType(
         Precision.INT4: "onnx/model_q4.onnx",
     }
 )
-MODEL_FILE = MODEL_FILES[Precision.FP32]
