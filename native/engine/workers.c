@@ -5,7 +5,7 @@
 
 #if defined(__APPLE__)
 #include <pthread/qos.h>
-#else
+#elif !defined(__wasm__)
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -55,7 +55,7 @@ VrStatus run_alone(const Workers *workers, const Job *job) {
 static void lower_priority(void) {
 #if defined(__APPLE__)
     pthread_set_qos_class_self_np(QOS_CLASS_UTILITY, 0);
-#else
+#elif !defined(__wasm__)
     setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), BACKGROUND_NICE);
 #endif
 }

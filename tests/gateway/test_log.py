@@ -126,5 +126,10 @@ def test_a_killed_gateway_says_what_was_interrupted(gateway: Running, tmp_path: 
         process.wait()
         if process.stderr is not None:
             process.stderr.close()
-    LogWriter(log).close()
+    writer = LogWriter(log)
+    # The next run is entered by the writer's own thread.
+    end = time.monotonic() + 30
+    while not summary(log, days=1)["interrupted"] and time.monotonic() < end:
+        time.sleep(0.05)
+    writer.close()
     assert summary(log, days=1)["interrupted"] == 1
