@@ -95,7 +95,8 @@ def test_the_wheel_routes_in_an_empty_environment(distributions: tuple[Path, Pat
     for module in ("torch", "transformers", "onnx", "safetensors"):
         assert run(bin_folder / "python", "-c", f"import {module}", cwd=tmp_path).returncode != 0
     for command, extra in (("router-export", "export"), ("router-train", "train")):
-        arguments = {"router-export": ["inspect", "."], "router-train": ["fit", "--data", "data.jsonl", "--out", "x"]}[
+        fit = ["fit", "--data", "data.jsonl", "--out", "x"]
+        arguments = {"router-export": ["inspect", "."], "router-train": fit}[command]
             command
         ]
         refused = run(bin_folder / command, *arguments, cwd=tmp_path)
