@@ -97,8 +97,6 @@ def test_the_wheel_routes_in_an_empty_environment(distributions: tuple[Path, Pat
     for command, extra in (("router-export", "export"), ("router-train", "train")):
         fit = ["fit", "--data", "data.jsonl", "--out", "x"]
         arguments = {"router-export": ["inspect", "."], "router-train": fit}[command]
-            command
-        ]
         refused = run(bin_folder / command, *arguments, cwd=tmp_path)
         assert refused.returncode == 2, refused.stderr
         assert f"pip install 'vibe-router[{extra}]'" in refused.stderr
