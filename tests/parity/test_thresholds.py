@@ -15,10 +15,12 @@ from vibe_router.engines.onnx.cpu import OnnxCpuEngine
 from vibe_router.policy import sigmoid
 from vibe_router_export.checkpoint.checkpoint import read_checkpoint
 from vibe_router_export.checkpoint.router_config import CARD_PROFILES
-from vibe_router_export.choices import ReferenceChoice
+from vibe_router_export.choices import Precision, ReferenceChoice
 from vibe_router_export.export import ExportOptions, export_onnx
 from vibe_router_export.first_manifest import calibrated_thresholds
-from vibe_router_export.recipes.files import MODEL_FILE
+from vibe_router_export.recipes.files import MODEL_FILES
+
+MODEL_FILE = MODEL_FILES[Precision.FP32]
 
 TEMPERATURES = (0.4, 0.9, 1.0, 1.083, 1.5, 3.0)
 

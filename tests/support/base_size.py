@@ -15,8 +15,10 @@ from vibe_router_export.checkpoint.checkpoint import read_checkpoint
 from vibe_router_export.choices import Precision, ReferenceChoice, Size
 from vibe_router_export.export import ExportOptions, export_onnx
 from vibe_router_export.proof.golden import EXAMPLES, mixed_prompts
-from vibe_router_export.recipes.files import MODEL_FILE
+from vibe_router_export.recipes.files import MODEL_FILES
 from vibe_router_export.synthetic.checkpoint import Outliers, write_random_checkpoint
+
+MODEL_FILE = MODEL_FILES[Precision.FP32]
 
 MODERNBERT_BASE_ENCODER = 149_014_272
 SHARED_TOKENIZER = Path(__file__).resolve().parents[3] / "shared" / "tokenizer" / "tokenizer.json"
