@@ -138,15 +138,16 @@ def test_awaited_is_the_same(router: Router) -> None:
 
 
 def test_without_a_score_the_fallback_decides_or_the_failure_is_raised(router: Router) -> None:
-    messages = chat("never scored before")
-    late = router.route_chat(messages, timeout=0.0, fallback=Target.CLOUD)
+    # A late score is kept, so a second call with the same words could have one in time.
+    late = router.route_chat(chat("never scored before"), timeout=0.0, fallback=Target.CLOUD)
     assert (late.target, late.decision.reason, late.scored) == (Target.CLOUD, Reason.FALLBACK, ())
     with pytest.raises(DeadlineError):
-        router.route_chat(messages, timeout=0.0)
+        router.route_chat(chat("nor was this"), timeout=0.0)
     with pytest.raises(DeadlineError):
-        asyncio.run(router.aroute_chat(messages, timeout=0.0))
-    assert asyncio.run(router.aroute_chat(messages, timeout=0.0, fallback="device")).target is Target.DEVICE
-    assert router.route_chat(messages, timeout=0.0, allow_cloud=False).decision.reason is Reason.PINNED
+        asyncio.run(router.aroute_chat(chat("and not this"), timeout=0.0))
+    awaited = asyncio.run(router.aroute_chat(chat("this neither"), timeout=0.0, fallback="device"))
+    assert awaited.target is Target.DEVICE
+    assert router.route_chat(chat("or this"), timeout=0.0, allow_cloud=False).decision.reason is Reason.PINNED
 
 
 def test_a_closed_router_still_says_what_needs_no_score(tiny_bundle: Path) -> None:
