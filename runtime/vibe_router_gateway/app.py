@@ -55,6 +55,8 @@ def build_app(gateway: Gateway) -> web.Application:
 def _answering(gateway: Gateway) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         exchange = Exchange.begin(request.path)
+        if gateway.tracing is not None:
+            exchange.spans = gateway.tracing.begin(request.path, request.headers)
         try:
             body = await read_body(request, gateway)
             asked = read_asked(request.path, body, request.headers)

@@ -10,6 +10,7 @@ from vibe_router.policy import Target
 from vibe_router_gateway.asked import Asked
 from vibe_router_gateway.log.entry import Entry, Outcome
 from vibe_router_gateway.plan import Plan
+from vibe_router_gateway.tracing import RequestSpans
 from vibe_router_gateway.upstream.faults import UpstreamError
 
 
@@ -26,6 +27,7 @@ class Exchange:
     """What waiting for the sides took of the time before the first byte."""
     recorded: bool = False
     reserved: tuple[int, float] | None = None
+    spans: RequestSpans | None = None
 
     @classmethod
     def begin(cls, path: str) -> Exchange:
@@ -41,11 +43,18 @@ class Exchange:
             entry.p_cloud, entry.threshold = plan.scored.p_cloud, plan.scored.threshold
             entry.profile, entry.scored_tokens = plan.scored.profile, plan.scored.tokens
             entry.held_out = plan.scored.held_out
+            if self.spans is not None:
+                self.spans.note_score(entry)
 
     def note_first_byte(self, side: Target, status: int) -> None:
         """Keep which side answers; from here on no other can."""
         self.entry.side, self.entry.status = side.value, status
         self.entry.first_byte_ms = self.elapsed_ms()
+
+    def fail_span(self, fault: UpstreamError) -> None:
+        """End the span of the side that has just been asked, where there is one."""
+        if self.spans is not None:
+            self.spans.fail(fault.kind.value)
 
     def end(self, outcome: Outcome, *, status: int | None = None, code: str | None = None) -> None:
         """Keep how it ended."""

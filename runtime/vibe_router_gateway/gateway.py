@@ -17,6 +17,7 @@ from vibe_router_gateway.log.figures import used_today
 from vibe_router_gateway.log.writer import LogWriter
 from vibe_router_gateway.metrics import Metrics
 from vibe_router_gateway.scoring import load_router
+from vibe_router_gateway.tracing import Tracing
 
 _LOGGER = logging.getLogger("vibe_router")
 
@@ -25,12 +26,18 @@ class Gateway:
     """Shared by all requests of one event loop; `live` changes with a reload."""
 
     def __init__(
-        self, live: Live, *, log: LogWriter | None, read_settings: Callable[[], Settings] | None = None
+        self,
+        live: Live,
+        *,
+        log: LogWriter | None,
+        read_settings: Callable[[], Settings] | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         """Put opened parts together; `read_settings` is what a reload calls, None where there is nothing to read."""
         self.live = live
         self.log = log
         self.metrics = Metrics()
+        self.tracing = tracing
         self.budget = Budget(live.settings.budget)
         self._read_settings = read_settings
         self.open_requests = 0
@@ -90,9 +97,13 @@ class Gateway:
         self.metrics.add(exchange)
         if self.log is not None:
             self.log.add(exchange.entry)
+        if exchange.spans is not None:
+            exchange.spans.end(exchange.entry)
 
     async def close(self) -> None:
         """Close what is open; no request runs any more."""
         await self.live.close()
         if self.log is not None:
             await asyncio.to_thread(self.log.close)
+        if self.tracing is not None:
+            await asyncio.to_thread(self.tracing.close)

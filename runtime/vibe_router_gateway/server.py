@@ -17,6 +17,7 @@ from vibe_router_gateway.live import open_live
 from vibe_router_gateway.log.writer import LogWriter
 from vibe_router_gateway.places import default_log_file
 from vibe_router_gateway.scoring import Sampling
+from vibe_router_gateway.tracing import open_tracing
 
 _LINE_BYTES = 16384
 
@@ -80,8 +81,9 @@ async def serve(
     Raises:
         VibeRouterError: it cannot start.
     """
+    tracing = open_tracing() if settings.tracing.enabled else None
     log = open_log_of(settings)
-    gateway = Gateway(open_live(settings, sampling), log=log, read_settings=read_settings)
+    gateway = Gateway(open_live(settings, sampling), log=log, read_settings=read_settings, tracing=tracing)
     await gateway.begin()
     runner, port = await start(gateway)
     stopping = asyncio.Event()

@@ -22,6 +22,7 @@ from vibe_router_gateway.live import live_of
 from vibe_router_gateway.log.writer import LogWriter
 from vibe_router_gateway.scoring import Sampling
 from vibe_router_gateway.server import start, stop
+from vibe_router_gateway.tracing import Tracing
 from vibe_router_tools.calibration.profile import model_identity
 from vibe_router_tools.calibration.sample import is_for_checking
 
@@ -89,7 +90,14 @@ async def serve_app(app: web.Application) -> tuple[web.AppRunner, str]:
 
 
 @contextmanager
-def running(router: Router, folder: Path, *, token: str | None = None, **sections: dict[str, Any]) -> Iterator[Running]:
+def running(
+    router: Router,
+    folder: Path,
+    *,
+    token: str | None = None,
+    tracing: Tracing | None = None,
+    **sections: dict[str, Any],
+) -> Iterator[Running]:
     """A gateway with both sides configured; `sections` are those of the settings' file."""
     device, cloud = ScriptedUpstream("device"), ScriptedUpstream("cloud")
     log = folder / "log.sqlite3"
@@ -114,6 +122,7 @@ def running(router: Router, folder: Path, *, token: str | None = None, **section
             live_of(settings, Router.load(router.bundle.folder, threads=1), sampling),
             log=LogWriter(log) if settings.log.enabled else None,
             read_settings=lambda: read(options, token),
+            tracing=tracing,
         )
         await gateway.begin()
         runner, port = await start(gateway)

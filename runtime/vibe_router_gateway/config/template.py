@@ -55,6 +55,9 @@ url = "http://127.0.0.1:11434/v1"
 # token_env = "VIBE_ROUTER_TOKEN"
 # cors_origins = ["http://localhost:3000"]
 
+[tracing]
+# enabled = false          # true: OpenTelemetry spans, to OTEL_EXPORTER_OTLP_ENDPOINT; never with text
+
 [aliases]
 # "gpt-5-mini" = "auto"    # for clients that cannot be told another model
 """

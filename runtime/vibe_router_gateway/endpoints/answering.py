@@ -107,6 +107,7 @@ async def _ask_once(
     answered = False
     try:
         model = plan.model if plan.model is not None else await live.default_model(upstream)
+        context = exchange.spans.ask(asked.path, model, upstream.settings.url) if exchange.spans is not None else {}
         got = await ask(
             live.sessions[upstream.side],
             upstream,
@@ -115,11 +116,15 @@ async def _ask_once(
             model=model,
             stream=asked.stream,
             headers=request.headers,
+            context=context,
             limits=live.settings.limits,
             within_s=max(0.0, deadline - time.monotonic()),
         )
         answered = True
         return got
+    except UpstreamError as fault:
+        exchange.fail_span(fault)
+        raise
     finally:
         exchange.upstream_ms += (time.perf_counter() - started) * 1000
         if not answered and exchange.reserved is not None:

@@ -78,10 +78,13 @@ async def ask(
     model: str,
     stream: bool,
     headers: Mapping[str, str],
+    context: Mapping[str, str],
     limits: LimitSettings,
     within_s: float,
 ) -> Answer:
     """Return the side's answer, whole, or as a stream whose first event is here; cancelling it cancels the upstream.
+
+    Of the client's `headers` few are passed on; all of `context` is, the headers of a trace.
 
     Raises:
         UpstreamError: no answer that a client could use; the connection is closed then.
@@ -95,7 +98,7 @@ async def ask(
             response = await session.post(
                 settings.url + path.removeprefix("/v1"),
                 data=replace_member(body, "model", model),
-                headers=upstream_headers(upstream, headers),
+                headers={**upstream_headers(upstream, headers), **context},
                 params=settings.query or None,
                 timeout=aiohttp.ClientTimeout(
                     total=None, sock_connect=settings.connect_s, sock_read=settings.idle_s if stream else None
