@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from vibe_router_export.checkpoint.weights import ModernBertWeights
 from vibe_router_export.fold.half_precision import HalfPrecisionFolds, fold_for_half_precision
 from vibe_router_export.observe.activations import NormInputs, norm_inputs
+from vibe_router_tools.evenly import evenly
 
 # Spikes stand at the first tokens of any prompt.
 _PROMPTS, _TOKENS = 16, 64
@@ -20,7 +21,7 @@ def measured_norm_inputs(weights: ModernBertWeights, prompts: Sequence[NDArray[n
 
     `prompts` are ids, int64 [tokens]; a few are taken evenly, so they should be of many lengths.
     """
-    chosen = [prompts[place][:_TOKENS] for place in np.linspace(0, len(prompts) - 1, _PROMPTS).astype(int)]
+    chosen = [ids[:_TOKENS] for ids in evenly(prompts, _PROMPTS)]
     ids = np.full((len(chosen), _TOKENS), weights.config.pad_token_id, np.int64)
     mask = np.zeros_like(ids)
     for row, tokens in enumerate(chosen):

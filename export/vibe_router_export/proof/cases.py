@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
@@ -19,11 +18,10 @@ from vibe_router_export.emit.numpy.values import evaluate
 from vibe_router_export.proof.golden import edge_prompts, mixed_prompts
 from vibe_router_export.proof.parity import Case, ParityReport, check_ids, measure
 from vibe_router_export.proof.reference import Reference
+from vibe_router_tools.evenly import evenly
 
 _OTHER_PROMPTS = 240
 _SEED = 0
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -121,12 +119,7 @@ def spread(prompts: Sequence[str]) -> list[str]:
 
     PyTorch is several times slower than the graph; thousands of prompts would take it an hour at base size.
     """
-    return evenly(prompts, min(_OTHER_PROMPTS, len(prompts)))
-
-
-def evenly(items: Sequence[T], count: int) -> list[T]:
-    """Return `count` of the items at even distances, the first and the last among them."""
-    return [items[place] for place in np.linspace(0, len(items) - 1, count).astype(int)]
+    return evenly(prompts, _OTHER_PROMPTS)
 
 
 def score_with_graph(

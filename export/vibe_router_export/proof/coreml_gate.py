@@ -12,10 +12,11 @@ from vibe_router.engines.coreml.engine import CoreMLEngine
 from vibe_router.errors import EngineError, ParityError
 from vibe_router.policy import LOW_PRECISION_BAND
 from vibe_router_export.choices import WeightFormat
-from vibe_router_export.proof.cases import ProofCases, compare, evenly
+from vibe_router_export.proof.cases import ProofCases, compare
 from vibe_router_export.proof.mil_interpreter.arithmetic import Rounding
 from vibe_router_export.proof.mil_interpreter.program import InterpretedProgram
 from vibe_router_export.proof.parity import HALF_PRECISION_P_DIFFERENCE, Case, Limits, ParityReport, gate
+from vibe_router_tools.evenly import evenly
 
 _LIMITS = Limits(logit_difference=math.inf, band=LOW_PRECISION_BAND)
 _LARGEST_P_DIFFERENCE = HALF_PRECISION_P_DIFFERENCE

@@ -21,10 +21,10 @@ from vibe_router_export.emit.onnx.file import write_onnx
 from vibe_router_export.emit.onnx.half import build_half_precision_onnx
 from vibe_router_export.fold.half_precision import HalfPrecisionFolds, choose_peak_scale, fold_for_half_precision
 from vibe_router_export.observe.residual_scale import measured_norm_inputs
-from vibe_router_export.proof.cases import evenly
 from vibe_router_export.proof.parity import HALF_PRECISION_P_DIFFERENCE, Case, gate
 from vibe_router_export.recipes.files import MODEL_FILES
 from vibe_router_export.recipes.recipe import RecipeInputs, Tolerance, WrittenFile
+from vibe_router_tools.evenly import evenly
 
 # Numpy is slow; this many prompts, the shortest and the longest among them, show an overflow.
 _ROUNDED_PROMPTS = 8
