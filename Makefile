@@ -10,7 +10,7 @@ FROZEN := .venv-frozen/bin/python
 # A library that was compiled from other sources than the ones beside it does not fit the Python that calls it.
 NATIVE := $(wildcard native/*/*.[ch] native/*.py)
 
-.PHONY: demo test test-slow native native-dist lint docs format nano frozen dist clean
+.PHONY: demo test test-slow native native-dist test-swift lint docs format nano frozen dist clean
 
 demo: .venv-demo/.done  ## Route the model card's example prompts; installs the runtime only, no torch.
 	$(DEMO) examples/demo.py
@@ -28,6 +28,13 @@ native: .venv/.done  ## Compile the native library again where its sources have 
 
 native-dist: .venv/.done  ## The C library for every platform, as archives in build/native-dist.
 	$(DEVELOP) native/dist.py
+
+test-swift:  ## The Swift package's tests, where Swift 6.0 or newer is on the PATH. Python's decisions need .venv.
+	@if ! command -v swift > /dev/null; then echo "no swift on the PATH: nothing was tested"; exit 0; fi; \
+	set -e; if [ -x $(DEVELOP) ]; then \
+	    mkdir -p build; $(DEVELOP) -m tests.support.conformance artifacts/nano -o build/expected.jsonl; \
+	    export VIBE_ROUTER_EXPECTED="$$PWD/build/expected.jsonl"; fi; \
+	swift test -c release -Xswiftc -enable-testing
 
 lint: native  ## Style, types, sizes and layers, dead names, stale documents.
 	.venv/bin/ruff check .
@@ -61,7 +68,7 @@ dist: .venv/.done  ## Wheel and source distribution, into dist/.
 	$(DEVELOP) -m build --no-isolation
 
 clean:
-	rm -rf .venv .venv-demo .venv-frozen build dist runtime/vibe_router/_native
+	rm -rf .venv .venv-demo .venv-frozen .build build dist runtime/vibe_router/_native
 
 .venv-demo/.done: pyproject.toml $(NATIVE)
 	$(PYTHON) -m venv .venv-demo

@@ -1,8 +1,7 @@
-"""The router in WebAssembly decides as the runtime does: web/test, run by Node over a bundle made here."""
+"""The router in WebAssembly decides as the runtime does: web/test, run by Node and by Chromium over bundles."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -10,46 +9,69 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.conformance import golden_prompts, spread, write_expected
 from tests.support.native import native_checkpoint, needs_native_engine
 from tests.support.prompts import mixed_prompts
-from vibe_router import Router
-from vibe_router.text.tokenizer import PromptTokenizer
 from vibe_router_export.choices import ReferenceChoice
 from vibe_router_export.export import NativeOptions, export_native
 from web.build import build
 
-WEB = Path(__file__).resolve().parents[2] / "web"
-NODE = shutil.which("node")
+ROOT = Path(__file__).resolve().parents[2]
+TESTS = ROOT / "web" / "test"
+NANO = ROOT / "artifacts" / "nano"
+REAL_PROMPTS = ROOT.parent / "shared" / "data" / "prompts.jsonl"
+NODE, NPM, CHROMIUM = (shutil.which(name) for name in ("node", "npm", "chromium"))
+
+pytestmark = [
+    pytest.mark.slow,
+    needs_native_engine,
+    pytest.mark.skipif(NODE is None, reason="Node is not installed"),
+]
 
 
-@pytest.mark.slow
-@needs_native_engine
-@pytest.mark.skipif(NODE is None, reason="Node is not installed")
+@pytest.fixture(scope="module", autouse=True)
+def module() -> Path:
+    return build()
+
+
+def run_node(test: str, *, bundle: Path, expected: Path, **more: str) -> str:
+    environment = os.environ | {"VIBE_ROUTER_BUNDLE": str(bundle), "VIBE_ROUTER_EXPECTED": str(expected)} | more
+    command = [str(NODE), "--test", str(TESTS / test)]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout
+    return ran.stdout
+
+
 def test_node_decides_as_python(tmp_path: Path) -> None:
-    assert NODE is not None
     checkpoint = native_checkpoint(tmp_path / "checkpoint", profiles={"balanced": 0.42, "low": 0.3})
     bundle = tmp_path / "bundle"
     export_native(checkpoint, bundle, options=NativeOptions(reference=ReferenceChoice.NONE))
-    expected = tmp_path / "expected.jsonl"
-    with Router.load(bundle, engine="native-cpu", precision="int8") as router, expected.open("w") as lines:
-        tokenizer = PromptTokenizer(
-            (bundle / "tokenizer.json").read_bytes(), max_tokens=router.bundle.manifest.max_tokens
-        )
-        golden = [json.loads(line)["prompt"] for line in (bundle / "golden.jsonl").read_text("utf-8").splitlines()]
-        # JavaScript has pairs of surrogates where Python has one character.
-        prompts = [one for one in (*golden, *mixed_prompts(150, seed=9)) if one.isascii() or _is_text(one)]
-        for prompt, decision in zip(prompts, router.route_many(prompts), strict=True):
-            encoded = tokenizer.encode(prompt)
-            line = {"prompt": prompt, "ids": encoded.ids.tolist(), "truncated": encoded.truncated}
-            score = {"p_cloud": decision.p_cloud, "threshold": decision.threshold, "target": decision.target.value}
-            lines.write(json.dumps(line | score) + "\n")
-    build()
-    environment = os.environ | {"VIBE_ROUTER_BUNDLE": str(bundle), "VIBE_ROUTER_EXPECTED": str(expected)}
-    ran = subprocess.run(
-        [NODE, "--test", str(WEB / "test")], env=environment, capture_output=True, text=True, check=False
-    )
-    assert ran.returncode == 0, ran.stdout
+    write_expected(bundle, [*golden_prompts(bundle), *mixed_prompts(150, seed=9)], tmp_path / "expected.jsonl")
+    run_node("conformance.test.js", bundle=bundle, expected=tmp_path / "expected.jsonl")
 
 
-def _is_text(prompt: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in prompt)
+@pytest.mark.skipif(not REAL_PROMPTS.is_file(), reason="the shared data is not here")
+def test_node_decides_as_python_on_two_thousand_real_prompts(tmp_path: Path) -> None:
+    prompts = [*golden_prompts(NANO), *spread([REAL_PROMPTS], 2000)]
+    assert write_expected(NANO, prompts, tmp_path / "expected.jsonl") > 2000
+    run_node("conformance.test.js", bundle=NANO, expected=tmp_path / "expected.jsonl")
+
+
+@pytest.fixture(scope="module")
+def playwright(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Install playwright-core, which brings no browser of its own; return its module's address."""
+    if NPM is None or CHROMIUM is None:
+        pytest.skip("npm or chromium is not on the PATH (Debian: apt-get install npm chromium)")
+    folder = tmp_path_factory.mktemp("playwright")
+    command = [NPM, "install", "--no-audit", "--no-fund", "playwright-core@1"]
+    installed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if installed.returncode != 0:
+        pytest.skip(f"npm does not install playwright-core: {installed.stderr[-200:]}")
+    return (folder / "node_modules" / "playwright-core" / "index.mjs").as_uri()
+
+
+def test_chromium_decides_as_python(playwright: str, tmp_path: Path) -> None:
+    write_expected(NANO, golden_prompts(NANO), tmp_path / "expected.jsonl")
+    browser = {"VIBE_ROUTER_PLAYWRIGHT": playwright, "VIBE_ROUTER_CHROMIUM": str(CHROMIUM)}
+    printed = run_node("browser.test.js", bundle=NANO, expected=tmp_path / "expected.jsonl", **browser)
+    assert "# pass 4" in printed

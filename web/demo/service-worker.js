@@ -1,0 +1,15 @@
+// Keeps the demo's files, so that it opens without a network after the first visit.
+const CACHE = "vibe-router-demo";
+const FILES = ["./", "demo.css", "demo.js", "../dist/index.js", "../dist/vibe_router.wasm"];
+
+self.addEventListener("install", (event) => {
+  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(FILES)));
+});
+
+self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
+
+// The network first, so that a visitor has the newest files. Other files, such as the model, are the page's own to keep.
+self.addEventListener("fetch", (event) => {
+  const kept = () => caches.match(event.request, { cacheName: CACHE });
+  event.respondWith(fetch(event.request).catch(async (error) => (await kept()) ?? Promise.reject(error)));
+});
