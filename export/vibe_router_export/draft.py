@@ -90,7 +90,8 @@ class Draft:
     def remove(self, written: WrittenFile) -> None:
         """Take an ONNX graph out again that was added only to judge others."""
         self._written.remove(written)
-        remove_onnx(self.folder / written.entry.file)
+        for entry in written.entries:
+            remove_onnx(self.folder / entry.file)
 
     def score_with_graph(self, prompts: Sequence[str]) -> None:
         """Let the fp32 graph score those of `prompts` that the reference has not; later files are compared on both.
@@ -136,7 +137,7 @@ class Draft:
 
     def _engines(self) -> tuple[EngineFile, ...]:
         """Return the manifest's entries: those that stay, then those added."""
-        added = tuple(written.entry for written in self._written)
+        added = tuple(entry for written in self._written for entry in written.entries)
         names = {entry.file for entry in added}
         return (*(engine for engine in self.manifest.engines if engine.file not in names), *added)
 
@@ -146,7 +147,7 @@ class Draft:
         else:
             plain = [written for written in self._written if written.section is None]
             card = bundle_card(
-                replace(manifest, engines=tuple(written.entry for written in plain)),
+                replace(manifest, engines=tuple(entry for written in plain for entry in written.entries)),
                 kept=[(written.entry.file, matrix) for written in plain for matrix in written.kept],
                 training_card=self.checkpoint.training_card,
             )

@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from vibe_router.bundle.manifest import EngineFile
 from vibe_router.engines.onnx.padding import pad
 from vibe_router.engines.protocol import Engine
 from vibe_router.errors import ParityError
@@ -23,6 +24,7 @@ from vibe_router_export.choices import Precision
 from vibe_router_export.emit.quantize import MatrixFormat, PrecisionPlan
 from vibe_router_export.observe.sensitivity import Sensitivity, rank_by_effect
 from vibe_router_export.proof.parity import Case, ParityReport, failure
+from vibe_router_export.recipes.files import PORTABLE
 from vibe_router_export.recipes.recipe import KeptMatrix, RecipeInputs, Tolerance, WrittenFile
 
 # Prompts to rank matrices with: the model runs on them once a matrix, in numpy.
@@ -67,13 +69,21 @@ class QuantizedFormat(Protocol):
     def write(self, weights: ModernBertWeights, plan: PrecisionPlan, path: Path, *, max_tokens: int) -> None:
         """Write the file in place of an earlier attempt's."""
 
+    @property
+    def portable(self) -> str | None:
+        """The path in a bundle of the graph of the same weights for other software, if `write` makes one."""
+
+    @property
+    def weights(self) -> str | None:
+        """The path in a bundle of the weights that both share."""
+
     def open(self, path: Path, *, pad_token_id: int) -> Engine:
-        """Return the engine that runs the file in an application."""
+        """Return the engine that runs the file, or its portable graph, in an application."""
 
     def complete(self, inputs: RecipeInputs) -> None:
         """Add to the file, which has passed, what no gate needs."""
 
-    def section(self, file: WrittenFile) -> str | None:
+    def section(self, entry: EngineFile, kept: Sequence[KeptMatrix]) -> str | None:
         """Return the file's part of the bundle's card, if it has one."""
 
 
@@ -93,15 +103,25 @@ class LowPrecisionRecipe:
         attempt = _Attempt(inputs, self, self.format.fold(inputs.weights))
         plan = self.format.plan(attempt.weights)
         kept = self.format.kept_at_first(plan)
-        report = attempt(plan, kept, inputs.cases)
-        error = attempt.failure(report)
+        reports = attempt(plan, kept, inputs.cases)
+        error = attempt.failure(reports)
         if error is not None:
-            report, kept = _remedy(attempt, plan, kept, report, error)
-        self.format.complete(inputs)
-        precision = self.format.precision.value
-        entry = inputs.entry(self.format.kind, self.format.file, precision, report)
-        written = WrittenFile(entry=entry, report=report, kept=tuple(kept))
-        return WrittenFile(entry=entry, report=report, kept=tuple(kept), section=self.format.section(written))
+            reports, kept = _remedy(attempt, plan, kept, reports, error)
+        quantized, precision = self.format, self.format.precision.value
+        quantized.complete(inputs)
+        entry = inputs.entry(quantized.kind, quantized.file, precision, reports[0], weights=quantized.weights)
+        portable = (
+            None
+            if quantized.portable is None
+            else inputs.entry(PORTABLE, quantized.portable, precision, reports[1], weights=quantized.weights)
+        )
+        return WrittenFile(
+            entry=entry,
+            report=reports[0],
+            kept=tuple(kept),
+            portable=portable,
+            section=quantized.section(entry, kept),
+        )
 
 
 def some_sequences(cases: Sequence[Case], count: int, tokens: int) -> list[NDArray[np.int64]]:
@@ -131,45 +151,57 @@ class _Attempt:
     recipe: LowPrecisionRecipe
     weights: ModernBertWeights
 
-    def __call__(self, plan: PrecisionPlan, kept: Sequence[KeptMatrix], cases: Sequence[Case]) -> ParityReport:
+    def __call__(
+        self, plan: PrecisionPlan, kept: Sequence[KeptMatrix], cases: Sequence[Case]
+    ) -> tuple[ParityReport, ...]:
+        """Return the report of the file, then that of its portable graph, if it has one."""
         tried = {**plan, **{matrix.name: matrix.precision for matrix in kept}}
-        quantized = self.recipe.format
-        path = self.inputs.folder / quantized.file
+        quantized, folder = self.recipe.format, self.inputs.folder
+        path = folder / quantized.file
         path.parent.mkdir(exist_ok=True)
         quantized.write(self.weights, tried, path, max_tokens=self.inputs.manifest.max_tokens)
-        engine = quantized.open(path, pad_token_id=self.inputs.manifest.pad_token_id)
+        files = [quantized.file, *(() if quantized.portable is None else (quantized.portable,))]
+        return tuple([self._compare(folder / file, cases) for file in files])
+
+    def _compare(self, path: Path, cases: Sequence[Case]) -> ParityReport:
+        engine = self.recipe.format.open(path, pad_token_id=self.inputs.manifest.pad_token_id)
         try:
             return self.inputs.compare(engine, cases, band=self.recipe.tolerance.band)
         finally:
             engine.close()
 
-    def failure(self, report: ParityReport) -> ParityError | None:
-        """Return what keeps a report from passing."""
+    def failure(self, reports: Sequence[ParityReport]) -> ParityError | None:
+        """Return what keeps the reports from passing."""
         limits = self.recipe.tolerance.limits(Precision.INT8)
-        return failure(report, limits, temperature=self.inputs.temperature)
+        failures = (failure(report, limits, temperature=self.inputs.temperature) for report in reports)
+        return next((error for error in failures if error is not None), None)
 
 
 def _remedy(
-    attempt: _Attempt, plan: PrecisionPlan, kept: Sequence[KeptMatrix], report: ParityReport, error: ParityError
-) -> tuple[ParityReport, list[KeptMatrix]]:
+    attempt: _Attempt,
+    plan: PrecisionPlan,
+    kept: Sequence[KeptMatrix],
+    reports: tuple[ParityReport, ...],
+    error: ParityError,
+) -> tuple[tuple[ParityReport, ...], list[KeptMatrix]]:
     """Raise 1, 2, 4... matrices, largest effect first, until the gate passes."""
     left = {name: precision for name, precision in plan.items() if name not in {one.name for one in kept}}
     inputs, weights, quantized = attempt.inputs, attempt.weights, attempt.recipe.format
     sequences = some_sequences(inputs.cases, _RANKING_PROMPTS, _RANKING_TOKENS)
     ids, mask = pad(sequences, pad_token_id=weights.config.pad_token_id)
     ranking = rank_by_effect(weights, left, ids, mask, progress=inputs.progress)
-    flipped = {flip.prompt for flip in report.flips}
+    flipped = {flip.prompt for report in reports for flip in report.flips}
     more: list[KeptMatrix] = []
     for more in quantized.ladder(weights, left, ranking):
         # The prompts that flipped last time are the likeliest to flip again, and take little time.
         for cases in ([case for case in inputs.cases if case.prompt in flipped], inputs.cases):
-            report = attempt(plan, [*kept, *more], cases)
-            remaining = attempt.failure(report)
+            reports = attempt(plan, [*kept, *more], cases)
+            remaining = attempt.failure(reports)
             if remaining is not None:
                 error = remaining
                 break
         else:
-            return report, [*kept, *more]
+            return reports, [*kept, *more]
     raise ParityError(
         f"no {quantized.name} passes: with {len(kept) + len(more)} of {len(plan)} matrices in a "
         f"higher precision, {error.message}",

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vibe_router.bundle.manifest import EngineFile
 from vibe_router.engines.native.engine import NativeEngine
 from vibe_router_export.card import native_section
 from vibe_router_export.checkpoint.weights import ModernBertWeights
@@ -19,7 +20,7 @@ from vibe_router_export.emit.native.router_file import complete_router_file
 from vibe_router_export.emit.quantize import MatrixFormat, PrecisionPlan, lowered_by_token
 from vibe_router_export.observe.sensitivity import Sensitivity
 from vibe_router_export.recipes.low_precision import MOST_KEPT, doubling, raised
-from vibe_router_export.recipes.recipe import KeptMatrix, RecipeInputs, WrittenFile
+from vibe_router_export.recipes.recipe import KeptMatrix, RecipeInputs
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class NativeFormat:
     file = NATIVE_FILE
     name = "native file"
     precision = Precision.INT8
+    portable = None
+    weights = None
 
     def fold(self, weights: ModernBertWeights) -> ModernBertWeights:
         """Return the weights as they are."""
@@ -74,6 +77,6 @@ class NativeFormat:
             prompts=[case.prompt for case in inputs.proof.cases[: inputs.proof.golden]],
         )
 
-    def section(self, file: WrittenFile) -> str:
+    def section(self, entry: EngineFile, kept: Sequence[KeptMatrix]) -> str:
         """Return the card's section about the file."""
-        return native_section(file.entry, file.kept)
+        return native_section(entry, kept)

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from vibe_router.bundle.manifest import EngineFile
 from vibe_router.engines.onnx.cpu import OnnxCpuEngine
 from vibe_router_export.checkpoint.weights import ModernBertWeights
 from vibe_router_export.choices import Precision
-from vibe_router_export.emit.onnx.file import remove_onnx, write_onnx
+from vibe_router_export.emit.onnx.file import write_graphs
 from vibe_router_export.emit.onnx.graph import build_onnx
+from vibe_router_export.emit.onnx.portable import build_portable_onnx
 from vibe_router_export.emit.quantize import MatrixFormat, PrecisionPlan, lowered
 from vibe_router_export.fold.folds import centre_residual
 from vibe_router_export.observe.sensitivity import Sensitivity
 from vibe_router_export.observe.spikes import input_ranges
-from vibe_router_export.recipes.files import MODEL_FILES
+from vibe_router_export.recipes.files import MODEL_FILES, PORTABLE_FILES, weights_file
 from vibe_router_export.recipes.low_precision import MOST_KEPT, doubling, raised, some_sequences
-from vibe_router_export.recipes.recipe import KeptMatrix, RecipeInputs, WrittenFile
+from vibe_router_export.recipes.recipe import KeptMatrix, RecipeInputs
 
 # Prompts to look for spikes with: the model runs on them once, in numpy.
 _CALIBRATION_PROMPTS, _CALIBRATION_TOKENS = 64, 128
@@ -48,6 +50,16 @@ class OnnxFormat:
     def file(self) -> str:
         """Its path in a bundle."""
         return MODEL_FILES[self.precision]
+
+    @property
+    def portable(self) -> str | None:
+        """The path in a bundle of the portable graph; there is none in int4."""
+        return PORTABLE_FILES.get(self.precision)
+
+    @property
+    def weights(self) -> str:
+        """The path in a bundle of the big constants."""
+        return weights_file(self.precision)
 
     @property
     def name(self) -> str:
@@ -93,16 +105,22 @@ class OnnxFormat:
                 ]
 
     def write(self, weights: ModernBertWeights, plan: PrecisionPlan, path: Path, *, max_tokens: int) -> None:
-        """Write the graph in place of an earlier attempt's."""
-        remove_onnx(path)
-        write_onnx(build_onnx(weights, max_tokens=max_tokens, plan=plan), path)
+        """Write the graphs in place of an earlier attempt's."""
+        data = path.parent / PurePosixPath(self.weights).name
+        graphs = {path: build_onnx(weights, max_tokens=max_tokens, plan=plan)}
+        if self.portable is not None:
+            portable = path.parent / PurePosixPath(self.portable).name
+            graphs[portable] = build_portable_onnx(weights, max_tokens=max_tokens, plan=plan)
+        for old in (*graphs, data):
+            old.unlink(missing_ok=True)
+        write_graphs(graphs, data=data)
 
     def open(self, path: Path, *, pad_token_id: int) -> OnnxCpuEngine:
         """Return the engine of a graph on this CPU."""
-        return OnnxCpuEngine(path, file=self.file, precision=self.precision.value, pad_token_id=pad_token_id)
+        return OnnxCpuEngine(path, file=f"onnx/{path.name}", precision=self.precision.value, pad_token_id=pad_token_id)
 
     def complete(self, inputs: RecipeInputs) -> None:
         """Add nothing."""
 
-    def section(self, file: WrittenFile) -> None:
+    def section(self, entry: EngineFile, kept: Sequence[KeptMatrix]) -> None:
         """Return nothing: a row of the card's table says it all."""

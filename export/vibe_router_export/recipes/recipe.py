@@ -71,25 +71,38 @@ class RecipeInputs:
         """Compare an engine's scores with those of `cases`."""
         return compare(self.manifest, engine, cases, reference=self.proof.name(self.more), band=band)
 
-    def entry(self, kind: str, file: str, precision: str, report: ParityReport) -> EngineFile:
-        """Return the manifest's entry of a file; without a reference it has no figures, because nothing is proven."""
+    def entry(
+        self, kind: str, file: str, precision: str, report: ParityReport, *, weights: str | None = None
+    ) -> EngineFile:
+        """Return the manifest's entry of a file, whose big constants are in the file `weights`, if it shares them.
+
+        Without a reference the entry has no figures, because nothing is proven.
+        """
+        if weights is not None and not (self.folder / weights).exists():
+            weights = None
         parity = report.numbers if self.proof.reference is not None else None
-        return EngineFile(kind=kind, file=file, precision=precision, parity=parity)
+        return EngineFile(kind=kind, file=file, precision=precision, parity=parity, weights=weights)
 
 
 @dataclass(frozen=True, kw_only=True)
 class WrittenFile:
     """A file that passed its gate.
 
-    `section` is its part of the bundle's card, if it has one beyond a row of the table. `versions` are those of
-    libraries that made this file alone.
+    `portable` is the entry of the graph of the same weights for other software. `section` is the file's part of the
+    bundle's card, if it has one beyond a row of the table. `versions` are those of libraries that made this file alone.
     """
 
     entry: EngineFile
     report: ParityReport
     kept: tuple[KeptMatrix, ...] = ()
+    portable: EngineFile | None = None
     section: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def entries(self) -> tuple[EngineFile, ...]:
+        """The manifest's entries."""
+        return (self.entry,) if self.portable is None else (self.entry, self.portable)
 
 
 FileT = TypeVar("FileT", bound=WrittenFile)

@@ -111,15 +111,24 @@ class Bundle:
         Raises:
             BundleCorruptError: as `read`.
         """
-        self.check(skip={TOKENIZER, file, f"{file}{WEIGHTS_SUFFIX}"} | (set() if everything else self.unused(file)))
+        self.check(skip={TOKENIZER, file, self.weights(file)} | (set() if everything else self.unused(file)))
+
+    def weights(self, file: str) -> str:
+        """Return where the big constants of the graph `file` are, if it has any."""
+        stated = (engine.weights for engine in self.manifest.engines if engine.file == file)
+        return next((weights for weights in stated if weights is not None), f"{file}{WEIGHTS_SUFFIX}")
 
     def unused(self, file: str) -> set[str]:
         """Return the big files that belong to other engines' graphs than `file`."""
         others = [engine.file for engine in self.manifest.engines if engine.file != file]
+        own = self.weights(file)
         return {
             name
             for name, entry in self.manifest.files.items()
-            if entry.bytes > _SMALL and any(name.startswith(other) for other in others) and not name.startswith(file)
+            if entry.bytes > _SMALL
+            and any(name.startswith(other) for other in others)
+            and not name.startswith(file)
+            and name != own
         }
 
     @contextlib.contextmanager

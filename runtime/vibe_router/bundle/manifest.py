@@ -82,12 +82,17 @@ class ParityNumbers:
 
 @dataclass(frozen=True, kw_only=True)
 class EngineFile:
-    """One graph of the bundle. `parity` is null where nothing was proven."""
+    """One graph of the bundle. `parity` is null where nothing was proven.
+
+    `weights` is the file that holds the graph's big constants, in the folder of `file`; null means a file of the
+    graph's name and "_data", if there is one.
+    """
 
     kind: str
     file: str
     precision: str
     parity: ParityNumbers | None = None
+    weights: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,6 +199,11 @@ def _check(manifest: Manifest) -> None:
         inside = any(path == engine.file or path.startswith(engine.file + "/") for path in manifest.files)
         if not inside:
             raise _corrupt(f"the engine file {shown(engine.file)} is not listed in files")
+        weights = engine.weights
+        if weights is not None and (
+            weights not in manifest.files or PurePosixPath(weights).parent != PurePosixPath(engine.file).parent
+        ):
+            raise _corrupt(f"the weights {shown(weights)} are not listed in files, or not next to {shown(engine.file)}")
 
 
 def _check_path(path: str) -> None:

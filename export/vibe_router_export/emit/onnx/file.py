@@ -1,7 +1,8 @@
-"""Write an emitted graph as an ONNX file, its big constants streamed to a data file beside it."""
+"""ONNX files of emitted graphs, with their big constants streamed to a data file that several graphs can share."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,6 @@ from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
 from vibe_router_export.emit.onnx.graph import OnnxGraph
 from vibe_router_export.emit.onnx.nodes import MICROSOFT
 
-_IR_VERSION = 11
 # Below this a single file is easier to ship. Above it, runtimes map the data file into memory and parse nothing:
 # from a single file the nano's session takes 30 ms and 18 MB more to make.
 _SINGLE_FILE_BYTES = 2**20
@@ -23,20 +23,41 @@ _ALIGNMENT = 4096
 def write_onnx(graph: OnnxGraph, path: Path) -> None:
     """Write `path`, and `path` + `_data` for graphs with more than 1 MiB of constants; check the result.
 
-    Only one constant is copied at a time, so memory stays near the size of the weights.
-
     Raises:
         onnx.checker.ValidationError: the graph is not valid ONNX; that would be a defect of the emitter.
     """
-    total = sum(value.nbytes for value in graph.constants.values())
-    if total <= _SINGLE_FILE_BYTES:
+    write_graphs({path: graph}, data=data_file(path))
+
+
+def write_graphs(graphs: Mapping[Path, OnnxGraph], *, data: Path) -> None:
+    """Write several graphs of one model beside `data`, the file of their weights; check the result.
+
+    Constants of the same name must be equal; those of more than a page are written to `data` once. A model of less
+    than 1 MiB has no such file. Only one constant is copied at a time, so memory stays near the size of the weights.
+
+    Raises:
+        onnx.checker.ValidationError: a graph is not valid ONNX; that would be a defect of the emitter.
+        ValueError: two constants of one name differ; that, too.
+    """
+    shared: dict[str, NDArray[np.generic]] = {}
+    for graph in graphs.values():
+        for name, value in graph.constants.items():
+            if value.nbytes > _INLINE_BYTES and not _same(shared.setdefault(name, value), value):
+                raise ValueError(f"two constants are called {name}")
+    most = max(sum(value.nbytes for value in graph.constants.values()) for graph in graphs.values())
+    external = {} if most <= _SINGLE_FILE_BYTES else _write_external(shared, data)
+    for path, graph in graphs.items():
         tensors = [
-            numpy_helper.from_array(np.asarray(value, order="C"), name) for name, value in graph.constants.items()
+            external.get(name) or numpy_helper.from_array(np.asarray(value, order="C"), name)
+            for name, value in graph.constants.items()
         ]
-    else:
-        tensors = _write_external(graph.constants, _data_file(path))
-    path.write_bytes(_model(graph, tensors).SerializeToString())
-    checker.check_model(path)
+        path.write_bytes(_model(graph, tensors).SerializeToString())
+        # Shapes cannot be inferred through operators of `com.microsoft`.
+        checker.check_model(path, full_check=not graph.is_fused)
+
+
+def _same(a: NDArray[np.generic], b: NDArray[np.generic]) -> bool:
+    return a is b or (a.dtype == b.dtype and a.shape == b.shape and np.array_equal(a, b))
 
 
 def _model(graph: OnnxGraph, initializers: list[TensorProto]) -> ModelProto:
@@ -45,28 +66,28 @@ def _model(graph: OnnxGraph, initializers: list[TensorProto]) -> ModelProto:
         for name in ("input_ids", "attention_mask")
     ]
     outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 1]) for name in ("logits", "p_cloud")]
-    opsets = [helper.make_opsetid("", graph.opset), helper.make_opsetid(MICROSOFT, 1)]
+    opsets = [helper.make_opsetid("", graph.opset)]
+    if graph.is_fused:
+        opsets.append(helper.make_opsetid(MICROSOFT, 1))
     return helper.make_model(
         helper.make_graph(graph.nodes, "modernbert_router", inputs, outputs, initializers),
         opset_imports=opsets,
-        ir_version=_IR_VERSION,
+        ir_version=graph.ir_version,
         producer_name="vibe-router",
     )
 
 
-def _write_external(constants: dict[str, NDArray[np.generic]], path: Path) -> list[TensorProto]:
-    tensors = []
+def _write_external(constants: Mapping[str, NDArray[np.generic]], path: Path) -> dict[str, TensorProto]:
+    """Write constants to a data file and return, by name, the tensors that refer to it."""
+    tensors = {}
     with path.open("wb") as file:
         for name, value in constants.items():
-            if value.nbytes <= _INLINE_BYTES:
-                tensors.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
-                continue
             file.seek(-(-file.tell() // _ALIGNMENT) * _ALIGNMENT)
             tensor = TensorProto(name=name, dims=value.shape, data_location=TensorProto.EXTERNAL)
             tensor.data_type = helper.np_dtype_to_tensor_dtype(value.dtype)
             for key, entry in (("location", path.name), ("offset", file.tell()), ("length", value.nbytes)):
                 tensor.external_data.add(key=key, value=str(entry))
-            tensors.append(tensor)
+            tensors[name] = tensor
             file.write(np.ascontiguousarray(value).data)
     return tensors
 
@@ -74,8 +95,9 @@ def _write_external(constants: dict[str, NDArray[np.generic]], path: Path) -> li
 def remove_onnx(path: Path) -> None:
     """Remove what `write_onnx` has written to `path`, if anything."""
     path.unlink(missing_ok=True)
-    _data_file(path).unlink(missing_ok=True)
+    data_file(path).unlink(missing_ok=True)
 
 
-def _data_file(path: Path) -> Path:
+def data_file(path: Path) -> Path:
+    """Return where the weights of a graph at `path` are, unless it shares those of another."""
     return path.with_name(path.name + "_data")

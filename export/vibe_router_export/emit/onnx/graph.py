@@ -1,4 +1,4 @@
-"""The forward pass as an ONNX graph of few, fused operators.
+"""The forward pass as an ONNX graph of few, fused operators: the fast graph, which the runtime takes.
 
 Rotary embedding, attention and GELU are operators of the `com.microsoft` domain, which ONNX Runtime implements as
 single kernels on CPU and CUDA and which no exporter emits from a traced ModernBERT.
@@ -40,12 +40,18 @@ _INT8_PRODUCTS = 4
 class OnnxGraph:
     """Nodes in order, and the constants that they name. Constants stay arrays until the file is written.
 
-    `opset` is the version of ONNX's own operators that the nodes are of.
+    `opset` is the version of ONNX's own operators that the nodes are of, `ir_version` that of the file's format.
     """
 
     nodes: list[NodeProto]
     constants: dict[str, NDArray[np.generic]]
     opset: int
+    ir_version: int
+
+    @property
+    def is_fused(self) -> bool:
+        """Whether it has operators of ONNX Runtime's own domain."""
+        return any(node.domain == MICROSOFT for node in self.nodes)
 
 
 def build_onnx(weights: ModernBertWeights, *, max_tokens: int, plan: PrecisionPlan = ALL_FP32) -> OnnxGraph:
@@ -62,7 +68,7 @@ def emit(operations: OnnxOperations, weights: ModernBertWeights) -> OnnxGraph:
     scores = forward(operations, weights)
     operations.rename(scores.logits, "logits")
     operations.rename(scores.p_cloud, "p_cloud")
-    return OnnxGraph(operations.nodes.nodes, operations.nodes.constants, operations.opset)
+    return OnnxGraph(operations.nodes.nodes, operations.nodes.constants, operations.opset, operations.ir_version)
 
 
 @dataclass
@@ -71,6 +77,7 @@ class OnnxOperations:
 
     # The first with Attention.
     opset: ClassVar[int] = 23
+    ir_version: ClassVar[int] = 11
 
     config: ModernBertConfig
     max_tokens: int
@@ -197,5 +204,7 @@ class OnnxOperations:
     def _constant(self, name: str, value: NDArray[np.generic]) -> str:
         return self.nodes.constant(name, value)
 
-    def _node(self, kind: str, inputs: Sequence[str], *, domain: str = "", **attributes: int | float) -> str:
+    def _node(
+        self, kind: str, inputs: Sequence[str], *, domain: str = "", **attributes: int | float | Sequence[int]
+    ) -> str:
         return self.nodes.add(kind, inputs, domain=domain, **attributes)

@@ -27,7 +27,9 @@ class Nodes:
         self.constants.setdefault(name, value)
         return name
 
-    def add(self, kind: str, inputs: Sequence[str], *, domain: str = "", **attributes: int | float) -> str:
+    def add(
+        self, kind: str, inputs: Sequence[str], *, domain: str = "", **attributes: int | float | Sequence[int]
+    ) -> str:
         """Append a node with one output and return that."""
         (output,) = self.add_with_outputs(kind, inputs, 1, domain=domain, **attributes)
         return output
@@ -39,7 +41,7 @@ class Nodes:
         outputs: int,
         *,
         domain: str = "",
-        **attributes: int | float | GraphProto,
+        **attributes: int | float | Sequence[int] | GraphProto,
     ) -> list[str]:
         """Append a node with several outputs and return them."""
         name = self._new_name(kind)

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from vibe_router.bundle.bundle import WEIGHTS_SUFFIX
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -38,7 +36,7 @@ def checked_graph(bundle: Bundle, file: EngineFile) -> Iterator[CheckedGraph]:
     from vibe_router.engines.onnx.graph_check import WeightsFile, check_onnx_graph
 
     content = bundle.read(file.file)
-    name = f"{file.file}{WEIGHTS_SUFFIX}"
+    name = bundle.weights(file.file)
     if name not in bundle.manifest.files:
         check_onnx_graph(content, name=file.file, weights=None)
         yield CheckedGraph(content, None)
