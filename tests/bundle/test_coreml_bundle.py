@@ -63,7 +63,11 @@ def test_a_new_bundle_has_both_engines(made: Path) -> None:
     bundle = open_bundle(made)
     bundle.check()
     engines = {engine.file: (engine.kind, engine.precision) for engine in bundle.manifest.engines}
-    assert engines == {"onnx/model.onnx": ("onnx", "fp32"), PACKAGE: ("coreml", "fp16")}
+    assert engines == {
+        "onnx/model_fast.onnx": ("onnx", "fp32"),
+        "onnx/model.onnx": ("portable", "fp32"),
+        PACKAGE: ("coreml", "fp16"),
+    }
     assert bundle.manifest.max_tokens == 32
     assert "coremltools" in bundle.manifest.provenance.versions
     assert f"## Core ML: {PACKAGE}" in (made / "README.md").read_text()
@@ -126,7 +130,12 @@ def test_packages_of_both_targets_live_side_by_side(made: Path, checkpoint: Chec
     bundle = Path(shutil.copytree(made, tmp_path / "bundle"))
     export_coreml(checkpoint, bundle, options=replace(OPTIONS, target=Target.MACOS14))
     manifest = open_bundle(bundle).manifest
-    assert [engine.file for engine in manifest.engines] == ["onnx/model.onnx", PACKAGE, "coreml/macos14"]
+    assert [engine.file for engine in manifest.engines] == [
+        "onnx/model_fast.onnx",
+        "onnx/model.onnx",
+        PACKAGE,
+        "coreml/macos14",
+    ]
     assert sorted(path.name for path in (bundle / "coreml/macos14").iterdir()) == [
         "VibeRouter-16.mlpackage",
         "VibeRouter-32.mlpackage",
@@ -144,7 +153,7 @@ def test_what_is_there_is_replaced_only_when_asked_for(made: Path, checkpoint: C
     assert contents(bundle) == before
     export_coreml(checkpoint, bundle, options=replace(OPTIONS, lengths=(32,), overwrite=True))
     manifest = open_bundle(bundle).manifest
-    assert [engine.file for engine in manifest.engines] == ["onnx/model.onnx", PACKAGE]
+    assert [engine.file for engine in manifest.engines] == ["onnx/model_fast.onnx", "onnx/model.onnx", PACKAGE]
     assert (bundle / "README.md").read_text().count("## Core ML") == 1
     assert InterpretedProgram([bundle / PACKAGE], Rounding.HALF).lengths == [32]
 

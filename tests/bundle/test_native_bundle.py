@@ -60,8 +60,12 @@ def test_a_new_bundle_has_both_engines(made: Path) -> None:
     bundle = open_bundle(made)
     bundle.check()
     engines = {engine.file: (engine.kind, engine.precision) for engine in bundle.manifest.engines}
-    assert engines == {"onnx/model.onnx": ("onnx", "fp32"), NATIVE_FILE: ("native", "int8")}
-    assert [engine.parity for engine in bundle.manifest.engines] == [None, None], "numpy proves nothing"
+    assert engines == {
+        "onnx/model_fast.onnx": ("onnx", "fp32"),
+        "onnx/model.onnx": ("portable", "fp32"),
+        NATIVE_FILE: ("native", "int8"),
+    }
+    assert {engine.parity for engine in bundle.manifest.engines} == {None}, "numpy proves nothing"
     assert f"## Native engine: {NATIVE_FILE}" in (made / "README.md").read_text()
 
 
@@ -114,7 +118,7 @@ def test_a_proven_file_is_compared_with_pytorch_again(checkpoint: Checkpoint, tm
     bundle = tmp_path / "bundle"
     options = NativeOptions(reference=ReferenceChoice.TRANSFORMERS, prompts=PROMPTS)
     exported = export_native(checkpoint, bundle, options=options)
-    (_, entry) = open_bundle(bundle).manifest.engines
+    (*_, entry) = open_bundle(bundle).manifest.engines
     assert entry.parity == exported.written.report.numbers
     assert "torch" in entry.parity.reference
     assert "on 10, " not in entry.parity.reference
@@ -141,7 +145,11 @@ def test_what_is_there_is_replaced_only_when_asked_for(made: Path, checkpoint: C
         export_native(checkpoint, bundle, options=UNPROVEN)
     assert contents(bundle) == before
     export_native(checkpoint, bundle, options=replace(UNPROVEN, overwrite=True))
-    assert [engine.file for engine in open_bundle(bundle).manifest.engines] == ["onnx/model.onnx", NATIVE_FILE]
+    assert [engine.file for engine in open_bundle(bundle).manifest.engines] == [
+        "onnx/model_fast.onnx",
+        "onnx/model.onnx",
+        NATIVE_FILE,
+    ]
     assert (bundle / "README.md").read_text().count("## Native engine") == 1
     assert contents(bundle)[NATIVE_FILE] == before[NATIVE_FILE]
 

@@ -20,7 +20,7 @@ from vibe_router_export.choices import ReferenceChoice
 from vibe_router_export.export import ExportOptions, NativeOptions, export_native, export_onnx
 from vibe_router_export.synthetic.checkpoint import random_tensors
 
-MODEL, CONFIG, TOKENIZER, WEIGHTS = "onnx/model.onnx", "config.json", "tokenizer.json", "model.safetensors"
+MODEL, CONFIG, TOKENIZER, WEIGHTS = "onnx/model_fast.onnx", "config.json", "tokenizer.json", "model.safetensors"
 _GOLDEN_LINES = 12
 _ARCHITECTURE = {
     "architectures": ["ModernBertForSequenceClassification"],
