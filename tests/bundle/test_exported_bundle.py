@@ -220,33 +220,3 @@ def test_a_browser_takes_the_graph_that_is_there(tmp_path: Path, precision: Prec
     export_onnx(checkpoint, tmp_path / "bundle", options=options)
     config = json.loads((tmp_path / "bundle" / "config.json").read_text())
     assert config["transformers.js_config"]["dtype"] == dtype
-
-
-@pytest.mark.parametrize("name", ["model.onnx", "model_quantized.onnx"])
-@pytest.mark.parametrize("pooling", ["mean", "cls"])
-def test_portable_graphs_are_primitives_of_an_old_version_with_shapes_that_can_be_inferred(
-    tmp_path: Path, pooling: str, name: str
-) -> None:
-    checkpoint = read_checkpoint(write_checkpoint(tmp_path / "small", small_config(classifier_pooling=pooling)))
-    options = replace(UNPROVEN, precisions=(Precision.FP32, Precision.INT8), max_flips=10_000)
-    export_onnx(checkpoint, tmp_path / "bundle", options=options)
-    model = onnx.load(tmp_path / "bundle" / "onnx" / name)
-    assert (model.ir_version, [(one.domain, one.version) for one in model.opset_import]) == (8, [("", 17)])
-    assert {node.domain for node in model.graph.node} == {""}
-    assert not {"If", "Attention", "RotaryEmbedding"} & {node.op_type for node in model.graph.node}
-    inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True).graph
-    known = {value.name for value in (*inferred.value_info, *inferred.output)}
-    assert [output for node in model.graph.node for output in node.output if output not in known] == []
-
-
-def test_both_graphs_of_a_precision_share_one_file_of_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vibe_router_export.emit.onnx.file._SINGLE_FILE_BYTES", 0)
-    manifest = export(tmp_path)
-    assert {(engine.kind, engine.file, engine.weights) for engine in manifest.engines} == {
-        ("onnx", "onnx/model_fast.onnx", "onnx/model.onnx_data"),
-        ("portable", "onnx/model.onnx", "onnx/model.onnx_data"),
-    }
-    assert [name for name in manifest.files if name.endswith("_data")] == ["onnx/model.onnx_data"]
-    with Router.load(tmp_path / "bundle", verify="all") as router:
-        assert router.engine.file == "onnx/model_fast.onnx"
-        assert 0 < router.route("hi").p_cloud < 1

@@ -6,7 +6,6 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -18,7 +17,9 @@ from onnx import ModelProto, TensorProto, helper
 
 from tests.support.bundles import tiny_graph
 from tests.support.checkpoints import small_config
-from vibe_router.engines.onnx.graph_check import OPERATORS, WeightsFile, check_onnx_graph
+from vibe_router.bundle.bundle import bundled_folder
+from vibe_router.engines.onnx.graph_check import WeightsFile, check_onnx_graph
+from vibe_router.engines.onnx.operators import OPERATORS
 from vibe_router.errors import BundleCorruptError
 from vibe_router_export.checkpoint.config import parse_config
 from vibe_router_export.checkpoint.weights import arrange
@@ -26,9 +27,11 @@ from vibe_router_export.choices import Precision
 from vibe_router_export.emit.onnx import file as onnx_file
 from vibe_router_export.emit.onnx.graph import build_onnx
 from vibe_router_export.emit.onnx.half import build_half_precision_onnx
+from vibe_router_export.emit.onnx.portable import build_portable_onnx
 from vibe_router_export.emit.quantize import lowered
 from vibe_router_export.fold.folds import centre_residual
 from vibe_router_export.fold.half_precision import HalfPrecisionFolds, fold_for_half_precision
+from vibe_router_export.recipes.files import PORTABLE_FILES
 from vibe_router_export.synthetic.checkpoint import random_tensors
 
 NAME = "onnx/model.onnx"
@@ -52,7 +55,7 @@ def operators_of(model: ModelProto) -> set[tuple[str, str]]:
 
 
 @cache
-def emitted(precision: Precision, pooling: str, biases: bool) -> bytes:
+def emitted(precision: Precision, pooling: str, biases: bool, portable: bool = False) -> bytes:
     config = parse_config(
         json.dumps(small_config(classifier_pooling=pooling, attention_bias=biases, mlp_bias=biases, norm_bias=biases))
     )
@@ -60,17 +63,19 @@ def emitted(precision: Precision, pooling: str, biases: bool) -> bytes:
     if precision is Precision.FP16:
         graph = build_half_precision_onnx(fold_for_half_precision(weights, HalfPrecisionFolds()), max_tokens=1024)
     else:
-        graph = build_onnx(centre_residual(weights), max_tokens=1024, plan=lowered(weights, precision))
+        build = build_portable_onnx if portable else build_onnx
+        graph = build(centre_residual(weights), max_tokens=1024, plan=lowered(weights, precision))
     tensors = [onnx.numpy_helper.from_array(np.ascontiguousarray(value), key) for key, value in graph.constants.items()]
     return onnx_file._model(graph, tensors).SerializeToString()
 
 
 def test_the_allowed_operators_are_those_that_the_exporter_emits() -> None:
     found: dict[str, set[str]] = defaultdict(set)
-    for precision in Precision:
+    graphs = [(precision, False) for precision in Precision] + [(precision, True) for precision in PORTABLE_FILES]
+    for precision, portable in graphs:
         for pooling in ("mean", "cls"):
             for biases in (False, True):
-                content = emitted(precision, pooling, biases)
+                content = emitted(precision, pooling, biases, portable)
                 check(content, None)
                 for domain, kind in operators_of(onnx.load_from_string(content)):
                     found[domain].add(kind)
@@ -223,9 +228,12 @@ def agrees_with_protobuf(content: bytes) -> None:
 
 
 def test_the_bundled_router_passes() -> None:
-    path = Path(__file__).resolve().parents[2] / "artifacts" / "nano" / "onnx" / "model.onnx"
-    data = path.with_name("model.onnx_data")
-    check(path.read_bytes(), WeightsFile(data.name, data.stat().st_size))
+    folder = bundled_folder() / "onnx"
+    data = folder / "model.onnx_data"
+    graphs = sorted(folder.glob("*.onnx"))
+    assert graphs
+    for path in graphs:
+        check(path.read_bytes(), WeightsFile(data.name, data.stat().st_size))
 
 
 def _field(number: int, content: bytes) -> bytes:

@@ -20,7 +20,7 @@ from benchmarks.hardening.fuzzing.subjects import (
 from vibe_router.bundle.manifest import MANIFEST_NAME
 
 TAMPER = "tamper"
-_DECIDE = ("onnx/model.onnx", "onnx/model.onnx_data", "tokenizer.json")
+_DECIDE = ("onnx/model_fast.onnx", "onnx/model.onnx_data", "tokenizer.json")
 """Files that an attacker who may write hashes can change decisions with; no other file has a say in them."""
 
 

@@ -14,65 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from vibe_router.bundle.safe_open import corrupt
+from vibe_router.engines.onnx.operators import OPERATORS
 from vibe_router.errors import BundleCorruptError
-
-OPERATORS: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        "": frozenset(
-            {
-                "Abs",
-                "Add",
-                "And",
-                "Attention",
-                "Cast",
-                "Concat",
-                "CumSum",
-                "Div",
-                "Equal",
-                "Expand",
-                "Gather",
-                "Greater",
-                "GreaterOrEqual",
-                "Identity",
-                "If",
-                "LayerNormalization",
-                "MatMul",
-                "Max",
-                "Min",
-                "Mul",
-                "Not",
-                "Or",
-                "Range",
-                "ReduceMean",
-                "ReduceMin",
-                "ReduceSum",
-                "Reshape",
-                "Shape",
-                "Sigmoid",
-                "Slice",
-                "Split",
-                "Squeeze",
-                "Sub",
-                "Unsqueeze",
-                "Where",
-            }
-        ),
-        "com.microsoft": frozenset(
-            {
-                "DynamicQuantizeMatMul",
-                "Gelu",
-                "MatMulNBits",
-                "MultiHeadAttention",
-                "RotaryEmbedding",
-                "SkipSimplifiedLayerNormalization",
-            }
-        ),
-    }
-)
-"""By domain, every operator that the exporter emits, in any precision, and no other."""
 
 _ORT_FORMAT = b"ORTM"
 _MOST_NODES = 2**14
