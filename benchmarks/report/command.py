@@ -10,7 +10,10 @@ import typer
 _ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = (
     _ROOT / "README.md",
-    *(_ROOT / "docs" / name for name in ("benchmarks.md", "hardening.md", "adversarial.md", "coreml.md")),
+    *(
+        _ROOT / "docs" / name
+        for name in ("benchmarks.md", "hardening.md", "adversarial.md", "coreml.md", "consumers.md")
+    ),
 )
 
 
@@ -19,6 +22,7 @@ def report(
     plots: Annotated[bool, typer.Option(help="Draw the plots again; needs matplotlib.")] = True,
 ) -> None:
     """Write the committed results' figures into the documentation, between its markers."""
+    from benchmarks.report.consumers import CONSUMERS
     from benchmarks.report.coreml import COREML
     from benchmarks.report.files import file_sections
     from benchmarks.report.hardening import HARDENING
@@ -28,7 +32,7 @@ def report(
     from benchmarks.results_file import RESULTS
 
     results = read_results(RESULTS)
-    generated = sections(results) | file_sections(RESULTS, {**HARDENING, **COREML})
+    generated = sections(results) | file_sections(RESULTS, {**HARDENING, **COREML, **CONSUMERS})
     pages = {_ROOT / "docs" / "benchmarks" / name: text for name, text in machine_pages(results).items()}
     stale = [page.name for page in pages if not page.exists() or page.read_text("utf-8") != pages[page]]
     if not check:

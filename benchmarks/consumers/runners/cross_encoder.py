@@ -1,0 +1,31 @@
+"""Runner of the CrossEncoder of sentence-transformers, which takes a bundle by its ONNX backend."""
+
+from __future__ import annotations
+
+from sentence_transformers import CrossEncoder
+
+from benchmarks.consumers.runners.support import Encode, Request, Score, run
+
+
+def _load(request: Request) -> tuple[Encode, Score]:
+    encoder = CrossEncoder(
+        request["bundle"],
+        backend="onnx",
+        model_kwargs={"file_name": request["graph"]},
+        device="cpu",
+        max_length=request["max_tokens"],
+    )
+
+    def encode(text: str) -> list[int]:
+        ids: list[int] = encoder.tokenizer(text, truncation=True)["input_ids"]
+        return ids
+
+    def score(text: str, _: list[int]) -> float:
+        # One text in place of a pair; the score is p_cloud, because one label gets a sigmoid.
+        return float(encoder.predict([(text,)], show_progress_bar=False)[0])
+
+    return encode, score
+
+
+if __name__ == "__main__":
+    run(_load)
