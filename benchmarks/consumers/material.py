@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vibe_router import Router
 from vibe_router.verify import read_golden
+from vibe_router_tools.evenly import evenly
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ def material(bundle: Path, more: list[str], *, count: int | None) -> Material:
     """Score the golden prompts of `bundle` and then `more`; at most `count` of each, evenly taken."""
     with Router.load(bundle, engine="onnx-cpu", precision="fp32", threads=1) as router:
         golden = [row.prompt for row in read_golden(router.bundle)]
-        prompts = [*_evenly(golden, count), *_evenly(more, count)]
+        prompts = [*evenly(golden, count or len(golden)), *evenly(more, count or len(more))]
         decisions = [router.route(prompt) for prompt in prompts]
         ids = [tuple(router.tokenizer.encode(prompt).ids.tolist()) for prompt in prompts]
         manifest = router.bundle.manifest
@@ -44,10 +45,3 @@ def material(bundle: Path, more: list[str], *, count: int | None) -> Material:
             ids=tuple(ids),
             p_cloud=tuple(float(decision.p_cloud or 0) for decision in decisions),
         )
-
-
-def _evenly(prompts: list[str], count: int | None) -> list[str]:
-    """Return `count` prompts from the whole of a list; all where there are no more."""
-    if count is None or len(prompts) <= count:
-        return prompts
-    return [prompts[index * len(prompts) // count] for index in range(count)]
