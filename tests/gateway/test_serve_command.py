@@ -1,0 +1,116 @@
+"""`vibe-router serve` as a process: its first file, its check of both sides, its signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from benchmarks.gateway.processes import free_port
+from tests.support.gateway import EASY, Running
+
+KEY = "sk-very-secret-1234"
+CHAT = "/v1/chat/completions"
+
+
+def run(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "vibe_router_tools", "serve", *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, **(environment or {})}, check=False
+    )
+
+
+@contextmanager
+def process(*arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
+    port = free_port()
+    command = [sys.executable, "-m", "vibe_router_tools", "serve", "--no-log", "--port", str(port), *arguments]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as running:
+        try:
+            assert running.stderr is not None
+            assert b"vibe-router serves" in running.stderr.readline()
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+                yield running, client
+        finally:
+            running.kill()
+
+
+def sides(gateway: Running) -> tuple[str, str]:
+    found = [upstream.settings.url for upstream in gateway.gateway.live.settings.upstreams]
+    return found[0], found[1]
+
+
+def test_init_writes_a_file_that_serves_and_overwrites_none(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    assert run("--init", "--config", str(file)).returncode == 0
+    written = file.read_text()
+    assert 'url = "http://127.0.0.1:11434/v1"' in written
+    again = run("--init", "--config", str(file))
+    assert (again.returncode, "name another" in again.stderr) == (2, True)
+    assert file.read_text() == written
+    # Nobody answers there, and that is what the check finds; the file itself is right.
+    checked = run("--check", "--config", str(file), "--device", f"http://127.0.0.1:{free_port()}/v1")
+    assert checked.returncode == 1
+    assert "no connection" in checked.stdout
+
+
+def test_check_says_what_the_sides_are_and_never_a_key(gateway: Running) -> None:
+    device, cloud = sides(gateway)
+    arguments = ["--device", device, "--cloud", cloud, "--cloud-key-env", "A_KEY"]
+    checked = run("--check", *arguments, environment={"A_KEY": KEY})
+    assert checked.returncode == 0
+    assert "device-model" in checked.stdout
+    assert KEY not in checked.stdout + checked.stderr
+    unset = run("--check", *arguments, environment={"A_KEY": ""})
+    assert unset.returncode != 0
+    assert "A_KEY" in unset.stderr
+
+
+@pytest.mark.slow
+def test_a_hangup_reads_the_settings_again_and_wrong_ones_are_refused(gateway: Running, tmp_path: Path) -> None:
+    device, cloud = sides(gateway)
+    file = tmp_path / "gateway.toml"
+    base = f'[device]\nurl = "{device}"\nmodel = "d"\n[cloud]\nurl = "{cloud}"\nmodel = "c"\n[router]\nprofile = '
+    body = {"model": "auto", "messages": [{"role": "user", "content": EASY}]}
+    file.write_text(base + '"balanced"\n')
+
+    def side(client: httpx.Client) -> str:
+        return str(client.post(CHAT, json=body).headers["x-vibe-side"])
+
+    with process("--config", str(file)) as (running, client):
+        assert side(client) == "device"
+        file.write_text(base + '"no such profile"\n')
+        running.send_signal(signal.SIGHUP)
+        assert running.stderr is not None
+        assert side(client) == "device"
+        file.write_text(base + '"max-quality"\n[aliases]\nanother = "cloud"\n')
+        running.send_signal(signal.SIGHUP)
+        end = time.monotonic() + 60
+        while client.post(CHAT, json={**body, "model": "another"}).status_code != 200:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(60) == 0
+
+
+@pytest.mark.slow
+def test_a_termination_lets_an_open_stream_end(gateway: Running) -> None:
+    device, cloud = sides(gateway)
+    gateway.device.pause_s = 0.5
+    body = {"model": "device", "stream": True, "messages": [{"role": "user", "content": EASY}]}
+    with (
+        process("--device", device, "--cloud", cloud) as (running, client),
+        client.stream("POST", CHAT, json=body) as answer,
+    ):
+        parts = answer.iter_raw()
+        first = next(parts)
+        running.send_signal(signal.SIGTERM)
+        assert (first + b"".join(parts)).endswith(b"data: [DONE]\n\n")
+        assert running.wait(60) == 0
