@@ -6,14 +6,19 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 /* 1 in tests of the team, which must not depend on what else runs. */
 #ifndef ALWAYS_FULL_SIZE
 #define ALWAYS_FULL_SIZE 0
 #endif
 
-/* Calls that the caller computes alone after a stall: twice as many after each further one. */
-#define FIRST_REST 4
-#define LONGEST_REST 256
+/* Nanoseconds for which the caller computes alone after a stall: twice as long after each further one. */
+#define FIRST_REST 4000000
+#define LONGEST_REST 128000000
+
+/* How long a look at the machine is good for: it takes two microseconds, and short calls hardly more than a hundred. */
+#define LOOK_NANOSECONDS 500000
 
 /* Return the threads on this machine that run or wait for a processor, or 0 if that is not known. The fourth field of
  * /proc/loadavg begins with them (proc(5)). */
@@ -44,7 +49,7 @@ void open_balance(Balance *balance, int threads) {
     balance->file = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
 #endif
     balance->cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
-    balance->previous = room(balance, threads, 0);
+    balance->seen = room(balance, threads, 0);
 }
 
 void close_balance(Balance *balance) {
@@ -52,16 +57,16 @@ void close_balance(Balance *balance) {
 }
 
 int choose_size(Balance *balance, int threads, int awake) {
-    int now = room(balance, threads, awake);
-    /* One busy moment is no reason to compute alone; two are. */
-    int size = now > balance->previous ? now : balance->previous;
-    balance->previous = now;
     if (ALWAYS_FULL_SIZE) return threads;
-    if (balance->rest > 0 && size > 1) {
-        balance->rest--;
-        return 1;
+    int64_t now = nanoseconds_now();
+    if (now - balance->looked_at > LOOK_NANOSECONDS) {
+        int seen = room(balance, threads, awake);
+        /* One busy moment is no reason to compute alone; two are. */
+        balance->size = seen > balance->seen ? seen : balance->seen;
+        balance->seen = seen;
+        balance->looked_at = now;
     }
-    return size;
+    return balance->size > 1 && now < balance->rest_until ? 1 : balance->size;
 }
 
 void record_call(Balance *balance, bool stalled) {
@@ -69,6 +74,6 @@ void record_call(Balance *balance, bool stalled) {
         balance->penalty = balance->penalty / 2 < FIRST_REST ? FIRST_REST : balance->penalty / 2;
         return;
     }
-    balance->rest = balance->penalty;
+    balance->rest_until = nanoseconds_now() + balance->penalty;
     balance->penalty = balance->penalty * 2 > LONGEST_REST ? LONGEST_REST : balance->penalty * 2;
 }

@@ -3,13 +3,16 @@
 #define VIBE_ROUTER_BALANCE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 typedef struct {
-    int file;     /* /proc/loadavg; negative: the system has none */
-    int cpus;     /* of the machine */
-    int previous; /* threads that there was room for at the previous call */
-    int rest;     /* calls that the caller computes alone before the team is tried again */
-    int penalty;  /* the next value of `rest` */
+    int file;           /* /proc/loadavg; negative: the system has none */
+    int cpus;           /* of the machine */
+    int64_t looked_at;  /* when it looked at the machine: nanoseconds of the monotonic clock */
+    int seen;           /* threads that there was room for */
+    int size;           /* threads that a call begins with */
+    int64_t rest_until; /* the caller computes alone until then */
+    int64_t penalty;    /* the length of the next rest, in nanoseconds */
 } Balance;
 
 void open_balance(Balance *balance, int threads);

@@ -6,9 +6,14 @@
 
 /* Turns of some ten nanoseconds that a waiting thread spins, because most steps end within them. */
 #define SPIN_TURNS 1024
-/* Then it offers its processor to others, for a quarter of its patience, and then sleeps: the kernel can move a member
- * that has lost its processor to the one that becomes free. */
+/* Then it offers its processor to others, and then it sleeps: the kernel can move a member that has lost its processor
+ * to the one that becomes free. */
+#define YIELD_NANOSECONDS 75000
 #define SLEEP_NANOSECONDS 20000
+/* How long the caller waits for another member: for longer than the two items that this one may still have to compute,
+ * if its processor is half as fast. */
+#define PATIENCE_ITEMS 4
+#define LEAST_PATIENCE_NANOSECONDS 300000
 
 static inline void relax(void) {
 #if defined(__x86_64__)
@@ -18,15 +23,16 @@ static inline void relax(void) {
 #endif
 }
 
-static int64_t now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
 void begin_call(Team *team, uint32_t call) {
     for (int counter = 0; counter < team->counters; counter++)
         atomic_store_explicit(team->claimed + counter, counted(call, 0), memory_order_relaxed);
+}
+
+/* A member that has computed nothing does not know how long an item takes. */
+static int64_t patience(const Member *member, int64_t now) {
+    if (!member->done) return INT64_MAX;
+    int64_t items = PATIENCE_ITEMS * (now - member->began) / member->done;
+    return items > LEAST_PATIENCE_NANOSECONDS ? items : LEAST_PATIENCE_NANOSECONDS;
 }
 
 void wait_a_turn(Member *member, Wait *wait) {
@@ -35,18 +41,19 @@ void wait_a_turn(Member *member, Wait *wait) {
         relax();
         return;
     }
-    if (!wait->since) wait->since = now();
-    int64_t waited = now() - wait->since;
-    if (waited < member->patience / 4) {
+    int64_t now = nanoseconds_now();
+    if (!wait->since) {
+        wait->since = now;
+        wait->patience = patience(member, now);
+    }
+    int64_t waited = now - wait->since;
+    if (waited < YIELD_NANOSECONDS) {
         sched_yield();
         return;
     }
-    if (!member->stalled && waited > member->patience) {
+    if (waited > wait->patience && member->number == 0 && !member->stalled) {
         member->stalled = true;
-        if (member->number)
-            member->left = true;
-        else
-            atomic_store_explicit(&member->team->alone, member->call, memory_order_relaxed);
+        atomic_store_explicit(&member->team->alone, member->call, memory_order_relaxed);
     }
     struct timespec time = {.tv_nsec = SLEEP_NANOSECONDS};
     nanosleep(&time, 0);

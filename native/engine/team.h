@@ -13,7 +13,8 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdint.h>
+
+#include "clock.h"
 
 /* A count in the low half, and the number of the call that it belongs to in the high half. */
 typedef _Atomic(uint64_t) Counter;
@@ -37,10 +38,10 @@ typedef struct {
     int size;   /* members of this call */
     int number; /* 0: the caller */
     int step;
-    int done;         /* items of this step that this member has claimed */
-    bool left;        /* it takes no further part in the call */
-    bool stalled;     /* it has waited too long for another member */
-    int64_t patience; /* nanoseconds */
+    int done;      /* items of this step that this member has claimed */
+    int64_t began; /* when this step did: nanoseconds of the monotonic clock */
+    bool left;     /* it takes no further part in the call */
+    bool stalled;  /* the caller has waited too long for another member */
 } Member;
 
 /* The result of `claim` if no item is left. */
@@ -76,15 +77,6 @@ static inline int claim(Member *member, int items) {
     return NOTHING;
 }
 
-/* Return the item that this member is likely to claim next, or NOTHING. */
-static inline int expected_claim(const Member *member, int items) {
-    if (member->size == 1) return member->done < items ? member->done : NOTHING;
-    const Counter *claimed = member->team->claimed + member->number * member->team->row + member->step;
-    int item = share_begin(items, member->number, member->size) +
-               (int)(uint32_t)atomic_load_explicit(claimed, memory_order_relaxed);
-    return item < share_begin(items, member->number + 1, member->size) ? item : NOTHING;
-}
-
 /* Report the items that this member has finished in the current step. */
 static inline void report(const Member *member) {
     if (member->size > 1 && member->done)
@@ -103,6 +95,7 @@ static inline bool step_is_over(Member *member, int items) {
 static inline void advance(Member *member) {
     member->step++;
     member->done = 0;
+    if (member->size > 1) member->began = nanoseconds_now();
 }
 
 /* Return whether this call shall not compute any more. Its steps then only count. */
@@ -120,11 +113,12 @@ void begin_call(Team *team, uint32_t call);
 /* A wait for other members. It begins as {0}. */
 typedef struct {
     int turns;
-    int64_t since; /* nanoseconds of the monotonic clock */
+    int64_t since;    /* nanoseconds of the monotonic clock */
+    int64_t patience; /* nanoseconds */
 } Wait;
 
-/* Let a short time pass: spin at first, then give the processor to others. A member that has run out of patience
- * leaves; the caller finishes alone what nobody has claimed from then on. */
+/* Let a short time pass: spin at first, then give the processor to others. A caller that has run out of patience
+ * finishes alone what nobody has claimed until then. */
 void wait_a_turn(Member *member, Wait *wait);
 
 #endif

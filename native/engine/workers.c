@@ -13,11 +13,6 @@
 
 #include "rounding.h"
 
-/* How long a member waits for another before the caller goes on alone: longer than one item takes. */
-#define PATIENCE_NANOSECONDS 300000
-#define PATIENCE_PER_TOKEN 4000
-#define PATIENCE_LIMIT 4000000
-
 typedef struct {
     Workers *workers;
     int number; /* 1 and up; the caller is 0 */
@@ -31,14 +26,7 @@ static void run(const Workers *workers, const Job *job, Member *member) {
 }
 
 static Member member_of(Team *team, const Job *job, int number) {
-    int64_t patience = PATIENCE_NANOSECONDS + (int64_t)PATIENCE_PER_TOKEN * job->request.tokens;
-    return (Member){
-        .team = team,
-        .call = job->call,
-        .size = job->size,
-        .number = number,
-        .patience = patience < PATIENCE_LIMIT ? patience : PATIENCE_LIMIT,
-    };
+    return (Member){.team = team, .call = job->call, .size = job->size, .number = number, .began = nanoseconds_now()};
 }
 
 VrStatus run_alone(const Workers *workers, const Job *job) {

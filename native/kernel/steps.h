@@ -85,8 +85,9 @@ static PrefetchQueue share_of(Weights weights, int rows, const Member *member) {
     };
 }
 
-/* Multiply `rows` rows. During each panel, prefetch the one that this member is likely to claim next; during the last,
- * prefetch the first panel of its share of `next_weights`. */
+/* Multiply `rows` rows. Claim each panel before the one ahead of it is multiplied, and prefetch it meanwhile: two
+ * members would prefetch the same panel if they only guessed. During the last, prefetch the first panel of this
+ * member's share of `next_weights`. */
 static void product(Pass *pass, Weights weights, Operand x, int rows, Result result, Weights next_weights) {
     const Member *member = pass->member;
     const VrMatrix *matrix = weights.matrix;
@@ -97,9 +98,9 @@ static void product(Pass *pass, Weights weights, Operand x, int rows, Result res
     const char *after_last = queue.item < queue.end ? panel_at(next_weights, queue.item++) : matrix->values;
     Pending pending;
     begin_pending(&pending);
-    for (int item; (item = next_item(pass, items)) != NOTHING;) {
-        int expected = expected_claim(member, items);
-        const char *next = expected == NOTHING ? after_last : panel_at(weights, expected);
+    for (int item = next_item(pass, items), following; item != NOTHING; item = following) {
+        following = next_item(pass, items);
+        const char *next = following == NOTHING ? after_last : panel_at(weights, following);
         int first = item / matrix->panels * division.chunk_rows, last = first + division.chunk_rows;
         multiply(matrix, panel_of(weights, item), next, x, first, last < rows ? last : rows, result, &pending);
     }
