@@ -9,7 +9,7 @@ from benchmarks.machine import slug
 from benchmarks.report.sections import sections
 
 Results = Mapping[str, list[dict[str, Any]]]
-_MEASUREMENTS = ("latency", "cold", "memory", "throughput", "limits")
+_MEASUREMENTS = ("latency", "cold", "memory", "throughput", "limits", "busy")
 _PARTS = (
     ("Latency: times as long as the fastest engine here, by tokens", "ratios"),
     ("Latency: median milliseconds", "latency"),
@@ -24,6 +24,11 @@ _PARTS = (
     ("Memory", "memory"),
     ("Throughput\n\nPrompts a second, from text.", "throughput"),
     ("Distance from the floor", "limits"),
+    (
+        "Beside busy neighbours\n\nMilliseconds of processor time count all threads. A neighbour's speed is a share of "
+        "what it does next to an idle contender.",
+        "busy",
+    ),
 )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks.markdown import Table, markdown
 from benchmarks.peers import tables
+from benchmarks.report.busy import busy_line, busy_table
 from benchmarks.results_file import read_result
 from vibe_router.errors import DataError
 
@@ -38,7 +39,8 @@ def sections(results: Mapping[str, list[dict[str, Any]]]) -> dict[str, str]:
     latency = results.get("latency", [])
     return {
         "speed": "\n".join(_speed(result) for result in _of_the_fastest_engine(latency)),
-        "summary": "".join(_summary(result, results) for result in _of_the_fastest_engine(latency)[-1:]),
+        "summary": "".join(_summary(result, results) for result in _of_the_fastest_engine(latency)[-1:])
+        + "".join(busy_line(result) for result in results.get("busy", [])[-1:]),
         "machines": _machines(result for group in results.values() for result in group),
         "pages": _links(result for group in results.values() for result in group),
         "ratios": "\n".join(_ratios(result) for result in latency),
@@ -50,6 +52,7 @@ def sections(results: Mapping[str, list[dict[str, Any]]]) -> dict[str, str]:
         "memory": _each(results.get("memory", []), tables.memory_table),
         "throughput": _each(results.get("throughput", []), tables.throughput_table),
         "limits": "\n".join(_limits(result) for result in results.get("limits", [])),
+        "busy": _each(results.get("busy", []), busy_table),
     }
 
 
@@ -114,7 +117,7 @@ def _speed(result: dict[str, Any]) -> str:
     )
 
 
-_MEASUREMENTS = ("latency", "cold", "memory", "throughput", "limits")
+_MEASUREMENTS = ("latency", "cold", "memory", "throughput", "limits", "busy")
 
 
 def _links(results: Iterable[Mapping[str, Any]]) -> str:

@@ -1,0 +1,79 @@
+"""Latency beside busy neighbours, for the documentation: a table for each result, and one line for the README."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.markdown import Table
+
+_OURS, _PEERS = "ours-native", ("openvino-int8", "ours-int8")
+_LINE_TOKENS = (16, 128)
+Row = Mapping[str, Any]
+
+
+def busy_table(result: Mapping[str, Any]) -> Table:
+    """Return a row for each load, contender and number of threads: medians by tokens, and means over the lengths."""
+    labels = _labels(result)
+    lengths = sorted({row["tokens"] for row in result["summary"]})
+    groups: dict[tuple[int, str, str, int], list[Row]] = {}
+    for row in result["summary"]:
+        groups.setdefault((row["count"], row["neighbours"], row["key"], row["threads"]), []).append(row)
+    rows = []
+    for (count, kind, key, threads), group in sorted(groups.items()):
+        by_tokens = {row["tokens"]: row for row in group}
+        rows.append(
+            [
+                f"{count} {kind}" if count else "none",
+                labels[key],
+                str(threads),
+                *(_cell(by_tokens[tokens]) if tokens in by_tokens else "" for tokens in lengths),
+                *(f"{by_tokens[tokens]['cpu_ms']:.1f}" for tokens in lengths[:1] + lengths[-1:]),
+                _percent(_speed(group)),
+            ]
+        )
+    ends = [f"CPU ms, {tokens}" for tokens in lengths[:1] + lengths[-1:]]
+    columns = ["neighbours", "engine", "threads", *(f"{tokens} tokens" for tokens in lengths)]
+    return [*columns, *ends, "neighbours' speed"], rows
+
+
+def busy_line(result: Mapping[str, Any]) -> str:
+    """Return one line: our times alone and beside one spinning process, a peer's, and what the neighbour keeps."""
+    threads = max(row["threads"] for row in result["summary"])
+    chosen = [row for row in result["summary"] if row["threads"] == threads]
+    alone = {(row["key"], row["tokens"]): row["median_ms"] for row in chosen if row["count"] == 0}
+    beside = [row for row in chosen if row["count"] == 1 and row["neighbours"] == "spinning"]
+    times = {(row["key"], row["tokens"]): row["median_ms"] for row in beside}
+    tokens = [count for count in _LINE_TOKENS if (_OURS, count) in times and (_OURS, count) in alone]
+    if not tokens:
+        return ""
+    labels = _labels(result)
+    own = " and ".join(f"{times[_OURS, count]:.1f} ms at {count}" for count in tokens)
+    idle = " and ".join(f"{alone[_OURS, count]:.1f}" for count in tokens)
+    peers = []
+    for key in (_OURS, *_PEERS):
+        rows = [row for row in beside if row["key"] == key]
+        if rows:
+            peers.append(f"{_percent(_speed(rows))} beside {labels[key]}")
+    machine = f"{result['machine']['cpu']}, {', '.join(result['machine']['instruction_sets'])} only"
+    return (
+        f"- Next to one busy process it takes {own} tokens, where alone it takes {idle} ({result['name']} size, "
+        f"{threads} threads offered, {machine}). Of that process's speed remain {', '.join(peers)}.\n"
+    )
+
+
+def _labels(result: Mapping[str, Any]) -> dict[str, str]:
+    return {one["key"]: one["label"] for one in result["contenders"]}
+
+
+def _cell(row: Row) -> str:
+    return f"{row['median_ms']:.1f} (p99 {row['p99_ms']:.1f})"
+
+
+def _speed(rows: list[Row]) -> float | None:
+    speeds = [row["neighbours_speed"] for row in rows if row["neighbours_speed"] is not None]
+    return sum(speeds) / len(speeds) if speeds else None
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.0%}"

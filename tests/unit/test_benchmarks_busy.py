@@ -1,0 +1,74 @@
+"""Calls beside busy neighbours become a table, and the README's line of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peers.busy import BusyResult, Load
+from benchmarks.peers.contenders.registry import ALL
+from benchmarks.report.busy import busy_line, busy_table
+from benchmarks.report.sections import read_results, sections
+from benchmarks.results_file import write_result
+
+NONE, SPINNING = Load(kind="none", count=0), Load(kind="spinning", count=1)
+MACHINE = {
+    "cpu": "A CPU",
+    "cpus": 2,
+    "instruction_sets": ["avx2"],
+    "memory_bytes": 2**33,
+    "system": "Linux x86_64",
+    "python": "3.11",
+    "versions": {"numpy": "2"},
+}
+
+
+def content() -> dict[str, Any]:
+    result = BusyResult({"command": "busy", "name": "small", "machine": MACHINE}, {"calls": 2})
+    result.contenders = [{"key": key, "label": ALL[key].label} for key in ALL]
+    for threads in (1, 2):
+        for key, factor, speed in (("ours-native", 1.0, 0.9), ("openvino-int8", 3.0, 0.6)):
+            for tokens in (16, 128):
+                seconds = factor * tokens / 1e3 / threads
+                answer = {"seconds": [seconds, seconds * 2, seconds * 3], "cpu_seconds": [seconds] * 3}
+                result.add(NONE, key, threads, tokens, answer, None)
+                result.add(SPINNING, key, threads, tokens, {**answer, "seconds": [2 * seconds] * 3}, speed)
+    return result.content()
+
+
+def test_the_line_compares_alone_and_beside_a_neighbour_with_the_most_threads() -> None:
+    assert busy_line(content()) == (
+        "- Next to one busy process it takes 16.0 ms at 16 and 128.0 ms at 128 tokens, where alone it takes 16.0 and "
+        "128.0 (small size, 2 threads offered, A CPU, avx2 only). Of that process's speed remain 90% beside "
+        "vibe-router native int8, 60% beside OpenVINO int8 weights, dynamic.\n"
+    )
+
+
+def test_there_is_no_line_without_a_call_beside_a_neighbour() -> None:
+    whole = content()
+    assert busy_line(whole | {"summary": [row for row in whole["summary"] if row["count"] == 0]}) == ""
+
+
+def test_the_table_has_a_row_for_each_load_engine_and_number_of_threads() -> None:
+    columns, rows = busy_table(content())
+    assert columns[3:] == ["16 tokens", "128 tokens", "CPU ms, 16", "CPU ms, 128", "neighbours' speed"]
+    assert len(rows) == 8
+    assert rows[0] == [
+        "none",
+        ALL["openvino-int8"].label,
+        "1",
+        "96.0 (p99 143.0)",
+        "768.0 (p99 1144.3)",
+        "48.0",
+        "384.0",
+        "",
+    ]
+    assert rows[-1][:3] == ["1 spinning", ALL["ours-native"].label, "2"]
+    assert rows[-1][-1] == "90%"
+
+
+def test_the_documents_take_both_from_the_file(tmp_path: Path) -> None:
+    write_result(tmp_path / "busy-small.json", content())
+    texts = sections(read_results(tmp_path))
+    assert texts["summary"] == busy_line(content())
+    assert "1 spinning" in texts["busy"]
