@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+from benchmarks.peers.neighbours import neighbours
 from benchmarks.peers.sources import environment
 
 _TOKENS = (4, 16, 48, 512)
-_THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Settings:
     optimisation: str = "ORT_ENABLE_BASIC"
     arena: bool = True
     memory_pattern: bool = False
+    threads: int = 2
 
 
 _PAUSING = {"session.force_spinning_stop": "1"}
@@ -39,6 +40,7 @@ SETTINGS = (
     Settings("ONNX Runtime's defaults", optimisation="ORT_ENABLE_ALL", memory_pattern=True),
     Settings("REPEATEDLY", _PAUSING),
     Settings("... that never spins", {"session.intra_op.allow_spinning": "0"}),
+    Settings("... on one thread", _PAUSING, threads=1),
     Settings("... with every optimisation", _PAUSING, optimisation="ORT_ENABLE_ALL"),
     Settings("... with memory patterns", _PAUSING, memory_pattern=True),
     Settings("... without arena", _PAUSING, arena=False),
@@ -46,18 +48,19 @@ SETTINGS = (
 )
 
 
-def compare(graph: Path, *, rounds: int) -> dict[str, dict[str, float]]:
-    """Return the medians of each setting over `rounds` processes, which take turns.
+def compare(graph: Path, *, rounds: int, busy: int = 0) -> dict[str, dict[str, float]]:
+    """Return the medians of each setting over `rounds` processes, which take turns, next to `busy` spinning processes.
 
     Milliseconds to load the session, to answer the first prompt of 16 tokens and, warm, prompts of 4 to 512; MB of
     memory before the longest prompt and at most; milliseconds of CPU time in the second after the last prompt.
     """
     rows: dict[str, list[dict[str, float]]] = {one.name: [] for one in SETTINGS}
-    for _ in range(rounds):
-        for index, one in enumerate(SETTINGS):
-            command = [sys.executable, "-m", "benchmarks.studies.session_settings", str(index), str(graph)]
-            done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment(threads=1))
-            rows[one.name].append(json.loads(done.stdout))
+    with neighbours("spinning", busy) as beside, beside.working():
+        for _ in range(rounds):
+            for index, one in enumerate(SETTINGS):
+                command = [sys.executable, "-m", "benchmarks.studies.session_settings", str(index), str(graph)]
+                done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment(threads=1))
+                rows[one.name].append(json.loads(done.stdout))
     return {
         name: {column: statistics.median(row[column] for row in measured) for column in measured[0]}
         for name, measured in rows.items()
@@ -67,7 +70,7 @@ def compare(graph: Path, *, rounds: int) -> dict[str, dict[str, float]]:
 def measure(settings: Settings, graph: str) -> dict[str, float]:
     """Load and run in this process."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = _THREADS
+    options.intra_op_num_threads = settings.threads
     options.inter_op_num_threads = 1
     options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, settings.optimisation)
     options.enable_mem_pattern = settings.memory_pattern
