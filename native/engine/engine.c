@@ -6,6 +6,7 @@
 #include "balance.h"
 #include "check.h"
 #include "processor.h"
+#include "step_times.h"
 #include "workers.h"
 
 struct VrEngine {
@@ -46,6 +47,7 @@ VrEngine *vr_open(const VrModel *model, int32_t instructions, int32_t threads) {
 
 void vr_close(VrEngine *engine) {
     close_workers(&engine->workers);
+    print_step_times(engine->model.layer_count);
     close_balance(&engine->balance);
     pthread_mutex_destroy(&engine->in_use);
     free((void *)engine->model.layers);

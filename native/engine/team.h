@@ -16,6 +16,11 @@
 
 #include "clock.h"
 
+/* 1: the time of each step is noted (step_times.h). */
+#ifndef TIME_STEPS
+#define TIME_STEPS 0
+#endif
+
 /* A count in the low half, and the number of the call that it belongs to in the high half. */
 typedef _Atomic(uint64_t) Counter;
 
@@ -95,7 +100,7 @@ static inline bool step_is_over(Member *member, int items) {
 static inline void advance(Member *member) {
     member->step++;
     member->done = 0;
-    if (member->size > 1) member->began = nanoseconds_now();
+    if (member->size > 1 || TIME_STEPS) member->began = nanoseconds_now();
 }
 
 /* Return whether this call shall not compute any more. Its steps then only count. */

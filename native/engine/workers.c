@@ -31,7 +31,7 @@ static Member member_of(Team *team, const Job *job, int number) {
 
 VrStatus run_alone(const Workers *workers, const Job *job) {
     Team team = {0};
-    Member member = {.team = &team, .call = 1, .size = 1};
+    Member member = {.team = &team, .call = 1, .size = 1, .began = nanoseconds_now()};
     run(workers, job, &member);
     return is_stopped(&member) ? VR_STOPPED : VR_OK;
 }

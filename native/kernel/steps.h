@@ -2,6 +2,7 @@
 #ifndef VIBE_ROUTER_STEPS_H
 #define VIBE_ROUTER_STEPS_H
 
+#include "../engine/step_times.h"
 #include "products.h"
 
 /* The most tokens of one item of a product: few enough that their int8 rows stay in a core's cache. Each chunk of
@@ -31,8 +32,10 @@ static int next_item(const Pass *pass, int items) {
 static void finish_step(Pass *pass, int items) {
     Wait wait = {0};
     report(pass->member);
+    int64_t computed = TIME_STEPS ? nanoseconds_now() : 0;
     while (!step_is_over(pass->member, items))
         if (!prefetch_some(&pass->queue)) wait_a_turn(pass->member, &wait);
+    note_step(pass->member, computed);
     advance(pass->member);
 }
 
