@@ -32,7 +32,7 @@ def measure(folder: str, prompts: Sequence[str], *, threads: int, calls: int) ->
         EngineUnavailableError: the program cannot be compiled here.
     """
     bundle = open_bundle(folder)
-    model = bundle.path / choose_file(bundle, engine=NativeEngine.name, precision="int8").file
+    model = bundle.path(choose_file(bundle, engine=NativeEngine.name, precision="int8").file)
     tokenizer = PromptTokenizer(bundle.read("tokenizer.json"), max_tokens=bundle.manifest.max_tokens)
     with tempfile.TemporaryDirectory() as workspace:
         program, ids = Path(workspace) / "score_ids", Path(workspace) / "ids.txt"
