@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.markdown import Table
@@ -19,7 +19,7 @@ def busy_table(result: Mapping[str, Any]) -> Table:
     groups: dict[tuple[int, str, str, int], list[Row]] = {}
     for row in result["summary"]:
         groups.setdefault((row["count"], row["neighbours"], row["key"], row["threads"]), []).append(row)
-    rows = []
+    rows: list[Sequence[str]] = []
     for (count, kind, key, threads), group in sorted(groups.items()):
         by_tokens = {row["tokens"]: row for row in group}
         rows.append(
