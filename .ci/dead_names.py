@@ -24,6 +24,8 @@ CALLED_BY_OTHERS = {
     *("compute_loss", "_get_train_sampler", "on_train_begin", "on_step_end", "on_log", "on_evaluate", "set_epoch"),
     # LiteLLM and Open WebUI.
     *("Filter", "inlet", "classify", "async_pre_call_hook", "narrow", "pre_call"),
+    # Ray.
+    "get_filename_for_task",
     # For applications; the API page is generated from them.
     *("aroute_many", "route_chat", "aroute_chat"),
 }

@@ -26,6 +26,7 @@ def build_app() -> typer.Typer:
     from benchmarks.peers.commands.quantization import quantization
     from benchmarks.peers.commands.throughput import throughput
     from benchmarks.report.command import report
+    from benchmarks.scale.command import scale
     from benchmarks.studies.commands.batch_budget import batch_budget
     from benchmarks.studies.commands.conversations import conversations
     from benchmarks.studies.commands.half_precision_folds import half_precision_folds
@@ -40,7 +41,7 @@ def build_app() -> typer.Typer:
     studies = (batch_budget, conversations, instructions, session_settings, steps, *half_precision)
     app = new_app("benchmarks", "Measure on this machine what the documentation says.")
     # A command is called what its function is, with hyphens.
-    for command in (*peers, *hardening, *studies, gateway, gateway_faults, consumers, report):
+    for command in (*peers, *hardening, *studies, gateway, gateway_faults, consumers, scale, report):
         app.command()(command)
     return app
 

@@ -12,7 +12,7 @@ DOCUMENTS = (
     _ROOT / "README.md",
     *(
         _ROOT / "docs" / name
-        for name in ("benchmarks.md", "hardening.md", "adversarial.md", "coreml.md", "consumers.md")
+        for name in ("benchmarks.md", "hardening.md", "adversarial.md", "coreml.md", "consumers.md", "scale.md")
     ),
 )
 
@@ -28,11 +28,12 @@ def report(
     from benchmarks.report.hardening import HARDENING
     from benchmarks.report.pages import machine_pages
     from benchmarks.report.plot import plot_latency
+    from benchmarks.report.scale import SCALE
     from benchmarks.report.sections import fill, plot_name, read_results, sections
     from benchmarks.results_file import RESULTS
 
     results = read_results(RESULTS)
-    generated = sections(results) | file_sections(RESULTS, {**HARDENING, **COREML, **CONSUMERS})
+    generated = sections(results) | file_sections(RESULTS, {**HARDENING, **COREML, **CONSUMERS, **SCALE})
     pages = {_ROOT / "docs" / "benchmarks" / name: text for name, text in machine_pages(results).items()}
     stale = [page.name for page in pages if not page.exists() or page.read_text("utf-8") != pages[page]]
     if not check:

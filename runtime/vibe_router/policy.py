@@ -78,8 +78,9 @@ class Call:
 class Decision:
     """One routed prompt.
 
-    `p_cloud`, `threshold` and `margin` = p_cloud - threshold are on one scale, see the module's docstring. `p_cloud`
-    and `margin` are None where the engine gave no score: never with `Reason.SCORE`, always with `Reason.FALLBACK`.
+    `p_cloud`, `threshold` and `margin` = p_cloud - threshold are on one scale, see the module's docstring. `logit` is
+    what the engine gave, p_cloud = sigmoid(logit). `p_cloud`, `margin` and `logit` are None where the engine gave no
+    score: never with `Reason.SCORE`, always with `Reason.FALLBACK`.
     `tokens` counts the prompt's ids, [CLS] and [SEP] included, and `truncated` says that it had more; they are 0 and
     False where the time was up before the prompt was read. `engine` names what ran, for example "onnx-cpu".
 
@@ -99,6 +100,7 @@ class Decision:
     profile: str | None = None
     bundle: str = ""
     bundle_version: str = ""
+    logit: float | None = None
     id: str = field(default_factory=_new_id, compare=False)
     latency_ms: float = field(default=0.0, compare=False)
 
@@ -196,6 +198,7 @@ def decide(
         profile=call.profile,
         bundle=call.bundle,
         bundle_version=call.bundle_version,
+        logit=logit,
         latency_ms=call.milliseconds,
     )
 

@@ -21,6 +21,7 @@ _COMMANDS = {
     "bench": "bench:bench",
     "eval": "eval:evaluate_bundle",
     "calibrate": "calibrate:calibrate",
+    "histograms": "histograms:histograms",
     "log": "log:build_log_app",
 }
 """The subcommands in the order of --help, each with its module in `commands` and what is in there.

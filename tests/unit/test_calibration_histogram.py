@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vibe_router import policy
 from vibe_router.errors import DataError, UsageError
 from vibe_router_tools.calibration.choose import choose_for_catastrophic_miss, choose_for_cloud_rate
-from vibe_router_tools.calibration.histogram import BINS, ScoreHistogram, edges
+from vibe_router_tools.calibration.histogram import BINS, ScoreHistogram, bins_of, edge_logits, edges
 from vibe_router_tools.calibration.sample import ScoreSample, empty_sample, merge_samples
 from vibe_router_tools.calibration.sample_file import load_sample, save_sample
 from vibe_router_tools.calibration.stream import count_scores
@@ -46,8 +47,27 @@ def test_resolution_is_what_the_documentation_says() -> None:
     assert grid.shape == (BINS - 1,)
     assert np.all(np.diff(grid) > 0)
     assert np.diff(grid).max() == pytest.approx(0.00012, abs=5e-6)
-    assert np.diff(logit(grid)).max() == pytest.approx(2.0**-11, rel=1e-2)
-    assert logit(grid[[0, -1]]) == pytest.approx([-16, 16], abs=1e-3)
+    between_1_and_2 = (edge_logits() >= 1) & (edge_logits() < 2)
+    assert np.diff(logit(grid[between_1_and_2])).max() == pytest.approx(2.0**-11, rel=1e-2)
+    assert logit(grid[[0, -1]]) == pytest.approx([-16, 16], abs=1e-2)
+
+
+def test_a_logits_bin_is_its_scores_bin() -> None:
+    random = np.random.default_rng(3)
+    some = edge_logits()[random.integers(0, BINS - 1, 3000)]
+    logits = np.concatenate(
+        [random.normal(0, 4, 3000).astype(np.float32), some, np.nextafter(some, -np.inf), np.nextafter(some, np.inf)]
+    )
+    special = np.array([0.0, -0.0, np.inf, -np.inf, 2.0**-12, -(2.0**-12), 16, -16, 1e-45, -1e-45], np.float32)
+    logits = np.concatenate([logits, special]).astype(np.float32)
+    # As the runtime does, in float64 from the float32 logit, and strictly.
+    scores = np.array([policy.sigmoid(float(value)) for value in logits])
+    assert bins_of(logits).tolist() == np.searchsorted(edges(), scores, side="left").tolist()
+    assert bins_of(edge_logits()).tolist() == list(range(BINS - 1))
+    ordered = np.sort(logits)
+    assert np.all(np.diff(bins_of(ordered).astype(int)) >= 0)
+    with pytest.raises(ValueError, match="not a number"):
+        bins_of([0.5, np.nan])
 
 
 def test_counts_above_edges_are_the_decisions_of_the_runtime() -> None:
@@ -133,10 +153,9 @@ def test_files_keep_every_count_and_no_prompt(tmp_path: Path) -> None:
 def replaced(**changes: object) -> dict[str, object]:
     empty: dict[str, object] = {"scores": [], "severe": []}
     content: dict[str, object] = {
-        "schema": "vibe-router-histogram/1",
+        "schema": "vibe-router-histogram/2",
         "model": MODEL,
         "bins": BINS,
-        "logit_step": 2.0**-11,
         "held_out_share": 0.3,
         "miss_bound": 0.9,
         "labelled": 0,
@@ -150,7 +169,7 @@ def replaced(**changes: object) -> dict[str, object]:
     "content",
     [
         replaced(extra=1),
-        replaced(schema="vibe-router-histogram/2"),
+        replaced(schema="vibe-router-histogram/1"),
         replaced(bins=1024),
         replaced(bins=True),
         replaced(miss_bound=2.0),

@@ -12,6 +12,7 @@ import pytest
 from tests.support.bundles import RAW_THRESHOLDS, TEMPERATURE, entry, write_bundle
 from vibe_router import Router
 from vibe_router.bundle.bundle import open_bundle
+from vibe_router.bundle.identity import model_identity
 from vibe_router.bundle.manifest import MANIFEST_NAME, dump_manifest
 from vibe_router.errors import BundleCorruptError, UsageError
 from vibe_router_tools.bundle_edit import write_copy
@@ -20,7 +21,6 @@ from vibe_router_tools.calibration.confidence import Share
 from vibe_router_tools.calibration.profile import (
     add_profile,
     describe_profile,
-    model_identity,
     threshold_on_both_scales,
     with_temperature,
 )

@@ -61,6 +61,17 @@ def write_file(target: Path, content: bytes, *, overwrite: bool = True) -> None:
     """Write the file `target`, which is the old or the new one at any time; symbolic links are replaced.
 
     Raises:
+        As `staged_file`.
+    """
+    with staged_file(target, overwrite=overwrite) as work:
+        work.write_bytes(content)
+
+
+@contextlib.contextmanager
+def staged_file(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
+    """Yield an empty file that becomes `target` when the block ends without an error, and vanishes otherwise.
+
+    Raises:
         UsageError: `target` exists and `overwrite` is not set, or its place cannot be written to.
         VibeRouterError: the disk is full or broken.
     """
@@ -76,8 +87,7 @@ def write_file(target: Path, content: bytes, *, overwrite: bool = True) -> None:
         work = Path(name)
         try:
             with os.fdopen(handle, "wb") as file, lock_path(work):
-                file.write(content)
-                file.flush()
+                yield work
                 os.fsync(file.fileno())
                 # mkstemp gives the owner alone any right.
                 work.chmod(0o666 & ~_umask())

@@ -59,8 +59,8 @@ def choose_for_cloud_rate(
 
     Promise: with `confidence`, the true cloud rate is within target +- tolerance. It is given where the exact
     binomial interval of the part chosen on lies inside that range (see confidence.py) and the interval of the
-    held-out part does not lie outside it. The held-out part must be large enough to see an error of twice the
-    tolerance. Of the thresholds that give the nearest rate the middle one is taken.
+    held-out part does not lie outside it, both wider by the sample's rank error. The held-out part must be large
+    enough to see an error of twice the tolerance. Of the thresholds that give the nearest rate the middle one is taken.
 
     Raises:
         DataError: too few prompts (the message says how many are needed); too many equal scores for any
@@ -81,7 +81,7 @@ def choose_for_cloud_rate(
     distance = np.abs(above / total - target)
     nearest = np.flatnonzero(above == above[int(np.argmin(distance))])
     index = int(nearest[len(nearest) // 2])
-    chosen = two_sided(int(above[index]), total, confidence)
+    chosen = two_sided(int(above[index]), total, confidence).widened(sample.rank_error)
     if chosen.low < target - tolerance or chosen.high > target + tolerance:
         raise DataError(
             f"no threshold keeps the cloud rate within {tolerance:.3g} of {target:.3g}: the nearest sends "
@@ -92,7 +92,8 @@ def choose_for_cloud_rate(
     if checked.high < target - tolerance or checked.low > target + tolerance:
         raise _contradicted(f"its cloud rate is {checked.value:.3f} [{checked.low:.3f}, {checked.high:.3f}]")
     low_rank, high_rank = quantile_ranks(total, 1.0 - target, confidence)
-    low, high = sample.choose.scores.enclosing_edges(low_rank, high_rank)
+    wrong = math.ceil(sample.rank_error * total)
+    low, high = sample.choose.scores.enclosing_edges(max(low_rank - wrong, 1), min(high_rank + wrong, total))
     return ThresholdChoice(
         goal=Goal.CLOUD_RATE,
         target=target,
@@ -178,7 +179,7 @@ def _most_allowed(total: int, target: float, confidence: float) -> int:
 
 def _held_out_rate(sample: ScoreSample, index: int, confidence: float) -> Share:
     above = sample.check.scores.above_edges()
-    return two_sided(int(above[index]), sample.check.scores.total, confidence)
+    return two_sided(int(above[index]), sample.check.scores.total, confidence).widened(sample.rank_error)
 
 
 def _require_labels(sample: ScoreSample) -> None:

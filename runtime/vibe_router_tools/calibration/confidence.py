@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vibe_router_tools.evaluation.temperature import require_scipy
 
@@ -30,6 +30,10 @@ class Share:
     def value(self) -> float:
         """The observed share; NaN without prompts."""
         return self.count / self.total if self.total else math.nan
+
+    def widened(self, error: float) -> Share:
+        """Return the share with an interval that is wider by `error` on both sides, within 0..1."""
+        return replace(self, low=max(self.low - error, 0.0), high=min(self.high + error, 1.0))
 
 
 def lower_bound(count: int, total: int, confidence: float) -> float:

@@ -1,10 +1,14 @@
 """Scores counted in a fixed grid: constant memory however long the stream, and the sum of two is one of both.
 
-The grid is even in logit space: 2^16 bins, their 2^16 - 1 inner edges 2^-11 = 0.00049 apart from -16 to 16;
-the outer bins are open. In probability an edge is at most 0.00012 from the next. Edges are the only
-thresholds that are ever chosen, and a bin holds exactly the scores above its lower edge and not above its
-upper one. So the count above an edge is the number of prompts that the runtime, which compares strictly,
-would send to the cloud: the grid limits which thresholds can be chosen, not how exactly they are judged.
+The grid has 2^16 bins over the order-preserving bits of the logit, a float32. Its bits without the sign, as an
+integer, rise with its size; less those of 2^-12, kept within 0 and 16 octaves, and with the sign given back, they are
+an integer that rises with the logit. 2^12 of its steps are a bin, so that a bin is 2^-11 of its octave wide: 0.0005
+from 1 to 2, and at most 0.00012 as a probability. Logits beyond -16 and 16 fall into the outer bins.
+
+Native scores are the same bits on every machine, so that their bins are, too. Edges are the only thresholds that are
+ever chosen, and a bin holds exactly the scores above its lower edge and not above its upper one. So the count above an
+edge is the number of prompts that the runtime, which compares strictly, would send to the cloud: the grid limits which
+thresholds can be chosen, not how exactly they are judged.
 """
 
 from __future__ import annotations
@@ -17,15 +21,44 @@ import numpy.typing as npt
 from vibe_router_tools.evaluation.logistic import FloatArray, sigmoid
 
 BINS = 2**16
-LOGIT_STEP = 2.0**-11
+_MIDDLE = 2**15 - 1
+_LEAST = int(np.float32(2.0**-12).view(np.int32))
+_OCTAVES = 16
+_BITS_A_BIN = 12
+_SPAN = _OCTAVES << 23
 
 CountArray = npt.NDArray[np.int64]
 
 
+def bins_of(logits: npt.ArrayLike) -> npt.NDArray[np.uint16]:
+    """Return the bin of each logit, uint16 of the shape of `logits`, which are taken as float32.
+
+    Raises:
+        ValueError: a logit is NaN.
+    """
+    values = np.ascontiguousarray(logits, np.float32)
+    if np.isnan(values).any():
+        raise ValueError("a logit is not a number")
+    bits = values.view(np.int32)
+    size = np.clip((bits & 0x7FFFFFFF) - _LEAST, 0, _SPAN)
+    ordered = np.where(bits < 0, -size, size)
+    rounded_up = -(-ordered >> _BITS_A_BIN)
+    return np.asarray(np.clip(rounded_up, -_MIDDLE, _MIDDLE + 1) + _MIDDLE, dtype=np.uint16)
+
+
+def edge_logits() -> npt.NDArray[np.float32]:
+    """Return the inner edges as logits, float32 [BINS - 1], rising: the largest logit of each bin but the last."""
+    steps = np.arange(BINS - 1, dtype=np.int32) - np.int32(_MIDDLE)
+    sizes = (np.abs(steps) * np.int32(1 << _BITS_A_BIN) + np.int32(_LEAST)).view(np.float32)
+    return np.asarray(np.where(steps < 0, -sizes, sizes), dtype=np.float32)
+
+
 def edges() -> FloatArray:
     """Return the inner edges as scores, float64 [BINS - 1], rising."""
-    # Rounded (edges are at least 5e-11 apart), because the last digits of exp differ between machines.
-    return np.round(sigmoid((np.arange(1, BINS) - BINS // 2) * LOGIT_STEP), 14)
+    # Midway between an edge and the next float32, and rounded, because the last digits of exp differ between machines.
+    below = edge_logits()
+    above = np.nextafter(below, np.float32(np.inf))
+    return np.round(sigmoid((below.astype(np.float64) + above) / 2), 14)
 
 
 @dataclass(frozen=True)

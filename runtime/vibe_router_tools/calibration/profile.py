@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from dataclasses import replace
 
 from vibe_router.bundle.manifest import Calibration, Manifest, Threshold
 from vibe_router.errors import UsageError
-from vibe_router_tools.bundle_edit import CARD
 from vibe_router_tools.calibration.choose import Goal, ThresholdChoice
 from vibe_router_tools.evaluation.logistic import calibrated_from_raw, raw_from_calibrated
 from vibe_router_tools.evaluation.temperature import TemperatureFit
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-
-def model_identity(manifest: Manifest) -> str:
-    """Return a SHA-256 that two bundles share only if they give the same scores on the same scale.
-
-    It covers the files of the bundle (graphs, tokenizer; not the card), the length limit and the temperature;
-    not names or profiles, so that a copy with another profile keeps its identity.
-    """
-    content = {
-        "files": {name: entry.sha256 for name, entry in manifest.files.items() if name != CARD},
-        "max_tokens": manifest.max_tokens,
-        "temperature": manifest.calibration.temperature,
-        "folded": manifest.calibration.folded,
-    }
-    return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
 def threshold_on_both_scales(threshold: float, calibration: Calibration) -> Threshold:

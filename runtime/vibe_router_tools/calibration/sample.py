@@ -32,7 +32,8 @@ class ScoreSample:
     """Scores of prompts under one model, divided by prompt hash: one part to choose on, one to check on.
 
     `model` identifies what gave the scores; `labelled` counts the prompts that had a label; `miss_bound` is
-    the preference from which a prompt counts as severe.
+    the preference from which a prompt counts as severe. `rank_error` is the share of the prompts by which a count above
+    an edge may be wrong: 0, but for scores from sketches.
     """
 
     model: str
@@ -41,6 +42,7 @@ class ScoreSample:
     labelled: int
     choose: Part
     check: Part
+    rank_error: float = 0.0
 
     @property
     def total(self) -> int:
@@ -112,4 +114,5 @@ def merge_samples(first: ScoreSample, second: ScoreSample) -> ScoreSample:
         labelled=first.labelled + second.labelled,
         choose=first.choose.merged(second.choose),
         check=first.check.merged(second.check),
+        rank_error=max(first.rank_error, second.rank_error),
     )

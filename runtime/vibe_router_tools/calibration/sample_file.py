@@ -1,8 +1,8 @@
 """Score samples as JSON files, so that several machines can each count their own prompts.
 
-    schema           "vibe-router-histogram/1"
+    schema           "vibe-router-histogram/2"
     model            SHA-256 that identifies what gave the scores
-    bins logit_step  the grid
+    bins             how many the grid has
     held_out_share miss_bound labelled
     choose check     {"scores": [[bin, count], ...], "severe": [[bin, count], ...]}, bins rising, none empty
 
@@ -19,15 +19,14 @@ import numpy as np
 
 from vibe_router.errors import DataError
 from vibe_router_tools.atomic.write import write_file
-from vibe_router_tools.calibration.histogram import BINS, LOGIT_STEP, CountArray, ScoreHistogram
+from vibe_router_tools.calibration.histogram import BINS, CountArray, ScoreHistogram
 from vibe_router_tools.calibration.sample import Part, ScoreSample
 
-SCHEMA = "vibe-router-histogram/1"
+SCHEMA = "vibe-router-histogram/2"
 _KEYS = {
     "schema": str,
     "model": str,
     "bins": int,
-    "logit_step": float,
     "held_out_share": float,
     "miss_bound": float,
     "labelled": int,
@@ -48,7 +47,6 @@ def save_sample(sample: ScoreSample, path: Path) -> None:
         "schema": SCHEMA,
         "model": sample.model,
         "bins": BINS,
-        "logit_step": LOGIT_STEP,
         "held_out_share": sample.held_out_share,
         "miss_bound": sample.miss_bound,
         "labelled": sample.labelled,
@@ -90,7 +88,7 @@ def _parse(data: Any) -> ScoreSample:
     for key, kind in _KEYS.items():
         if type(data[key]) is not kind:
             raise ValueError(f"{key} is not of type {kind.__name__}")
-    if (data["schema"], data["bins"], data["logit_step"]) != (SCHEMA, BINS, LOGIT_STEP):
+    if (data["schema"], data["bins"]) != (SCHEMA, BINS):
         raise ValueError("it has another schema or grid")
     if not 0 < data["held_out_share"] < 1 or not 0 <= data["miss_bound"] <= 1:
         raise ValueError("held_out_share or miss_bound is out of range")

@@ -56,6 +56,13 @@ def calibrate(
     merge: Annotated[
         list[Path] | None, typer.Option(help="Add the scores of a saved histogram; may be repeated.")
     ] = None,
+    from_histograms: Annotated[
+        list[str] | None,
+        typer.Option("--from", metavar="PLACE", help="Add what vibe-router histograms wrote; may be repeated."),
+    ] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only these of --from; may be repeated.")
+    ] = None,
     from_log: Annotated[
         bool, typer.Option("--from-log", help="Count the scores of the gateway's log, with feedback as labels.")
     ] = False,
@@ -86,7 +93,7 @@ def calibrate(
         )
     check_confidence_and_tau(confidence, tau)
     if temperature:
-        others = merge or from_log or save_histogram is not None or profile is not None
+        others = merge or from_histograms or from_log or save_histogram is not None or profile is not None
         if prompts is None or str(prompts) == STDIN or others:
             raise UsageError(
                 "--temperature needs a file of labelled prompts, and neither histograms nor a profile",
@@ -106,8 +113,10 @@ def calibrate(
         raise UsageError("--profile, --output and a goal go together", hint="--profile mine -o my-bundle")
     if log is not None and not from_log:
         raise UsageError("--log goes with --from-log", hint="vibe-router calibrate --from-log --log FILE")
-    if prompts is None and not merge and not from_log:
-        raise UsageError("give a JSONL file of prompts, --merge FILE or --from-log", hint="- reads prompts from stdin")
+    if where and not from_histograms:
+        raise UsageError("--where goes with --from", hint="vibe-router calibrate --from histograms/ --where day=mon")
+    if prompts is None and not (merge or from_log or from_histograms):
+        raise UsageError("give a JSONL file of prompts, --from, --merge or --from-log", hint="- is stdin")
     _share("--tolerance", tolerance, below=1)
     calibrate_threshold(
         prompts,
@@ -119,6 +128,8 @@ def calibrate(
         ),
         Loading(bundle=bundle, engine=engine, precision=precision, threads=threads),
         merge=merge or [],
+        histograms=from_histograms or [],
+        where=dict(_pair(one) for one in where or []),
         log=_log_file(log) if from_log else None,
         miss_bound=miss_bound,
         tau=tau,
@@ -127,6 +138,13 @@ def calibrate(
         save_histogram=save_histogram,
         as_json=as_json,
     )
+
+
+def _pair(where: str) -> tuple[str, str]:
+    key, sign, value = where.partition("=")
+    if not sign:
+        raise UsageError(f"--where {where!r} is no KEY=VALUE", hint="--where customer=acme")
+    return key, value
 
 
 def _log_file(log: Path | None) -> Path:

@@ -12,6 +12,7 @@ import typer
 
 from vibe_router.engines.usage import Usage
 from vibe_router.errors import DataError, PromptError, UsageError
+from vibe_router.extras import require_extra
 from vibe_router.policy import Decision, Target
 from vibe_router.progress import Progress
 from vibe_router.router import Router
@@ -27,14 +28,37 @@ from vibe_router_tools.console.output import decision_fields, print_json, print_
 from vibe_router_tools.rows import PromptRow, read_rows
 
 _STDIN = "-"
+_PARQUET = (".parquet", ".parq", ".pq")
 
 
 def route(
     prompt: Annotated[str | None, typer.Argument(metavar="PROMPT", help="The prompt; - reads one from stdin.")] = None,
     input_file: Annotated[
-        Path | None,
-        typer.Option("--input", "-i", help="JSONL with a field prompt, or JSON strings; - is stdin."),
+        str | None,
+        typer.Option(
+            "--input",
+            "-i",
+            metavar="PLACE",
+            help="JSONL with a field prompt, or JSON strings; - is stdin. With --output: Parquet files, as a file, a "
+            "folder, a glob, or a URL such as s3://bucket/logs.",
+        ),
     ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="Folder or URL for Parquet files with the columns of decisions; what is there is not done again.",
+        ),
+    ] = None,
+    prompts: Annotated[str | None, typer.Option(help="Column of prompts; default: prompt.")] = None,
+    messages: Annotated[
+        str | None, typer.Option(help="Column of conversations, as lists or JSON text; default: messages.")
+    ] = None,
+    rows: Annotated[int, typer.Option(min=1, help="Rows for each file of --output.")] = 100_000,
+    share: Annotated[str, typer.Option(metavar="K/N", help="Only the K-th of N equal shares of the files.")] = "1/1",
+    force: Annotated[bool, typer.Option("--force", help="Replace results of other terms in --output.")] = False,
     bundle: BundleOption = None,
     profile: Annotated[str | None, typer.Option("--profile", "-p", help="One of the bundle's profiles.")] = None,
     threshold: Annotated[float | None, typer.Option(help="A threshold on p_cloud instead of a profile's.")] = None,
@@ -51,11 +75,12 @@ def route(
     chunk: Annotated[int, typer.Option(min=1, help="Lines read before their answers are written.")] = 256,
     as_json: JsonOption = False,
 ) -> None:
-    """Decide for a prompt, or for each line of a JSONL file: device or cloud."""
+    """Decide for a prompt, for each line of a JSONL file, or for each row of Parquet files: device or cloud."""
     if (prompt is None) == (input_file is None):
         raise UsageError("give either a prompt or --input FILE", hint="vibe-router route 'what is 2+2?'")
     if timeout is not None and input_file is not None:
         raise UsageError("--timeout is for one prompt, not for --input", hint="leave it out")
+    _check_form(input_file, output)
     usage = Usage.REPEATEDLY if prompt is None else Usage.ONCE
     with Router.load(bundle, engine=engine, precision=precision, threads=threads, usage=usage) as router:
         if prompt is not None:
@@ -72,20 +97,43 @@ def route(
                 print_json(decision_fields(decision), indent=None)
             else:
                 print_line(_describe(decision))
+        elif input_file is not None and output is not None:
+            require_extra("Parquet", extra="arrow", modules=("pyarrow",))
+            from vibe_router.integrations.arrow import ColumnOptions
+            from vibe_router_tools.commands.route_columns import ColumnsRun, route_columns
+
+            options = ColumnOptions(
+                prompts=prompts,
+                messages=messages,
+                profile=profile,
+                threshold=threshold,
+                allow_cloud=not no_cloud,
+                fallback=fallback,
+            )
+            asked = ColumnsRun(source=input_file, target=output, share=share, rows=rows, force=force)
+            route_columns(router, options, asked, as_json=as_json)
         elif input_file is not None:
-            name = "stdin" if str(input_file) == _STDIN else str(input_file)
+            name = "stdin" if input_file == _STDIN else input_file
             with _open(input_file) as stream:
                 unanswered: deque[PromptRow] = deque()
-                rows = read_rows(stream, name=name)
                 decisions = router.route_stream(
-                    _remember(rows, unanswered),
+                    _remember(read_rows(stream, name=name), unanswered),
                     profile=profile,
                     threshold=threshold,
                     allow_cloud=not no_cloud,
                     fallback=fallback,
                     chunk=chunk,
                 )
-                _print_stream(decisions, unanswered, name=name, lines=_lines(input_file), as_json=as_json)
+                _print_stream(decisions, unanswered, name=name, lines=_lines(Path(input_file)), as_json=as_json)
+
+
+def _check_form(input_file: str | None, output: str | None) -> None:
+    if output is not None and (input_file is None or input_file == _STDIN):
+        raise UsageError("--output needs --input with Parquet files", hint="vibe-router route -i logs/ -o decisions/")
+    if output is None and input_file is not None and input_file.endswith(_PARQUET):
+        raise UsageError(
+            "Parquet files need a folder for the results", hint=f"vibe-router route -i {input_file} -o out"
+        )
 
 
 def _print_stream(
@@ -153,13 +201,13 @@ def _read_stdin() -> str:
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[BinaryIO]:
-    if str(path) == _STDIN:
+def _open(path: str) -> Iterator[BinaryIO]:
+    if path == _STDIN:
         yield standard_input()
         return
     try:
-        stream = path.open("rb")
+        stream = Path(path).open("rb")  # noqa: SIM115 - closed below, when it could be opened
     except OSError as error:
-        raise DataError(f"cannot read {str(path)!r}: {error.strerror}", hint="check the path") from error
+        raise DataError(f"cannot read {path!r}: {error.strerror}", hint="check the path") from error
     with stream:
         yield stream

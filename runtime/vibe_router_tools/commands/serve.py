@@ -81,9 +81,9 @@ def _options(**sections: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def _serve(settings: Settings, read: Any) -> None:
     import asyncio
 
+    from vibe_router.bundle.identity import model_identity
     from vibe_router_gateway.scoring import Sampling
     from vibe_router_gateway.server import serve as run
-    from vibe_router_tools.calibration.profile import model_identity
     from vibe_router_tools.calibration.sample import is_for_checking
 
     def ready(started: Settings, port: int) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vibe_router.extras import require_extra
 from vibe_router_tools.console.input import standard_input
 from vibe_router_tools.console.output import print_line
 
@@ -43,6 +44,8 @@ def calibrate_threshold(
     loading: Loading,
     *,
     merge: list[Path],
+    histograms: list[str],
+    where: dict[str, str],
     log: Path | None,
     miss_bound: float,
     tau: float,
@@ -59,12 +62,12 @@ def calibrate_threshold(
         MissingExtraError: scipy is not installed.
     """
     from vibe_router.bundle.bundle import open_bundle
+    from vibe_router.bundle.identity import model_identity
     from vibe_router_tools.bundle_edit import check_free, write_copy
     from vibe_router_tools.calibration.profile import (
         add_profile,
         check_new_profile,
         describe_profile,
-        model_identity,
     )
     from vibe_router_tools.calibration.sample import empty_sample, merge_samples
     from vibe_router_tools.calibration.sample_file import load_sample, save_sample
@@ -81,6 +84,8 @@ def calibrate_threshold(
     sample = empty_sample(model_identity(opened.manifest), miss_bound=miss_bound)
     for path in merge:
         sample = merge_samples(sample, load_sample(path))
+    if histograms:
+        sample = merge_samples(sample, _read_histograms(histograms, where))
     if log is not None:
         sample = _count_log(sample, log)
     if prompts is not None:
@@ -93,6 +98,13 @@ def calibrate_threshold(
         section = describe_profile(profile, manifest.thresholds[profile], choice)
         write_copy(opened, output, manifest, card_section=section)
     _report(opened, sample, choice, profile=profile, output=output, as_json=as_json)
+
+
+def _read_histograms(places: list[str], where: dict[str, str]) -> ScoreSample:
+    require_extra("Reading histograms", extra="arrow", modules=("pyarrow",))
+    from vibe_router_tools.calibration.counting import read_sample
+
+    return read_sample(places, where)
 
 
 def _count_log(sample: ScoreSample, log: Path) -> ScoreSample:

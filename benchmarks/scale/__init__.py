@@ -1,0 +1,1 @@
+"""Many rows through Parquet, Ray and Spark, next to plain processes."""

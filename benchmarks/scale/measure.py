@@ -1,0 +1,84 @@
+"""Throughput of each way in turns, and the memory of the Parquet command by rows."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from vibe_router.router import Router
+
+_FILES = 8
+_PORTION = 100_000
+
+
+def write_logs(folder: Path, prompts: Sequence[str], rows: int) -> int:
+    """Write `rows` prompts, repeated where they are fewer, into a few files; return the bytes of all of them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    folder.mkdir(parents=True, exist_ok=True)
+    schema = pa.schema([("id", pa.int64()), ("prompt", pa.string())])
+    each = -(-rows // _FILES)
+    for number, start in enumerate(range(0, rows, each)):
+        with pq.ParquetWriter(folder / f"{number:03d}.parquet", schema, compression="zstd") as writer:
+            for first in range(start, min(start + each, rows), _PORTION):
+                ids = range(first, min(first + _PORTION, start + each, rows))
+                texts = [prompts[index % len(prompts)] for index in ids]
+                writer.write_table(pa.table({"id": ids, "prompt": texts}, schema=schema))
+    return folder_bytes(folder)
+
+
+def folder_bytes(folder: Path) -> int:
+    """Return the bytes of the Parquet files below a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*.parquet"))
+
+
+def throughput(work: Path, bundle: str | None, rows: int, *, ways: Sequence[str], rounds: int) -> list[dict[str, Any]]:
+    """Return the rows a second of each way, the median of `rounds`, all of them in turn."""
+    logs, seconds = work / "logs", {way: list[float]() for way in ways}
+    for _ in range(rounds):
+        for way in ways:
+            out = work / "out"
+            shutil.rmtree(out, ignore_errors=True)
+            command = [sys.executable, "-m", "benchmarks.scale.way", way, str(logs), str(out), bundle or ""]
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            seconds[way].append(json.loads(done.stdout.splitlines()[-1])["seconds"])
+    return [
+        {"way": way, "rows_a_second": rows / statistics.median(found), "seconds": [round(one, 3) for one in found]}
+        for way, found in seconds.items()
+    ]
+
+
+def memory(work: Path, bundle: str | None, prompts: Sequence[str], sizes: Sequence[int]) -> list[dict[str, Any]]:
+    """Return the most resident memory of the Parquet command, in MiB, for each number of rows."""
+    found = []
+    for rows in sizes:
+        logs, out = work / f"memory-{rows}", work / "memory-out"
+        write_logs(logs, prompts, rows)
+        shutil.rmtree(out, ignore_errors=True)
+        command = [sys.executable, "-m", "vibe_router_tools", "route", "-i", str(logs), "-o", str(out), "--json"]
+        command += [] if bundle is None else ["-b", bundle]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise SystemExit(f"the command ended with {process.returncode}")
+        found.append({"rows": rows, "peak_mib": round(usage.ru_maxrss / 1024, 1)})
+        shutil.rmtree(logs)
+    return found
+
+
+def loading_seconds(bundle: str | None) -> float:
+    """Return how long a router takes to load in a process that has loaded one before."""
+    Router.load(bundle, threads=1).close()
+    began = time.perf_counter()
+    Router.load(bundle, threads=1).close()
+    return time.perf_counter() - began

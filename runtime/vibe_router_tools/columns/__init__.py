@@ -1,0 +1,1 @@
+"""Route Parquet files into Parquet files: sources -> parts -> whole files, restartable at every part."""
