@@ -6,6 +6,7 @@ Prints the seconds that the rows took, without the start of a cluster or of this
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -84,6 +85,8 @@ def spark(logs: Path, out: Path, bundle: str | None) -> float:
 
     from vibe_router.integrations.spark import route_frame
 
+    # Workers run this Python, not the first one of the path.
+    os.environ["PYSPARK_PYTHON"] = sys.executable
     builder = SparkSession.builder.master(f"local[{CPUS}]").config("spark.ui.enabled", "false")
     session = builder.config("spark.sql.execution.arrow.maxRecordsPerBatch", "4096").getOrCreate()
     session.range(1).count()

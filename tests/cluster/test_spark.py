@@ -45,13 +45,19 @@ def session(master: str) -> Iterator[SparkSession]:
     builder = builder.config("spark.executorEnv.PYTHONPATH", os.environ.get("PYTHONPATH", ""))
     # One prompt file a task, and no end of retries for workers that are killed.
     builder = builder.config("spark.sql.files.openCostInBytes", str(2**30)).config("spark.task.maxFailures", "20")
-    builder = builder.config("spark.pyspark.python", sys.executable).config("spark.driver.host", "127.0.0.1")
+    builder = builder.config("spark.driver.host", "127.0.0.1")
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("OFF")
     try:
         yield spark
     finally:
         spark.stop()
+
+
+@pytest.fixture(autouse=True)
+def this_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers of Spark run the Python of the tests, not the first one of the path."""
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
 
 
 @pytest.fixture(scope="module")
