@@ -23,6 +23,7 @@ from pathlib import Path
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from native import xcframework
 from native.build_hook import FLAGS, PLATFORMS, SOURCES, Platform, units
 
 _ROOT = SOURCES.parent
@@ -155,15 +156,22 @@ def main() -> None:
     parser.add_argument("--here", action="store_true", help="this machine's platform alone, its libraries unpacked too")
     options = parser.parse_args()
     version = _version()
+    static = {}
     with tempfile.TemporaryDirectory(prefix="vibe-router-dist-") as workspace:
         for platform in (this_platform(),) if options.here else PLATFORMS:
             built = build(platform, Path(workspace) / name_of(platform))
             archive = options.out / f"vibe_router-{version}-{name_of(platform)}.tar.gz"
             pack(built, archive, version=version)
             sys.stdout.write(f"{archive} {archive.stat().st_size} bytes\n")
+            if name_of(platform).startswith("macos-"):
+                static[name_of(platform).removeprefix("macos-")] = built.static
             if options.here:
                 with tarfile.open(archive) as tar:
                     tar.extractall(options.out, filter="data")
+        if not options.here:
+            framework = xcframework.write(Path(workspace), static, HEADER)
+            xcframework.pack(framework, options.out / f"{framework.name}.zip")
+            sys.stdout.write(f"{options.out / framework.name}.zip\n")
 
 
 if __name__ == "__main__":
