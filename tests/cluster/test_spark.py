@@ -23,8 +23,8 @@ from vibe_router import Router
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-ROWS = 20_000
-"""Eight tasks of several batches: enough for deaths in the middle, a minute on one core."""
+ROWS = 4_000
+"""Eight tasks for two workers: enough for deaths in the middle, seconds of work; the benchmark has more."""
 KILLS = 10
 _PORT = 17_077
 
@@ -141,7 +141,7 @@ def test_workers_that_are_killed_lose_and_double_nothing(
     over = threading.Event()
 
     def kill_at_random() -> None:
-        while not over.wait(chance.uniform(0.2, 2.0)) and len(killed) < KILLS:
+        while not over.wait(chance.uniform(0.2, 1.0)) and len(killed) < KILLS:
             workers = python_workers()
             if workers:
                 pid = chance.choice(workers)

@@ -68,7 +68,7 @@ def score_udf(
         router = _router(shipped.value, threads)
 
         def predict(prompts: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-            routed = route_table(router, pa.table({"prompt": pa.array(prompts, pa.string())}))
+            routed = route_table(router, pa.table({"prompt": pa.array(prompts, pa.string(), from_pandas=True)}))
             return np.asarray(routed.column("p_cloud").to_numpy(), np.float32)
 
         return predict
