@@ -38,7 +38,7 @@ def busy_table(result: Mapping[str, Any]) -> Table:
 
 
 def busy_line(result: Mapping[str, Any]) -> str:
-    """Return one line: our times alone and beside one spinning process, a peer's, and what the neighbour keeps."""
+    """Return one line: our times beside one spinning process and alone, and peers' beside it."""
     threads = max(row["threads"] for row in result["summary"])
     chosen = [row for row in result["summary"] if row["threads"] == threads]
     alone = {(row["key"], row["tokens"]): row["median_ms"] for row in chosen if row["count"] == 0}
@@ -50,15 +50,15 @@ def busy_line(result: Mapping[str, Any]) -> str:
     labels = _labels(result)
     own = " and ".join(f"{times[_OURS, count]:.1f} ms at {count}" for count in tokens)
     idle = " and ".join(f"{alone[_OURS, count]:.1f}" for count in tokens)
-    peers = []
-    for key in (_OURS, *_PEERS):
-        rows = [row for row in beside if row["key"] == key]
-        if rows:
-            peers.append(f"{_percent(_speed(rows))} beside {labels[key]}")
+    peers = [
+        f"; {labels[key]}, {' and '.join(f'{times[key, count]:.1f}' for count in tokens)}"
+        for key in _PEERS
+        if all((key, count) in times for count in tokens)
+    ]
     machine = f"{result['machine']['cpu']}, {', '.join(result['machine']['instruction_sets'])} only"
     return (
-        f"- Next to one busy process it takes {own} tokens, where alone it takes {idle} ({result['name']} size, "
-        f"{threads} threads offered, {machine}). Of that process's speed remain {', '.join(peers)}.\n"
+        f"- Next to one busy process it takes {own} tokens, where alone it takes {idle}{''.join(peers)} "
+        f"({result['name']} size, {threads} threads offered, {machine}).\n"
     )
 
 

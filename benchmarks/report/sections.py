@@ -52,7 +52,7 @@ def sections(results: Mapping[str, list[dict[str, Any]]]) -> dict[str, str]:
         "memory": _each(results.get("memory", []), tables.memory_table),
         "throughput": _each(results.get("throughput", []), tables.throughput_table),
         "limits": "\n".join(_limits(result) for result in results.get("limits", [])),
-        "busy": _each(results.get("busy", []), busy_table),
+        "busy": "\n".join(_busy(result) for result in results.get("busy", [])),
     }
 
 
@@ -224,6 +224,11 @@ def _limits(result: dict[str, Any]) -> str:
         if table[1]:
             parts.append(_titled(result, f"threads {threads}, multiples of the floor", table))
     return "\n".join(parts)
+
+
+def _busy(result: dict[str, Any]) -> str:
+    settings = result["settings"]
+    return _titled(result, f"{settings['calls']} calls a turn, {settings['rounds']} rounds", busy_table(result))
 
 
 def _each(results: list[dict[str, Any]], table: Any) -> str:
