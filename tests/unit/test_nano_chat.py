@@ -11,11 +11,14 @@ import pytest
 from nano.chat_teacher import ChatTeacher, Verdicts
 from nano.encoder import PromptNumbers, embed, excerpt, outline
 from nano.forms import FORMS, JUDGED_FORMS, decided_alike, reform, typing_error
-from nano.judge import Scorer, is_foreign, judge_rated, measured_figures
-from nano.material import Material, centred_verdicts, read_turns, verdicts
-from nano.phrases import read_phrases
+from nano.judge import Scorer, judge_rated, verdict_figures
+from nano.languages import is_foreign, script_of
+from nano.material import Material, centred_verdicts, plain, read_turns, verdicts
+from nano.phrases import read_phrases, read_requests
 from nano.profiles import best_threshold, choose_profiles
+from tests.unit.test_everyday_prompts import CASES
 from vibe_router.errors import DataError
+from vibe_router_export.proof.golden import EXAMPLES
 from vibe_router_tools.evaluation.dataset import LabelledPrompts
 from vibe_router_tools.evaluation.logistic import FloatArray
 from vibe_router_training.data import RawPrompt, Split, split_of
@@ -53,8 +56,9 @@ def test_the_encoder_brings_translations_together() -> None:
         ["good morning, how are you?", "guten Morgen, wie geht es dir?", "sort a linked list"]
     )
     assert english @ german > english @ other + 0.2
-    np.testing.assert_allclose(np.linalg.norm(english), 1.0, atol=1e-3)
-    assert embed([]).shape == (0, 512)
+    np.testing.assert_allclose(np.linalg.norm(english[:512]), 1.0, atol=1e-3)
+    np.testing.assert_allclose(np.linalg.norm(english[512:]), 1.0, atol=1e-3)
+    assert embed([]).shape == (0, 896)
 
 
 def test_a_long_prompt_is_read_at_both_ends() -> None:
@@ -67,7 +71,7 @@ def test_a_long_prompt_is_read_at_both_ends() -> None:
 def test_outlines_are_as_many_numbers_for_every_prompt() -> None:
     assert len({len(outline(prompt)) for prompt in ("", "a", "x = 1;\n" * 50, "你好", "\n" * 200)}) == 1
     numbers = PromptNumbers(EASY)
-    assert numbers([]).shape == (0, 525)
+    assert numbers([]).shape == (0, 909)
     assert np.all(np.isfinite(numbers(["", "\n" * 200, "1" * 5000])))
 
 
@@ -125,6 +129,19 @@ def test_phrases_are_translations_line_by_line(tmp_path: Path) -> None:
         read_phrases(broken)
 
 
+def test_requests_are_rated_and_in_no_test(tmp_path: Path) -> None:
+    requests = read_requests()
+    assert len({request.text for request in requests}) == len(requests) > 150
+    assert 0.0 < min(request.cloud for request in requests) < 0.3 < 0.6 < max(request.cloud for request in requests) < 1
+    tested = {plain(prompt) for prompt in (*EXAMPLES, *(prompt for _, prompt, _ in CASES))}
+    assert not tested & {plain(request.text) for request in requests}
+    assert not tested & {plain(phrase.text) for phrase in read_phrases()}
+    unrated = tmp_path / "requests.txt"
+    unrated.write_text("140 too sure\n")
+    with pytest.raises(ValueError, match="no rating"):
+        read_requests(unrated)
+
+
 def test_balanced_decides_as_rated_and_the_others_lie_around_it() -> None:
     generator = np.random.default_rng(0)
     rated = generator.uniform(size=400)
@@ -149,14 +166,17 @@ def test_baselines_decide_at_their_best_threshold_on_validation() -> None:
 def test_measured_rows_are_judged_within_their_source() -> None:
     rows = rows_of(("a", "b", "c", "d"), np.array([0.9, 1.0, 0.1, 0.3]), ("x", "x", "y", "y"))
     assert centred_verdicts(rows).preference.tolist() == [0.0, 1.0, 0.0, 1.0]
-    figures = measured_figures(np.array([0.0, 1.0, 0.0, 1.0]), centred_verdicts(rows), calibrated=False)
+    # The second source's scores are all below the first's, which says nothing.
+    figures = verdict_figures(np.array([0.8, 0.9, 0.1, 0.2]), centred_verdicts(rows))
     assert figures.auc.value == 1.0
-    assert np.isnan(figures.ece.value)
+    assert verdict_figures(np.array([0.8, 0.9, 0.2, 0.1]), centred_verdicts(rows)).auc.value == 0.5
+    assert np.isnan(figures.apgr.value)
     assert verdicts(rows, mass=2.0).difference.tolist() == pytest.approx([0.8, 1.0, -0.8, -0.4])
 
 
 def test_other_languages_are_told_by_letters_and_common_words() -> None:
     assert all(map(is_foreign, ("wie ist das", "你好", "où es-tu", "привет")))
+    assert [script_of(text) for text in ("wie", "你好", "привет как", "2+2")] == ["LATIN", "CJK", "CYRILLIC", "none"]
     assert not any(map(is_foreign, ("how are you?", "2+2", "what’s a résumé and how long should mine be, in pages?")))
 
 

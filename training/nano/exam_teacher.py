@@ -10,7 +10,7 @@ Three parts estimate that, each a logistic regression and gradient-boosted trees
   If both were right or wrong independently, the log-odds of the cloud among unequal answers would be exactly the
   difference of the log-odds of being right.
 
-Every part is fitted three times, each time without a third of the prompts, by prompt hash. What a prompt's label has no
+Every part is fitted five times, each time without a fifth of the prompts, by prompt hash. What a prompt's label has no
 part in, its prediction out of fold, scales the mix (mix.py) and says how good the teacher is. Their mean is
 the function that the student is to match, on the teacher's own prompts as on any other: five functions, each seen on a
 fifth of the prompts, could not be matched by any one student.
@@ -31,7 +31,7 @@ from vibe_router_tools.evaluation.logistic import FloatArray, logit
 from vibe_router_training.data import bucket
 from vibe_router_training.soft_logistic import soft_logistic
 
-FOLDS = 3
+FOLDS = 5
 _CLIP = 0.02
 
 
@@ -85,19 +85,19 @@ class Teacher:
         self._features = PromptFeatures(rows.prompts, seed=seed)
         sparse = self._features.sparse(rows.prompts)
         dense = self._features.dense(rows.prompts, sparse)
-        alike, margin = np.ones(len(rows.prompts)), np.abs(2.0 * rows.preference - 1.0)
+        margin = np.abs(2.0 * rows.preference - 1.0)
         self.folds = np.array([fold_of(prompt) for prompt in rows.prompts])
         """The fold of each prompt, int [n]."""
         self._parts: list[_Parts] = []
         for fold in range(FOLDS):
             seen = self.folds != fold
             plain, weighted, cloud, device = (
-                _fit_pair(sparse[seen], dense[seen], target[seen], weight[seen], seed=seed)
-                for target, weight in (
-                    (rows.preference, alike),
-                    (rows.preference, margin),
-                    (rows.cloud_quality, alike),
-                    (rows.device_quality, alike),
+                _fit_pair(sparse[here], dense[here], target[here], weight, seed=seed)
+                for target, here, weight in (
+                    (rows.preference, seen, None),
+                    (rows.preference, seen & (margin > 0.0), margin[seen & (margin > 0.0)]),
+                    (rows.cloud_quality, seen, None),
+                    (rows.device_quality, seen, None),
                 )
             )
             self._parts.append(_Parts(plain, weighted, cloud, device))
@@ -125,7 +125,8 @@ class Teacher:
         return tuple(PartLogits(*parts.logits(sparse, dense)) for parts in self._parts)
 
 
-def _fit_pair(sparse: Any, dense: FloatArray, target: FloatArray, weight: FloatArray, *, seed: int) -> _Pair:
+def _fit_pair(sparse: Any, dense: FloatArray, target: FloatArray, weight: FloatArray | None, *, seed: int) -> _Pair:
+    """Fit both models; trees take no weights where all are alike, since weighted bins cost most of their time."""
     trees = HistGradientBoostingRegressor(
         learning_rate=0.03,
         max_iter=200,
@@ -136,4 +137,5 @@ def _fit_pair(sparse: Any, dense: FloatArray, target: FloatArray, weight: FloatA
         early_stopping=False,
         random_state=seed,
     )
-    return _Pair(soft_logistic(sparse, target, weight), trees.fit(dense, target, sample_weight=weight))
+    linear = soft_logistic(sparse, target, np.ones(len(target)) if weight is None else weight)
+    return _Pair(linear, trees.fit(dense, target, sample_weight=weight))

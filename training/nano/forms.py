@@ -108,6 +108,8 @@ FORMS: tuple[Form, ...] = (
     lower_case,
     upper_case,
     upper_case,
+    upper_case,
+    upper_case,
     curly_quotes,
     no_final_mark,
     typing_error,

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import spearmanr
 
+from nano.languages import is_foreign
 from nano.material import Material
 from nano.profiles import best_threshold
 from vibe_router_tools.evaluation.baselines import length_scores
@@ -80,6 +81,29 @@ def measured_figures(scores: FloatArray, rows: LabelledPrompts, *, calibrated: b
     return MeasuredFigures(rows=len(scores), auc=ranked, apgr=gap, ece=error)
 
 
+def verdict_figures(scores: FloatArray, rows: LabelledPrompts) -> MeasuredFigures:
+    """Judge `scores`, float [n], on verdicts centred by source: only prompts of one source are compared.
+
+    The AUC is the share of pairs, one above and one below the mean of its source, that the scores order alike. Neither
+    the gap recovered nor a calibration error is defined between sources.
+    """
+    sources = np.array([source or "" for source in rows.sources])
+
+    def statistics(sample: npt.NDArray[np.intp]) -> FloatArray:
+        pairs = won = 0.0
+        for source in sorted(set(sources[sample])):
+            here = sample[sources[sample] == source]
+            above = rows.preference[here] > 0.5
+            between = float(np.sum(above) * np.sum(~above))
+            if between:
+                pairs, won = pairs + between, won + between * auc(scores[here], rows.preference[here])
+        return np.array([won / pairs if pairs else float("nan")])
+
+    (ranked,) = bootstrap(statistics, len(scores), resamples=_RESAMPLES)
+    undefined = Interval(float("nan"), float("nan"), float("nan"))
+    return MeasuredFigures(rows=len(scores), auc=ranked, apgr=undefined, ece=undefined)
+
+
 def judge_rated(
     scorers: Sequence[Scorer], test: LabelledPrompts, validation: LabelledPrompts
 ) -> dict[str, dict[str, RatedFigures]]:
@@ -113,20 +137,6 @@ def _parts(rows: LabelledPrompts) -> Mapping[str, npt.NDArray[np.bool_]]:
     everything = np.ones(len(foreign), dtype=np.bool_)
     parts = {"all": everything, "real": ~written, "written for this": written, "other than English": foreign}
     return {name: here for name, here in parts.items() if np.sum(here) > 1}
-
-
-def is_foreign(prompt: str) -> bool:
-    """Return whether one letter in twenty is not ASCII, or the prompt has a common word of another Latin language."""
-    letters = [char for char in prompt if char.isalpha()]
-    if sum(not char.isascii() for char in letters) * 20 > len(letters):
-        return True
-    return bool(_COMMON & set(prompt.lower().split()))
-
-
-_COMMON = frozenset(
-    ("und", "der", "wie", "ist", "ich", "el", "los", "que", "por", "les", "une", "est", "il", "che", "een", "het")
-)
-"""Words that tell the larger languages in Latin letters from English, where a prompt has no letter beyond ASCII."""
 
 
 def _rank_correlation(scores: FloatArray, ratings: FloatArray) -> float:

@@ -1,7 +1,7 @@
 """Everything before the student's first step: teachers, the texts they judge, tokenizer and token embeddings.
 
 exam rows -> exam teacher -> p of the rows and their variants; ratings and measured verdicts -> chat teacher -> p of
-every other text: labelled and unlabelled prompts, requests written by rule, phrases in many languages, recombinations.
+every other text: labelled and unlabelled prompts, requests written for this, phrases in many languages, recombinations.
 Each form of a prompt (forms.py) is taught with the p of the plain prompt.
 """
 
@@ -19,10 +19,11 @@ from nano.chat_teacher import ChatTeacher
 from nano.embeddings import cooccurrence_embeddings
 from nano.exam_teacher import Teacher
 from nano.forms import reform, upper_case
+from nano.languages import is_foreign, script_of
 from nano.material import Material, plain, sample, verdicts, without
 from nano.mix import Mix
 from nano.one_step import one_step_requests
-from nano.phrases import read_phrases
+from nano.phrases import read_phrases, read_requests
 from nano.settings import NanoEvents, NanoSettings
 from nano.sources import INTENTS
 from nano.variants import make_variants
@@ -80,8 +81,9 @@ def prepare_lessons(material: Material, settings: NanoSettings, *, events: NanoE
         margin_share=settings.margin_share,
         quality_share=settings.quality_share,
     )
-    rounds = make_variants(material.exam.prompts, material.exam.sources, rounds=1, seed=settings.seed)
-    variants = sample(rounds, round(settings.exam_variants * len(rounds)), seed=settings.seed)
+    variants = make_variants(
+        material.exam.prompts, material.exam.sources, rounds=settings.exam_variants, seed=settings.seed
+    )
     exams = [*material.exam.prompts, *variants]
     exam_p = mix.preference(exam.logits(exams))
     events.stage("fitting the chat teacher")
@@ -114,12 +116,15 @@ def prepare_lessons(material: Material, settings: NanoSettings, *, events: NanoE
 
 
 def fit_chat_teacher(material: Material, settings: NanoSettings) -> ChatTeacher:
-    """Fit the chat teacher to ratings, measured verdicts and rule-checked answers."""
+    """Fit the chat teacher to ratings, measured verdicts and rule-checked answers; no example prompt has a rating."""
+    requests = read_requests()
+    prompts = [*material.rated.prompts, *(request.text for request in requests)]
+    ratings = np.concatenate([material.rated.preference, [request.cloud for request in requests]])
     measured = [
         verdicts(material.chat, mass=settings.chat_mass),
         verdicts(material.verifiable, mass=settings.verifiable_mass),
     ]
-    return ChatTeacher(material.rated.prompts, material.rated.preference, measured)
+    return ChatTeacher(prompts, ratings, measured)
 
 
 def _chat_texts(material: Material, settings: NanoSettings) -> _Texts:
@@ -127,22 +132,34 @@ def _chat_texts(material: Material, settings: NanoSettings) -> _Texts:
     excluded = frozenset(map(plain, EXAMPLES))
     intents = [row.prompt for row in material.unlabelled if row.source in INTENTS]
     others = [row.prompt for row in material.unlabelled if row.source not in INTENTS]
-    real = [*material.chat.prompts, *material.verifiable.prompts, *others]
-    spliced = [*material.rated.prompts, *real]
-    origins = ["short" if len(prompt) < 150 else "long" for prompt in spliced]
+    real = [*material.verifiable.prompts, *others]
+    labelled = [*material.rated.prompts, *material.chat.prompts]
+    spliced = [*labelled, *real]
+    rated, translated = without(labelled, excluded), read_phrases()
+    foreign = [prompt for prompt in spliced if is_foreign(prompt)]
+    foreign += [phrase.text for phrase in translated if phrase.text != phrase.english]
     written = one_step_requests(material.exam.prompts, count=settings.one_step_requests, seed=settings.seed)
     once = [
         *sample(intents, settings.intents, seed=settings.seed),
         *real,
         *written,
-        *make_variants(spliced, origins, rounds=settings.splices, seed=settings.seed),
+        *make_variants(spliced, _kinds(spliced), rounds=settings.splices, seed=settings.seed),
+        *make_variants(foreign, _kinds(foreign), rounds=settings.foreign_splices, seed=settings.seed + 1),
     ]
-    rated, translated = without(material.rated.prompts, excluded), read_phrases()
+    often = [*rated, *(prompt for prompt in rated if is_foreign(prompt)), *(row.text for row in read_requests())]
     return _Texts(
-        often=[*rated, *(phrase.text for phrase in translated)],
-        judged_as=[*rated, *(phrase.english for phrase in translated)],
+        often=[*often, *(phrase.text for phrase in translated)],
+        judged_as=[*often, *(phrase.english for phrase in translated)],
         once=without([text for text in once if text.strip()], excluded),
     )
+
+
+def _kinds(prompts: Sequence[str]) -> list[str]:
+    """Return what a prompt may be recombined with: its length, and its script where it is not English."""
+    return [
+        f"{script_of(prompt) if is_foreign(prompt) else 'English'} {'short' if len(prompt) < 150 else 'long'}"
+        for prompt in prompts
+    ]
 
 
 def _taught(

@@ -1,11 +1,16 @@
-"""The same thirty requests in nineteen languages, written for this recipe: phrases.txt, one block for each language."""
+"""Requests written for this recipe: the same ones in nineteen languages (phrases.txt), and more in English, rated.
+
+Ratings are estimates by a language model with the rubric of the rated rows, made before any student was trained on
+them. None of the requests is in a test.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-_FILE = Path(__file__).parent / "phrases.txt"
+_PHRASES = Path(__file__).parent / "phrases.txt"
+_REQUESTS = Path(__file__).parent / "requests.txt"
 
 
 @dataclass(frozen=True)
@@ -16,7 +21,15 @@ class Phrase:
     english: str
 
 
-def read_phrases(path: Path = _FILE) -> list[Phrase]:
+@dataclass(frozen=True)
+class RatedRequest:
+    """An English request and its rating, 0..1."""
+
+    text: str
+    cloud: float
+
+
+def read_phrases(path: Path = _PHRASES) -> list[Phrase]:
     """Return all phrases; the file's blocks begin with `[language]`, and the first is English.
 
     Raises:
@@ -30,3 +43,18 @@ def read_phrases(path: Path = _FILE) -> list[Phrase]:
             blocks[-1].append(line)
     english = blocks[0]
     return [Phrase(text, source) for block in blocks for text, source in zip(block, english, strict=True)]
+
+
+def read_requests(path: Path = _REQUESTS) -> list[RatedRequest]:
+    """Return the rated requests: a line is the rating in percent, a space and the request.
+
+    Raises:
+        ValueError: a line has no rating within 0..100.
+    """
+    requests = []
+    for line in path.read_text("utf-8").splitlines():
+        percent, _, text = line.partition(" ")
+        if not 0 <= int(percent) <= 100 or not text:
+            raise ValueError(f"{path}: no rating and request in {line!r}")
+        requests.append(RatedRequest(text=text, cloud=int(percent) / 100))
+    return requests

@@ -12,7 +12,7 @@ import numpy as np
 
 from nano.card import training_card
 from nano.forms import decided_alike
-from nano.judge import MeasuredFigures, Scorer, baselines, judge_rated, measured_figures
+from nano.judge import MeasuredFigures, Scorer, baselines, judge_rated, measured_figures, verdict_figures
 from nano.lessons import Lessons, prepare_lessons
 from nano.material import Material, centred_verdicts, read_material
 from nano.profiles import DEFAULT, choose_profiles
@@ -122,6 +122,7 @@ def judge(
     student = Scorer(name="nano", score=taught.raw, threshold=balanced)
     teacher = Scorer(name="its chat teacher", score=taught.lessons.chat)
     others = [*compared, *baselines(train)]
+    verdicts = centred_verdicts(test.chat)
     p_cloud, raw = taught.p_cloud(EXAMPLES), taught.raw(EXAMPLES)
     return TrainingReport(
         parameters=sum(weight.numel() for weight in taught.model.parameters()),
@@ -138,7 +139,10 @@ def judge(
         rated=judge_rated([student, teacher, *others], test.rated, material.part(Split.VALIDATION).rated),
         groups=by_group(replace(test.rated, groups=_groups(test)), taught.raw(test.rated.prompts), balanced),
         exam=_measured(test.exam, [replace(student, score=taught.p_cloud), *others], calibrated="nano"),
-        chat=_measured(centred_verdicts(test.chat), [student, teacher, *others], calibrated=None),
+        chat={
+            scorer.name: verdict_figures(scorer.score(verdicts.prompts), verdicts)
+            for scorer in [student, teacher, *others]
+        },
         forms=decided_alike(test.rated.prompts, taught.raw, balanced, seed=settings.seed),
         examples=tuple(
             ExampleDecision(prompt=prompt, p_cloud=float(p), target="cloud" if z > balanced else "device")
@@ -154,7 +158,7 @@ def _groups(test: Material) -> tuple[str, ...]:
     return tuple(group or source or "other" for group, source in rows)
 
 
-def _measured(rows: Any, scorers: Sequence[Scorer], *, calibrated: str | None) -> dict[str, MeasuredFigures]:
+def _measured(rows: Any, scorers: Sequence[Scorer], *, calibrated: str) -> dict[str, MeasuredFigures]:
     return {
         scorer.name: measured_figures(scorer.score(rows.prompts), rows, calibrated=scorer.name == calibrated)
         for scorer in scorers

@@ -20,8 +20,9 @@ class NanoSettings:
 
     `chat_mass` and `verifiable_mass` say how many ratings a measured verdict weighs in the chat teacher. `intents` is
     how many of the many short assistant's intents are taught, `rated_forms` in how many forms each labelled chat
-    prompt is, `splices` how many recombinations of each, `exam_variants` how many of each exam row. Everything comes
-    once, in one epoch: a further variant tells more of the teachers' function than the same prompt again.
+    prompt is, `splices` how many recombinations there are of each chat prompt and `foreign_splices` of each that is not
+    English, `exam_variants` how many of each exam row. Everything comes once, in one epoch: a further variant tells
+    more of the teachers' function than the same prompt again.
     """
 
     seed: int = 0
@@ -29,13 +30,14 @@ class NanoSettings:
     size: Size = Size.NANO
     margin_share: float = MARGIN_SHARE
     quality_share: float = QUALITY_SHARE
-    chat_mass: float = 1.0
+    chat_mass: float = 3.0
     verifiable_mass: float = 0.1
-    intents: int = 8000
+    intents: int = 4000
     one_step_requests: int = 1200
-    rated_forms: int = 4
+    rated_forms: int = 5
     splices: int = 1
-    exam_variants: float = 0.0
+    foreign_splices: int = 2
+    exam_variants: int = 2
     fit: FitSettings = field(
         default_factory=lambda: FitSettings(
             optimizer=OptimizerKind.MUON,
@@ -43,7 +45,7 @@ class NanoSettings:
             epochs=1,
             adam_beta2=0.98,
             batch=64,
-            max_tokens=96,
+            max_tokens=192,
             schedule="cosine",
             loss=LossSettings(objective=Objective.CROSS_ENTROPY),
         )
