@@ -1,4 +1,4 @@
-"""Everyday prompts that any sensible router decides, by group: none of them is in the data, none was tuned on."""
+"""Everyday prompts that any sensible router decides, by group: none of them is in the data."""
 
 from __future__ import annotations
 
@@ -94,9 +94,8 @@ CLOUD = {
 KNOWN_MISSES = frozenset(
     (
         "Derive the Euler-Lagrange equation and use it to solve the brachistochrone problem",
-        "Draft a detailed data processing agreement for a hospital that uses our cloud service in three countries",
+        "Show that the series of reciprocals of primes diverges, with full rigour",
         "Critically compare the historiography of the causes of the First World War since Fischer",
-        "Diseña la arquitectura de un sistema bancario distribuido tolerante a fallos y justifica cada decisión.",
     )
 )
 """What the bundled router decides wrongly. A router that decides one of them well has it taken off this list."""

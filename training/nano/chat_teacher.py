@@ -7,7 +7,7 @@ their mean is what a regression on the ratings alone says of that source.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,8 @@ from sklearn.kernel_ridge import KernelRidge
 from nano.encoder import PromptNumbers
 from vibe_router_tools.evaluation.logistic import FloatArray
 
-_PENALTY, _GAMMA = 0.5, 0.012
+GAMMA = 0.012
+_PENALTY = 0.5
 _LOWEST, _HIGHEST = 0.02, 0.98
 
 
@@ -36,29 +37,38 @@ class ChatTeacher:
     def __init__(self, prompts: Sequence[str], ratings: FloatArray, measured: Sequence[Verdicts] = ()) -> None:
         """Fit to `ratings`, float64 [len(prompts)] in 0..1, and to each source of `measured`."""
         self._numbers = PromptNumbers(prompts)
-        self._mean = float(np.mean(ratings))
-        rows, weight = [self._numbers(prompts)], [np.ones(len(prompts))]
-        target = [ratings - self._mean]
-        self._model = _fit(rows[0], target[0], weight[0])
-        for part in measured:
-            numbers = self._numbers(part.prompts)
-            rows.append(numbers)
-            target.append(_centred(part, self._model.predict(numbers), float(np.std(ratings))))
-            weight.append(np.full(len(part.prompts), part.mass))
-        if measured:
-            self._model = _fit(np.vstack(rows), np.concatenate(target), np.concatenate(weight))
+        parts = [(part, self._numbers(part.prompts)) for part in measured]
+        self._regression = fit_regression(self._numbers(prompts), ratings, parts)
 
     def __call__(self, prompts: Sequence[str], *, batch: int = 2000) -> FloatArray:
         """Return p of any prompts, float64 [n] in 0.02..0.98."""
         parts = [
-            self._model.predict(self._numbers(prompts[start : start + batch])) + self._mean
-            for start in range(0, len(prompts), batch)
+            self._regression(self._numbers(prompts[start : start + batch])) for start in range(0, len(prompts), batch)
         ]
         return np.clip(np.concatenate(parts) if parts else np.zeros(0), _LOWEST, _HIGHEST)
 
 
-def _fit(rows: FloatArray, target: FloatArray, weight: FloatArray) -> KernelRidge:
-    return KernelRidge(alpha=_PENALTY, kernel="rbf", gamma=_GAMMA).fit(rows, target, sample_weight=weight)
+def fit_regression(
+    rated: FloatArray, ratings: FloatArray, measured: Sequence[tuple[Verdicts, FloatArray]], *, gamma: float = GAMMA
+) -> Callable[[FloatArray], FloatArray]:
+    """Return the regression from numbers of prompts, float64 [n, k], to p, float64 [n], not clipped.
+
+    `rated` are the numbers of the rated prompts; each of `measured` comes with its own.
+    """
+    mean = float(np.mean(ratings))
+    rows, target, weight = [rated], [ratings - mean], [np.ones(len(ratings))]
+    model = _fit(rated, target[0], weight[0], gamma)
+    for part, numbers in measured:
+        rows.append(numbers)
+        target.append(_centred(part, model.predict(numbers), float(np.std(ratings))))
+        weight.append(np.full(len(part.prompts), part.mass))
+    if measured:
+        model = _fit(np.vstack(rows), np.concatenate(target), np.concatenate(weight), gamma)
+    return lambda numbers: np.asarray(model.predict(numbers) + mean, dtype=np.float64)
+
+
+def _fit(rows: FloatArray, target: FloatArray, weight: FloatArray, gamma: float) -> KernelRidge:
+    return KernelRidge(alpha=_PENALTY, kernel="rbf", gamma=gamma).fit(rows, target, sample_weight=weight)
 
 
 def _centred(part: Verdicts, expected: FloatArray, spread: float) -> FloatArray:
