@@ -19,9 +19,6 @@ DATA = Path(__file__).resolve().parents[1] / "data" / "scripted_conversations.js
 BAR = 0.9
 """Share of turns that are to be where the reader puts them."""
 
-NANO_BAR = 0.75
-"""What the bundled router reaches; its scores of short requests in other languages and of rewriting are what lacks."""
-
 
 @pytest.fixture(scope="module")
 def conversations() -> list[Conversation]:
@@ -79,4 +76,4 @@ def test_the_bundled_router_puts_turns_where_the_reader_does(conversations: list
         scored = score_conversations(router, conversations, policy, name=DATA.name)
         threshold = router.route("hi").threshold
     routed = [sides(item.asks, threshold=threshold, policy=policy) for item in scored]
-    assert right(routed, conversations) >= NANO_BAR
+    assert right(routed, conversations) >= BAR
