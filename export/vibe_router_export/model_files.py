@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vibe_router.errors import CheckpointError
 from vibe_router_export.checkpoint.checkpoint import Checkpoint
+from vibe_router_export.checkpoint.files import has_file, read_object, read_text
+from vibe_router_export.checkpoint.tokenizer import TOKENIZER, TOKENIZER_CONFIG
 
 _SPECIAL_NAMES = {
     "[UNK]": "unk_token",
@@ -17,6 +18,8 @@ _SPECIAL_NAMES = {
     "[PAD]": "pad_token",
     "[MASK]": "mask_token",
 }
+
+_SPECIAL_MAP = "special_tokens_map.json"
 
 # What transformers.js calls the graphs, the best first.
 _DTYPES = (
@@ -34,9 +37,9 @@ def write_model_files(checkpoint: Checkpoint, folder: Path, *, max_tokens: int) 
     tokenizer.json has special tokens in its vocabulary alone, so that literal ones in a prompt are text everywhere.
 
     Raises:
-        CheckpointError: a tokenizer file of the checkpoint is not JSON.
+        CheckpointError: a tokenizer file of the checkpoint cannot be read.
     """
-    config = json.loads((checkpoint.folder / "config.json").read_text("utf-8"))
+    config = read_object(checkpoint.folder, "config.json")
     config |= {
         "id2label": {"0": "cloud"},
         "label2id": {"cloud": 0},
@@ -44,10 +47,10 @@ def write_model_files(checkpoint: Checkpoint, folder: Path, *, max_tokens: int) 
     }
     config.pop("num_labels", None)
     _write_json(folder / "config.json", config)
-    original = (checkpoint.folder / "tokenizer.json").read_text("utf-8")
-    (folder / "tokenizer.json").write_text(special_tokens_as_text(original), encoding="utf-8")
+    original = read_text(checkpoint.folder, TOKENIZER)
+    (folder / TOKENIZER).write_text(special_tokens_as_text(original), encoding="utf-8")
     special = _special_tokens(original)
-    tokenizer = _read_json(checkpoint.folder / "tokenizer_config.json")
+    tokenizer = _optional(checkpoint.folder, TOKENIZER_CONFIG)
     # For transformers 4, which would make the tokens special again.
     tokenizer.pop("added_tokens_decoder", None)
     tokenizer = special | tokenizer
@@ -58,8 +61,8 @@ def write_model_files(checkpoint: Checkpoint, folder: Path, *, max_tokens: int) 
         "split_special_tokens": True,
         "model_input_names": ["input_ids", "attention_mask"],
     }
-    _write_json(folder / "tokenizer_config.json", tokenizer)
-    _write_json(folder / "special_tokens_map.json", special | _read_json(checkpoint.folder / "special_tokens_map.json"))
+    _write_json(folder / TOKENIZER_CONFIG, tokenizer)
+    _write_json(folder / _SPECIAL_MAP, special | _optional(checkpoint.folder, _SPECIAL_MAP))
 
 
 def special_tokens_as_text(tokenizer: str) -> str:
@@ -67,26 +70,22 @@ def special_tokens_as_text(tokenizer: str) -> str:
 
     Every tokenizer library looks for the tokens in `added_tokens` in the text first. Without them no text reaches a
     special token, because no merge makes one, while the template still puts [CLS] and [SEP] around the ids. Truncation
-    and padding, which would apply to every prompt, are taken out, too. A tokenizer whose ids would change is returned
-    as it was.
+    and padding, which would apply to every prompt, are taken out, too. Where ids would change, special tokens stay.
     """
     from tokenizers import Tokenizer
 
-    content = json.loads(tokenizer)
+    content = json.loads(tokenizer) | {"truncation": None, "padding": None}
+    plain = _compact(content)
     added = content.get("added_tokens", [])
     vocabulary = dict(content["model"]["vocab"])
     for token in sorted(added, key=lambda token: token["id"]):
         if token["special"]:
             vocabulary.setdefault(token["content"], token["id"])
     content["model"]["vocab"] = vocabulary
-    content |= {
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [token for token in added if not token["special"]],
-    }
-    rewritten = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    before, after = (Tokenizer.from_str(text).get_vocab() for text in (tokenizer, rewritten))
-    return rewritten if before == after else tokenizer
+    content["added_tokens"] = [token for token in added if not token["special"]]
+    rewritten = _compact(content)
+    before, after = (Tokenizer.from_str(text).get_vocab() for text in (plain, rewritten))
+    return rewritten if before == after else plain
 
 
 def declare_data_files(folder: Path) -> None:
@@ -114,14 +113,12 @@ def _special_tokens(tokenizer: str) -> dict[str, Any]:
     return {_SPECIAL_NAMES[token["content"]]: token["content"] for token in added if token["content"] in _SPECIAL_NAMES}
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    try:
-        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path.name} is not valid JSON: {error}", hint="save the tokenizer again") from error
-    return content
+def _optional(folder: Path, name: str) -> dict[str, Any]:
+    return read_object(folder, name) if has_file(folder, name) else {}
+
+
+def _compact(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

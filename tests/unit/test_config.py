@@ -84,8 +84,6 @@ def test_the_old_key_that_transformers_5_leaves_behind_is_accepted_where_it_agre
         ({"architectures": ["BertForSequenceClassification"]}, "BertForSequenceClassification"),
         ({"architectures": ["ModernBertForMaskedLM"]}, "ModernBertForMaskedLM"),
         ({"model_type": "bert"}, "bert"),
-        ({"id2label": {"0": "a", "1": "b"}}, "num_labels is 2"),
-        ({"id2label": None}, "num_labels is 2"),
         ({"hidden_activation": "swish"}, "swish"),
         ({"classifier_activation": "relu"}, "relu"),
         ({"classifier_pooling": "max"}, "max"),

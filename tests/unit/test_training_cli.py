@@ -110,7 +110,7 @@ def test_a_checkpoint_that_is_none(
 ) -> None:
     data = write_rows(tmp_path / "data.jsonl", 200)
     assert run(monkeypatch, "calibrate", tmp_path / "nowhere", data) == 9
-    assert "no tokenizer at" in capsys.readouterr().err
+    assert "no checkpoint at" in capsys.readouterr().err
     assert not (tmp_path / "nowhere").exists()
 
 

@@ -11,7 +11,10 @@ import torch
 from tokenizers import Tokenizer
 
 from vibe_router.errors import CheckpointError, DataError
-from vibe_router_export.checkpoint.config import refuse_code
+from vibe_router_export.checkpoint.config import parse_backbone
+from vibe_router_export.checkpoint.files import read_object
+from vibe_router_export.checkpoint.find import find_checkpoint
+from vibe_router_export.checkpoint.transformers_config import WRAPPED_NAMES, transformers_config
 from vibe_router_training.tokenizer import END, PADDING, START
 
 
@@ -102,32 +105,41 @@ def build_model(shape: Shape, tokenizer: Tokenizer, *, bias: float = 0.0) -> Any
 def load_model(checkpoint: str) -> Any:
     """Return the one-logit classifier in a folder or under a hub id, a fresh head where it has none yet.
 
-    Raises:
-        CheckpointError: it cannot be read, is not a ModernBERT, or has more than one label.
-    """
-    from transformers import AutoConfig, ModernBertForSequenceClassification, PretrainedConfig
+    It is configured as the exporter reads config.json, whichever generation of transformers wrote the file, so that
+    what is trained and calibrated is what is exported.
 
+    Raises:
+        CheckpointError: it cannot be read, is not a ModernBERT, has more than one label, or has a layer pattern that
+            the installed transformers cannot run.
+    """
+    import transformers
+
+    folder = find_checkpoint(checkpoint)
+    expected = parse_backbone(read_object(folder, "config.json"))
     try:
-        refuse_code(PretrainedConfig.get_config_dict(checkpoint)[0], where="config.json")
-        config = AutoConfig.from_pretrained(checkpoint, trust_remote_code=False)
-        if config.model_type != "modernbert":
-            raise CheckpointError(
-                f"{checkpoint} is a {config.model_type}, not a ModernBERT",
-                hint="start from a ModernBERT checkpoint, or from scratch with --size",
-            )
+        config = transformers_config(transformers, folder, expected)
         for name, value in _CLASSIFIER.items():
             if name != "num_labels":
                 setattr(config, name, value)
         _dont_compile(config)
-        model = ModernBertForSequenceClassification.from_pretrained(
-            checkpoint, config=config, attn_implementation=_attention(), dtype=torch.float32
+        model = transformers.ModernBertForSequenceClassification.from_pretrained(
+            folder,
+            config=config,
+            attn_implementation=_attention(),
+            dtype=torch.float32,
+            key_mapping=WRAPPED_NAMES,
+            local_files_only=True,
         )
-    except (OSError, ValueError, RuntimeError) as error:
+        # transformers 5 would undo the renaming where it saves.
+        model._weight_conversions = []
+        return model
+    # transformers raises whatever its parts do on a file that is not as they expect.
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
+        lines = str(error).splitlines() or [type(error).__name__]
         raise CheckpointError(
-            f"cannot read a model from {checkpoint}: {str(error).splitlines()[0]}",
+            f"cannot read a model from {checkpoint}: {lines[0]}",
             hint="name a folder with config.json and model.safetensors, or a hub id",
         ) from error
-    return model
 
 
 def pad(rows: list[list[int]], padding: int) -> tuple[torch.Tensor, torch.Tensor]:

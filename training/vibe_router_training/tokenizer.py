@@ -16,6 +16,10 @@ from tokenizers.processors import TemplateProcessing
 from tokenizers.trainers import BpeTrainer
 
 from vibe_router.errors import CheckpointError
+from vibe_router_export.checkpoint.config import parse_backbone
+from vibe_router_export.checkpoint.files import read_object
+from vibe_router_export.checkpoint.find import find_checkpoint
+from vibe_router_export.checkpoint.tokenizer import TOKENIZER, check_tokenizer
 
 UNKNOWN, START, END, PADDING, MASK = SPECIAL_TOKENS = ("[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]")
 VOCABULARY_SIZE: Final = 8000
@@ -63,24 +67,15 @@ def read_tokenizer(path: Path) -> Tokenizer:
 
 
 def load_tokenizer(checkpoint: str | Path) -> Tokenizer:
-    """Return the tokenizer of a checkpoint folder or hub id (cache first, honouring HF_HUB_OFFLINE).
+    """Return the tokenizer of a checkpoint folder or hub id, judged as the exporter judges it.
 
     Raises:
-        CheckpointError: it cannot be found or read.
+        CheckpointError: it cannot be found or read, or is one that could not be exported.
     """
-    folder = Path(checkpoint)
-    if folder.is_dir() or str(checkpoint).count("/") != 1:
-        return read_tokenizer(folder / "tokenizer.json")
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return read_tokenizer(Path(hf_hub_download(str(checkpoint), "tokenizer.json")))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise CheckpointError(
-            f"cannot get the tokenizer of {checkpoint} from the hub or its cache: {error}",
-            hint="check the name and the network, or download it first and name the folder",
-        ) from error
+    folder = find_checkpoint(checkpoint)
+    config = parse_backbone(read_object(folder, "config.json"))
+    check_tokenizer(folder, vocabulary_size=config.vocabulary_size)
+    return read_tokenizer(folder / TOKENIZER)
 
 
 def encode(tokenizer: Tokenizer, prompts: Sequence[str], *, max_tokens: int) -> list[list[int]]:

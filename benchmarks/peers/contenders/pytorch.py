@@ -50,7 +50,7 @@ def load_model(checkpoint: Path, *, dtype: Any) -> Any:
     import transformers
 
     from vibe_router_export.checkpoint.config import parse_config
-    from vibe_router_export.proof.reference import transformers_config
+    from vibe_router_export.checkpoint.transformers_config import transformers_config
 
     expected = parse_config((checkpoint / "config.json").read_text("utf-8"))
     model: Any = transformers.AutoModelForSequenceClassification.from_pretrained(

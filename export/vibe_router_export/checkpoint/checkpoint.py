@@ -11,28 +11,27 @@ from typing import Any
 
 import numpy as np
 
+from vibe_router.bundle.strict_json import shown
 from vibe_router.errors import CheckpointError
-from vibe_router_export.checkpoint.config import ModernBertConfig, parse_config, refuse_code
+from vibe_router_export.checkpoint.config import ModernBertConfig, parse_config
+from vibe_router_export.checkpoint.files import has_file, parse_object, read_text, weight_file
+from vibe_router_export.checkpoint.find import find_checkpoint
+from vibe_router_export.checkpoint.labels import LabelPair, fold_labels, read_labels
 from vibe_router_export.checkpoint.router_config import RouterConfig, parse_router_config
+from vibe_router_export.checkpoint.tokenizer import TOKENIZER, check_tokenizer
 from vibe_router_export.checkpoint.weights import Array, ModernBertWeights, arrange
 
-_TOKENIZER_CONFIG = "tokenizer_config.json"
 _SINGLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
-# What a checkpoint consists of; nothing else is fetched from a hub.
-_HUB_PATTERNS = [
-    "config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "router_config.json",
-    "*.safetensors",
-    _INDEX,
-]
+_ROUTER, _CARD, _ADAPTER = "router_config.json", "TRAINING.md", "adapter_config.json"
+# What torch.compile and DataParallel put before the names of a model's tensors.
+WRAPPERS = ("_orig_mod.", "module.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
     """A checkpoint that can be exported. `sha256` covers its configuration, tokenizer and weights.
 
+    `labels` are the two rows of its classifier, which `weights` holds folded into one; None: it has one.
     `training_card` is the text of its TRAINING.md, an account of how it was trained for the bundle's card.
     """
 
@@ -40,84 +39,51 @@ class Checkpoint:
     folder: Path
     sha256: str
     config: ModernBertConfig
+    labels: LabelPair | None
     weights: ModernBertWeights
     router: RouterConfig
     training_card: str | None
 
 
-def read_checkpoint(source: str | Path) -> Checkpoint:
+def read_checkpoint(source: str | Path, *, cloud_label: str | None = None) -> Checkpoint:
     """Read and validate the checkpoint in a local folder, or under a hub id `organisation/name`.
 
-    The hub is asked through huggingface_hub: its cache first, honouring HF_HUB_OFFLINE and HF_HOME.
+    `cloud_label` names the label of a classifier with two that means the cloud; None reads it from id2label. What
+    takes long is read last.
 
     Raises:
         CheckpointError: nothing there, a file missing or unreadable, pickled weights, or anything in it that this
             project does not support.
     """
-    folder = _find(str(source))
-    config = parse_config(_read_text(folder, "config.json"))
-    _read_text(folder, "tokenizer.json")
-    _refuse_tokenizer_code(folder)
+    folder = find_checkpoint(source)
+    if has_file(folder, _ADAPTER) and not has_file(folder, "config.json"):
+        raise _unmerged(f"{folder} is an adapter, not a whole model")
+    text = read_text(folder, "config.json")
+    config = parse_config(text)
+    labels = read_labels(parse_object(text, "config.json"), cloud_label)
+    router = (
+        parse_router_config(read_text(folder, _ROUTER), where=_ROUTER) if has_file(folder, _ROUTER) else RouterConfig()
+    )
+    card = read_text(folder, _CARD) if has_file(folder, _CARD) else None
+    check_tokenizer(folder, vocabulary_size=config.vocabulary_size)
     files = _weight_files(folder)
-    router_path, card_path = folder / "router_config.json", folder / "TRAINING.md"
     return Checkpoint(
         source=Path(source).name if Path(source).exists() else str(source),
         folder=folder,
-        sha256=_hash([folder / "config.json", folder / "tokenizer.json", *files]),
+        sha256=_hash([folder / "config.json", folder / TOKENIZER, *files]),
         config=config,
-        weights=arrange(config, dict(_tensors(files))),
-        router=parse_router_config(router_path.read_text("utf-8"), where=router_path.name)
-        if router_path.exists()
-        else RouterConfig(),
-        training_card=card_path.read_text("utf-8") if card_path.exists() else None,
+        labels=labels,
+        weights=arrange(config, fold_labels(dict(_tensors(files)), labels)),
+        router=router,
+        training_card=card,
     )
 
 
-def _find(source: str) -> Path:
-    folder = Path(source).expanduser()
-    if folder.is_dir():
-        return folder
-    if folder.exists():
-        raise CheckpointError(f"{source} is a file", hint="pass the folder that holds config.json")
-    if source.count("/") != 1 or source.startswith((".", "/", "~")):
-        raise CheckpointError(f"no checkpoint at {source}", hint="pass a folder or a hub id such as org/name")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(source, allow_patterns=_HUB_PATTERNS))
-    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
-        raise CheckpointError(
-            f"cannot get {source} from the hub or its cache: {error}",
-            hint="check the name and the network, or download it first and pass the folder",
-        ) from error
-
-
-def _read_text(folder: Path, name: str) -> str:
-    try:
-        return (folder / name).read_text("utf-8")
-    except FileNotFoundError:
-        raise CheckpointError(f"{folder} has no {name}", hint="save model and tokenizer with save_pretrained") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"cannot read {folder / name}: {error}", hint="check the file") from error
-
-
-def _refuse_tokenizer_code(folder: Path) -> None:
-    if (folder / _TOKENIZER_CONFIG).exists():
-        try:
-            raw = json.loads(_read_text(folder, _TOKENIZER_CONFIG))
-        except (ValueError, RecursionError) as error:
-            raise CheckpointError(
-                f"{_TOKENIZER_CONFIG} is not valid JSON: {error}", hint="save the tokenizer again"
-            ) from error
-        refuse_code(raw, where=_TOKENIZER_CONFIG)
-
-
 def _weight_files(folder: Path) -> list[Path]:
-    if (folder / _SINGLE).exists():
-        return [folder / _SINGLE]
-    if (folder / _INDEX).exists():
-        return [folder / name for name in _shard_names(_read_text(folder, _INDEX))]
+    if has_file(folder, _SINGLE):
+        return [weight_file(folder, _SINGLE)]
+    if has_file(folder, _INDEX):
+        return [weight_file(folder, name) for name in _shard_names(read_text(folder, _INDEX))]
     pickled = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for path in folder.glob(pattern))
     if pickled:
         raise CheckpointError(
@@ -149,8 +115,9 @@ def _tensors(files: list[Path]) -> Iterator[tuple[str, Array]]:
     for path in files:
         try:
             with safe_open(path, framework="np") as file:
-                for name in file.keys():  # noqa: SIM118, the file itself cannot be iterated
-                    tensor = file.get_tensor(name)
+                for stored in file.keys():  # noqa: SIM118, the file itself cannot be iterated
+                    name = _plain(stored)
+                    tensor = file.get_tensor(stored)
                     _check_tensor(path, name, tensor, floats=floats, duplicate=name in seen)
                     seen.add(name)
                     yield name, tensor.astype(np.float32, copy=False)
@@ -162,11 +129,28 @@ def _tensors(files: list[Path]) -> Iterator[tuple[str, Array]]:
             ) from error
 
 
+def _plain(name: str) -> str:
+    """Return the name of a tensor without what wrappers have put before it."""
+    while name.startswith(WRAPPERS):
+        name = name.split(".", 1)[1]
+    if "lora_" in name or name.startswith("base_model."):
+        raise _unmerged(f"the weights hold an adapter that is not merged ({shown(name)})")
+    return name
+
+
+def _unmerged(message: str) -> CheckpointError:
+    return CheckpointError(
+        message,
+        hint="merge it first: peft.AutoPeftModelForSequenceClassification.from_pretrained(FOLDER, num_labels=1)"
+        ".merge_and_unload().save_pretrained(MERGED), and save the tokenizer there, too",
+    )
+
+
 def _check_tensor(
     path: Path, name: str, tensor: np.ndarray[Any, Any], *, floats: set[np.dtype[Any]], duplicate: bool
 ) -> None:
     if duplicate:
-        raise CheckpointError(f"{name} stands in two shards", hint="save the model again")
+        raise CheckpointError(f"{shown(name)} stands twice in the weights", hint="save the model again")
     if tensor.dtype not in floats:
         raise CheckpointError(
             f"{name} in {path.name} is {tensor.dtype}; fp32, fp16 and bf16 are supported",

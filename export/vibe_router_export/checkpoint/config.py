@@ -7,17 +7,19 @@ own window and RoPE theta, so that nothing downstream knows which library wrote 
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar
 
+from vibe_router.bundle.strict_json import shown
 from vibe_router.errors import CheckpointError
+from vibe_router_export.checkpoint.code import refuse_code
+from vibe_router_export.checkpoint.files import parse_object
 
 ARCHITECTURE = "ModernBertForSequenceClassification"
-_GENERATION_5 = ("rope_parameters", "layer_types")
+GENERATION_5 = ("rope_parameters", "layer_types")
 _FULL, _SLIDING = "full_attention", "sliding_attention"
 
 T = TypeVar("T")
@@ -65,22 +67,32 @@ class ModernBertConfig:
 
 
 def parse_config(text: str) -> ModernBertConfig:
-    """Return the configuration that the text of a `config.json` describes.
+    """Return the configuration that the text of a router's `config.json` describes.
 
     Keys that are absent take the defaults of transformers' `ModernBertConfig`.
 
     Raises:
-        CheckpointError: not JSON, another architecture, a value this project does not support, or a file that
+        CheckpointError: as `parse_backbone`, or another architecture than a sequence classifier.
+    """
+    raw = parse_object(text, "config.json")
+    if raw.get("architectures") != [ARCHITECTURE]:
+        raise CheckpointError(
+            f"the checkpoint is {shown(raw.get('architectures'))} of type {shown(raw.get('model_type'))}; only "
+            f"{ARCHITECTURE} is supported",
+            hint="export a ModernBERT that was fine-tuned as a sequence classifier",
+        )
+    return parse_backbone(raw)
+
+
+def parse_backbone(raw: Mapping[str, Any]) -> ModernBertConfig:
+    """Return the configuration of any ModernBERT, with a classifier or without one yet, from a parsed `config.json`.
+
+    Raises:
+        CheckpointError: another kind of model, a value this project does not support, code to run, or a file that
             describes the attention pattern twice and differently.
     """
-    try:
-        raw = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"config.json is not valid JSON: {error}", hint=_RESAVE) from error
-    if not isinstance(raw, dict):
-        raise CheckpointError("config.json is not an object", hint=_RESAVE)
     refuse_code(raw, where="config.json")
-    _check_architecture(raw)
+    _check_kind(raw)
     config = ModernBertConfig(
         vocabulary_size=_positive(raw, "vocab_size", 50368),
         hidden_size=_positive(raw, "hidden_size", 768),
@@ -95,8 +107,9 @@ def parse_config(text: str) -> ModernBertConfig:
         classifier_bias=_get(raw, "classifier_bias", bool, False),
         pooling=_pooling(raw),
         pad_token_id=_token_id(raw, "pad_token_id", 50283),
-        cls_token_id=_token_id(raw, "cls_token_id", 50281),
-        sep_token_id=_token_id(raw, "sep_token_id", 50282),
+        # No model reads these two. transformers leaves its defaults next to smaller vocabularies.
+        cls_token_id=_get(raw, "cls_token_id", int, 50281),
+        sep_token_id=_get(raw, "sep_token_id", int, 50282),
     )
     if config.hidden_size % config.heads or config.head_size % 2:
         raise CheckpointError(
@@ -106,50 +119,19 @@ def parse_config(text: str) -> ModernBertConfig:
     return config
 
 
-def refuse_code(raw: Any, *, where: str) -> None:
-    """Check that a checkpoint's JSON names no code for transformers to fetch or run.
-
-    transformers 4.56 to 5.2 take an attention implementation from config.json and load it from the hub, whatever
-    `trust_remote_code` says (CVE-2026-4372).
-
-    Raises:
-        CheckpointError: it names some.
-    """
-    # A list instead of recursion, which a deeply nested file would break.
-    left = [raw]
-    while left:
-        value = left.pop()
-        left += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-        for key, item in value.items() if isinstance(value, dict) else ():
-            plain = item is None or isinstance(item, bool) or (isinstance(item, str) and item in _ATTENTION)
-            if key in _CODE_KEYS or ("attn_implementation" in key and not plain):
-                raise CheckpointError(
-                    f"{where} sets {key}, which names code to run", hint=f"remove {key}, if you trust the rest"
-                )
-
-
 # Far above any model, and small enough that nothing is built that does not fit into memory.
 _MOST_LAYERS, _LARGEST_SIZE = 1024, 2**31 - 1
-_CODE_KEYS = frozenset(("auto_map", "custom_pipelines", "custom_generate"))
-_ATTENTION = ("eager", "sdpa", "flash_attention_2", "flash_attention_3", "flex_attention")
 _RESAVE = "save the checkpoint again with transformers' save_pretrained"
 
 
-def _check_architecture(raw: Mapping[str, Any]) -> None:
-    architectures = raw.get("architectures")
-    if architectures != [ARCHITECTURE] or raw.get("model_type") != "modernbert":
+def _check_kind(raw: Mapping[str, Any]) -> None:
+    if raw.get("model_type") != "modernbert":
         raise CheckpointError(
-            f"the checkpoint is {architectures} of type {raw.get('model_type')!r}; only {ARCHITECTURE} is supported",
-            hint="export a ModernBERT that was fine-tuned as a one-label sequence classifier",
-        )
-    labels = raw.get("num_labels", len(raw["id2label"]) if isinstance(raw.get("id2label"), dict) else 2)
-    if labels != 1:
-        raise CheckpointError(
-            f"num_labels is {labels}; a router has exactly one logit", hint="fine-tune with num_labels=1"
+            f"the checkpoint is a {shown(raw.get('model_type'))}, not a 'modernbert'", hint="name a ModernBERT"
         )
     for key in ("hidden_activation", "classifier_activation"):
         if raw.get(key, "gelu") != "gelu":
-            raise CheckpointError(f"{key} {raw[key]!r} is not supported; only 'gelu' is", hint=_RESAVE)
+            raise CheckpointError(f"{key} {shown(raw[key])} is not supported; only 'gelu' is", hint=_RESAVE)
     for key in ("rope_scaling", "quantization_config"):
         if raw.get(key) is not None:
             raise CheckpointError(f"config.json sets {key}, which is not supported", hint=f"remove {key}")
@@ -160,7 +142,7 @@ def _layers(raw: Mapping[str, Any]) -> tuple[AttentionPattern, ...]:
     window = _positive(raw, "local_attention", 128) // 2
     every = _positive(raw, "global_attn_every_n_layers", 3)
     periodic = [_SLIDING if index % every else _FULL for index in range(count)]
-    if not any(key in raw for key in _GENERATION_5):
+    if not any(key in raw for key in GENERATION_5):
         thetas = {
             _FULL: _positive_float(raw, "global_rope_theta", 160_000.0),
             _SLIDING: _positive_float(raw, "local_rope_theta", 10_000.0, null_means="global_rope_theta"),
@@ -170,7 +152,7 @@ def _layers(raw: Mapping[str, Any]) -> tuple[AttentionPattern, ...]:
         both = [key for key in ("global_rope_theta", "local_rope_theta") if key in raw]
         if both:
             raise CheckpointError(
-                f"config.json mixes two generations of keys: {both} beside {_present(raw, _GENERATION_5)}",
+                f"config.json mixes two generations of keys: {both} beside {_present(raw, GENERATION_5)}",
                 hint="keep either transformers 4's keys or transformers 5's",
             )
         thetas = _rope_parameters(_get(raw, "rope_parameters", dict, {}))
@@ -216,7 +198,7 @@ def _present(raw: Mapping[str, Any], keys: tuple[str, ...]) -> list[str]:
 
 def _get(raw: Mapping[str, Any], key: str, expected: type[T], default: T) -> T:
     value = raw.get(key, default)
-    if value is None and key in _GENERATION_5:
+    if value is None and key in GENERATION_5:
         return default
     if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
         raise CheckpointError(f"config.json: {key} is {value!r}, not of type {expected.__name__}", hint=_RESAVE)

@@ -12,13 +12,14 @@ from vibe_router_export.commands.inputs import load, name_leftovers, parse_lengt
 from vibe_router_export.commands.options import (
     AddedBundleOption,
     CheckpointArgument,
+    CloudLabelOption,
     ForceOption,
     JsonOption,
     PromptsOption,
     ReferenceOption,
 )
 from vibe_router_export.emit.coreml.quiet import quiet_coremltools
-from vibe_router_tools.console.output import print_json, progress_bar
+from vibe_router_tools.console.output import print_json, print_line, progress_bar
 
 
 def coreml(
@@ -34,6 +35,7 @@ def coreml(
         WeightFormat, typer.Option(help="Whole fp16, int8 a channel, or palettes of 64 (pal6) or 16 (pal4) values.")
     ] = WeightFormat.FP16,
     layout: Annotated[Layout, typer.Option(help="Made for the Neural Engine or for the GPU.")] = Layout.ANE,
+    cloud_label: CloudLabelOption = None,
     reference: ReferenceOption = ReferenceChoice.AUTO,
     prompts: PromptsOption = None,
     force: ForceOption = False,
@@ -41,7 +43,7 @@ def coreml(
 ) -> None:
     """Add Core ML packages to a bundle and prove, without a Mac, that they decide as PyTorch does."""
     require_extra("Core ML export", extra="coreml", modules=("coremltools",))
-    loaded = load(source)
+    loaded = load(source, cloud_label=cloud_label)
     with quiet_coremltools():
         from vibe_router_export.export import CoreMLOptions, export_coreml
         from vibe_router_export.report import coreml_summary, coreml_text
@@ -61,4 +63,4 @@ def coreml(
     if as_json:
         print_json(coreml_summary(bundle, exported))
     else:
-        typer.echo(coreml_text(bundle, exported))
+        print_line(coreml_text(bundle, exported))

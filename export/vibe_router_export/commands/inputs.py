@@ -20,12 +20,12 @@ def require_libraries() -> None:
     require_extra("exporting", extra="export", modules=modules)
 
 
-def load(source: str) -> Checkpoint:
+def load(source: str, *, cloud_label: str | None = None) -> Checkpoint:
     """Return the checkpoint in a folder or behind a hub id; the errors are those of `read_checkpoint`."""
     require_libraries()
     from vibe_router_export.checkpoint.checkpoint import read_checkpoint
 
-    return read_checkpoint(source)
+    return read_checkpoint(source, cloud_label=cloud_label)
 
 
 def name_leftovers(target: Path) -> None:

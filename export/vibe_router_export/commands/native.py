@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from vibe_router.policy import LOW_PRECISION_BAND
 from vibe_router_export.choices import ReferenceChoice
 from vibe_router_export.commands.inputs import load, name_leftovers, read_prompts
@@ -11,18 +9,20 @@ from vibe_router_export.commands.options import (
     AddedBundleOption,
     BandOption,
     CheckpointArgument,
+    CloudLabelOption,
     ForceOption,
     JsonOption,
     MaxFlipsOption,
     PromptsOption,
     ReferenceOption,
 )
-from vibe_router_tools.console.output import print_json, progress_bar
+from vibe_router_tools.console.output import print_json, print_line, progress_bar
 
 
 def native(
     source: CheckpointArgument,
     bundle: AddedBundleOption,
+    cloud_label: CloudLabelOption = None,
     reference: ReferenceOption = ReferenceChoice.AUTO,
     prompts: PromptsOption = None,
     band: BandOption = LOW_PRECISION_BAND,
@@ -31,7 +31,7 @@ def native(
     as_json: JsonOption = False,
 ) -> None:
     """Add the native engine's int8 file to a bundle and prove that it decides as PyTorch does."""
-    loaded = load(source)
+    loaded = load(source, cloud_label=cloud_label)
     from vibe_router_export.export import NativeOptions, export_native
     from vibe_router_export.report import native_summary, native_text
 
@@ -48,4 +48,4 @@ def native(
     if as_json:
         print_json(native_summary(bundle, exported))
     else:
-        typer.echo(native_text(bundle, exported))
+        print_line(native_text(bundle, exported))

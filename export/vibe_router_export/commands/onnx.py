@@ -14,13 +14,14 @@ from vibe_router_export.commands.inputs import load, name_leftovers, read_prompt
 from vibe_router_export.commands.options import (
     BandOption,
     CheckpointArgument,
+    CloudLabelOption,
     ForceOption,
     JsonOption,
     MaxFlipsOption,
     PromptsOption,
     ReferenceOption,
 )
-from vibe_router_tools.console.output import print_json, progress_bar
+from vibe_router_tools.console.output import print_json, print_line, progress_bar
 
 
 def onnx(
@@ -34,6 +35,7 @@ def onnx(
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the bundle; default: the checkpoint's.")] = None,
     max_tokens: Annotated[int, typer.Option(min=8, help="Prompts are cut to this many tokens.")] = 512,
+    cloud_label: CloudLabelOption = None,
     reference: ReferenceOption = ReferenceChoice.AUTO,
     precision: Annotated[
         list[Precision] | None,
@@ -50,7 +52,7 @@ def onnx(
     as_json: JsonOption = False,
 ) -> None:
     """Export a checkpoint to an ONNX bundle and prove that it decides as PyTorch does."""
-    loaded = load(source)
+    loaded = load(source, cloud_label=cloud_label)
     from vibe_router_export.checkpoint.router_config import parse_profiles
     from vibe_router_export.export import ExportOptions, export_onnx
     from vibe_router_export.report import export_summary, export_text
@@ -78,4 +80,4 @@ def onnx(
     if as_json:
         print_json(export_summary(bundle, exported))
     else:
-        typer.echo(export_text(bundle, exported))
+        print_line(export_text(bundle, exported))

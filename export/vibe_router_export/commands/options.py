@@ -10,6 +10,10 @@ import typer
 from vibe_router_export.choices import ReferenceChoice
 
 CheckpointArgument = Annotated[str, typer.Argument(metavar="CHECKPOINT", help="A folder, or a hub id org/name.")]
+CloudLabelOption = Annotated[
+    str | None,
+    typer.Option(help="Of a classifier with two labels, the name or number of the one that means the cloud."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace the target, once the new one is whole.")]
 PromptsOption = Annotated[

@@ -13,11 +13,12 @@ from vibe_router_export.commands.inputs import load, read_prompts
 from vibe_router_export.commands.options import (
     BandOption,
     CheckpointArgument,
+    CloudLabelOption,
     JsonOption,
     MaxFlipsOption,
     PromptsOption,
 )
-from vibe_router_tools.console.output import print_json, progress_bar
+from vibe_router_tools.console.output import print_json, print_line, progress_bar
 
 
 def verify(
@@ -28,13 +29,14 @@ def verify(
         Precision | None,
         typer.Option(help="Which of the bundle's files; default: fp32, for native-cpu int8.", show_default=False),
     ] = None,
+    cloud_label: CloudLabelOption = None,
     prompts: PromptsOption = None,
     band: BandOption = LOW_PRECISION_BAND,
     max_flips: MaxFlipsOption = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Run the parity gate again: an existing bundle against PyTorch, on this machine."""
-    loaded = load(source)
+    loaded = load(source, cloud_label=cloud_label)
     from vibe_router_export.proof.parity import limits_for
     from vibe_router_export.proof.verify import verify_bundle
     from vibe_router_export.report import parity_text
@@ -54,4 +56,4 @@ def verify(
     if as_json:
         print_json(asdict(report.numbers))
     else:
-        typer.echo(parity_text(report.numbers, proven=True))
+        print_line(parity_text(report.numbers, proven=True))

@@ -8,10 +8,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from vibe_router.errors import ParityError
+from vibe_router.errors import CheckpointError
 from vibe_router.extras import require_extra
 from vibe_router_export.checkpoint.checkpoint import Checkpoint
-from vibe_router_export.checkpoint.config import ModernBertConfig
+from vibe_router_export.checkpoint.files import has_file, read_object
+from vibe_router_export.checkpoint.tokenizer import TOKENIZER_CONFIG
+from vibe_router_export.checkpoint.transformers_config import WRAPPED_NAMES, transformers_config
 from vibe_router_export.choices import ReferenceChoice
 
 _MODULES = ("torch", "transformers")
@@ -30,27 +32,25 @@ class Reference:
 
         Raises:
             MissingExtraError: torch or transformers is not installed.
-            ParityError: the installed transformers cannot express the checkpoint's layer pattern.
+            CheckpointError: the installed transformers cannot load the checkpoint, or not express its layer pattern.
         """
         require_extra("the PyTorch reference", extra="reference", modules=_MODULES)
         import torch
         import transformers
 
         self._torch = torch
+        self._labels = checkpoint.labels
         self.name = f"transformers {transformers.__version__} eager fp32, torch {torch.__version__}"
         with _quiet(transformers):
-            config = transformers_config(transformers, checkpoint.folder, checkpoint.config)
-            model = transformers.AutoModelForSequenceClassification.from_pretrained(
-                checkpoint.folder,
-                config=config,
-                attn_implementation="eager",
-                trust_remote_code=False,
-                local_files_only=True,
-            )
-            self._tokenizer: Any = transformers.AutoTokenizer.from_pretrained(
-                checkpoint.folder, split_special_tokens=True, trust_remote_code=False, local_files_only=True
-            )
-        self._model: Any = model.float().eval()
+            try:
+                self._model: Any = _model(transformers, checkpoint).float().eval()
+                self._tokenizer: Any = _tokenizer(transformers, checkpoint.folder)
+            # transformers raises whatever its parts do on a file that is not as they expect.
+            except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
+                raise CheckpointError(
+                    f"{self.name} cannot load the checkpoint: {_first_line(error)}",
+                    hint="save the checkpoint again with this transformers, or export with --reference none",
+                ) from error
 
     def ids(self, prompt: str, *, max_tokens: int) -> list[int]:
         """Return the ids of a prompt, literal special tokens read as text, cut to `max_tokens` with [SEP] kept."""
@@ -58,12 +58,15 @@ class Reference:
         return ids
 
     def logit(self, ids: Sequence[int]) -> float:
-        """Return the raw logit z of one sequence without padding."""
+        """Return the raw logit z of one sequence without padding; of two labels, cloud's minus the device's."""
         torch = self._torch
         input_ids = torch.tensor([list(ids)])
         with torch.inference_mode():
             output = self._model(input_ids=input_ids, attention_mask=torch.ones_like(input_ids))
-        return float(output.logits[0, 0])
+        logits = output.logits[0]
+        if self._labels is None:
+            return float(logits[0])
+        return float(logits[self._labels.cloud]) - float(logits[self._labels.device])
 
 
 def load_reference(checkpoint: Checkpoint, choice: ReferenceChoice) -> Reference | None:
@@ -71,35 +74,35 @@ def load_reference(checkpoint: Checkpoint, choice: ReferenceChoice) -> Reference
 
     Raises:
         MissingExtraError: TRANSFORMERS was asked for and is not installed.
-        ParityError: the installed transformers cannot express the checkpoint's layer pattern.
+        CheckpointError: the installed transformers cannot load the checkpoint, or not express its layer pattern.
     """
     if choice is ReferenceChoice.NONE or (choice is ReferenceChoice.AUTO and not reference_available()):
         return None
     return Reference(checkpoint)
 
 
-def transformers_config(transformers: Any, folder: Path, expected: ModernBertConfig) -> Any:
-    """Return transformers' own reading of config.json, corrected where transformers 4 ignores transformers 5's keys.
+def _model(transformers: Any, checkpoint: Checkpoint) -> Any:
+    return transformers.AutoModelForSequenceClassification.from_pretrained(
+        checkpoint.folder,
+        config=transformers_config(transformers, checkpoint.folder, checkpoint.config),
+        attn_implementation="eager",
+        key_mapping=WRAPPED_NAMES,
+        trust_remote_code=False,
+        local_files_only=True,
+    )
 
-    Raises:
-        ParityError: the installed transformers cannot express the layer pattern of `expected`.
-    """
-    config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    if int(transformers.__version__.split(".")[0]) >= 5 or not hasattr(config, "rope_parameters"):
-        return config
-    layers = expected.layers
-    spacing = [index for index, layer in enumerate(layers) if layer.window is None]
-    every = spacing[1] if len(spacing) > 1 else max(len(layers), 1)
-    if any((layer.window is None) != (index % every == 0) for index, layer in enumerate(layers)):
-        raise ParityError(
-            f"transformers {transformers.__version__} cannot run this pattern of global and local layers",
-            hint="install transformers 5, or export with --reference none",
-        )
-    config.global_attn_every_n_layers = every
-    for layer in layers:
-        key = "global_rope_theta" if layer.window is None else "local_rope_theta"
-        setattr(config, key, layer.rope_theta)
-    return config
+
+def _tokenizer(transformers: Any, folder: Path) -> Any:
+    # transformers 5 calls its class for every tokenizer.json so, and transformers 4 has the same under another name.
+    unknown = read_object(folder, TOKENIZER_CONFIG).get("tokenizer_class") if has_file(folder, TOKENIZER_CONFIG) else ""
+    is_new = unknown == "TokenizersBackend" and not hasattr(transformers, "TokenizersBackend")
+    loader = transformers.PreTrainedTokenizerFast if is_new else transformers.AutoTokenizer
+    return loader.from_pretrained(folder, split_special_tokens=True, trust_remote_code=False, local_files_only=True)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 @contextlib.contextmanager
