@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from vibe_router.bundle.manifest import EngineFile, Manifest
+from vibe_router.bundle.manifest import EngineFile, Labels, Manifest
+from vibe_router_export.checkpoint.router_config import UNSTATED_LABELS
 from vibe_router_export.choices import Target
 
 if TYPE_CHECKING:
@@ -13,13 +14,15 @@ if TYPE_CHECKING:
     from vibe_router_export.recipes.recipe import KeptMatrix
 
 
-def bundle_card(manifest: Manifest, *, kept: Iterable[tuple[str, KeptMatrix]], training_card: str | None) -> str:
-    """Return the card of a new bundle as Markdown.
+def bundle_card(
+    manifest: Manifest, *, kept: Iterable[tuple[str, KeptMatrix]], training_card: str | None, license: str | None
+) -> str:
+    """Return the card of a new bundle as Markdown, which says nothing that neither checkpoint nor caller have said.
 
     `kept` pairs a file with a matrix that it holds in a higher precision; `training_card` is the checkpoint's own
-    account of its training, if it has one.
+    account of its training, if it has one; `license` is an identifier.
     """
-    labels, calibration, default_profile = manifest.labels, manifest.calibration, manifest.default_profile
+    calibration, default_profile = manifest.calibration, manifest.default_profile
     profiles = "\n".join(
         f"| {profile}{' (default)' if profile == default_profile else ''} | {t.raw:.4f} | {t.calibrated:.4f} |"
         for profile, t in manifest.thresholds.items()
@@ -30,16 +33,16 @@ def bundle_card(manifest: Manifest, *, kept: Iterable[tuple[str, KeptMatrix]], t
         if calibration.ece_before is not None and calibration.ece_after is not None
         else ""
     )
+    stated = "" if license is None else f"license: {license}\n"
     return f"""---
-license: apache-2.0
-library_name: vibe-router
+{stated}library_name: vibe-router
 pipeline_tag: text-classification
 tags: [llm-routing, modernbert, onnx]
 ---
 
 # {manifest.name}
 
-Decides whether a chat request is answered on the device ({labels.device}) or in the cloud ({labels.cloud}).
+{_sides(manifest.labels)}
 Exported from the checkpoint `{manifest.provenance.checkpoint}` by vibe-router.
 
 ```python
@@ -68,6 +71,14 @@ A score is a hint about quality. It is not a privacy or a safety boundary.
 `golden.jsonl` holds edge prompts with their ids and the reference's logits; `vibe-router verify` replays them on any
 machine without torch.
 {_training(training_card)}"""
+
+
+def _sides(labels: Labels) -> str:
+    device, cloud = (
+        "" if name == unstated else f" ({name})"
+        for name, unstated in ((labels.device, UNSTATED_LABELS.device), (labels.cloud, UNSTATED_LABELS.cloud))
+    )
+    return f"Decides whether a chat request is answered on the device{device} or in the cloud{cloud}."
 
 
 def native_section(entry: EngineFile, kept: Iterable[KeptMatrix]) -> str:

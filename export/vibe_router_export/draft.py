@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from vibe_router_export.card import bundle_card, with_section
 from vibe_router_export.checkpoint.checkpoint import Checkpoint
 from vibe_router_export.choices import Precision, ReferenceChoice
 from vibe_router_export.emit.onnx.file import remove_onnx
-from vibe_router_export.first_manifest import first_manifest
+from vibe_router_export.first_manifest import NO_CLAIMS, Claims, first_manifest
 from vibe_router_export.fold.folds import fold_temperature
 from vibe_router_export.model_files import declare_data_files, write_model_files
 from vibe_router_export.proof.cases import ProofCases, collect_cases, score_with_graph
@@ -35,14 +35,9 @@ from vibe_router_tools.bundle_edit import CARD, copy_files, hash_files, write_ma
 
 @dataclass(frozen=True, kw_only=True)
 class DraftSettings:
-    """The caller's choices about a bundle. None means: as the checkpoint says, else the default.
+    """The caller's choices about a bundle. `prompts` are what the reference scores next to the golden prompts."""
 
-    `prompts` are what the reference scores next to the golden prompts; `profiles` map names to raw thresholds.
-    """
-
-    name: str | None = None
-    temperature: float | None = None
-    profiles: Mapping[str, float] | None = None
+    claims: Claims = NO_CLAIMS
     max_tokens: int = 512
     reference: ReferenceChoice = ReferenceChoice.AUTO
     prompts: Sequence[str] | None = None
@@ -62,6 +57,7 @@ class Draft:
     proof: ProofCases
     progress: ProgressCallback | None
     copied: bool
+    license: str | None = None
     more: tuple[Case, ...] = ()
     _written: list[WrittenFile] = field(default_factory=list)
 
@@ -150,6 +146,7 @@ class Draft:
                 replace(manifest, engines=tuple(entry for written in plain for entry in written.entries)),
                 kept=[(written.entry.file, matrix) for written in plain for matrix in written.kept],
                 training_card=self.checkpoint.training_card,
+                license=self.license,
             )
         for written in self._written:
             if written.section is not None:
@@ -204,22 +201,19 @@ def new_draft(
     """Yield a draft without engines, which becomes `folder` when the block ends well.
 
     Raises:
-        UsageError: `folder` exists and `overwrite` is not set or it is no bundle.
+        UsageError: `folder` exists and `overwrite` is not set or it is no bundle; or a claim that no card may make.
         CheckpointError: the checkpoint's tokenizer files cannot be read.
         ParityError: the runtime's token ids differ from the reference's.
         MissingExtraError: the reference was asked for and is not installed.
         VibeRouterError: the disk is full.
     """
-    manifest = first_manifest(
-        checkpoint,
-        name=settings.name,
-        temperature=settings.temperature,
-        profiles=settings.profiles,
-        max_tokens=min(settings.max_tokens, checkpoint.config.max_positions),
-    )
+    max_tokens = min(settings.max_tokens, checkpoint.config.max_positions)
+    manifest = first_manifest(checkpoint, settings.claims, max_tokens=max_tokens)
     with staged_folder(folder, replace=MANIFEST_NAME if overwrite else None) as staged:
         write_model_files(checkpoint, staged, max_tokens=manifest.max_tokens)
-        yield _scored(checkpoint, staged, manifest, settings.reference, settings.prompts, progress, copied=False)
+        draft = _scored(checkpoint, staged, manifest, settings.reference, settings.prompts, progress, copied=False)
+        draft.license = settings.claims.license or checkpoint.router.license
+        yield draft
 
 
 @contextlib.contextmanager

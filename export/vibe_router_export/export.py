@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic
@@ -19,6 +19,7 @@ from vibe_router_export.choices import Layout, Precision, ReferenceChoice, Targe
 from vibe_router_export.draft import Draft, DraftSettings, copied_draft, fp32_graph, new_draft, open_existing
 from vibe_router_export.emit.coreml.quiet import quiet_coremltools
 from vibe_router_export.emit.native.file import NATIVE_FILE, native_architecture
+from vibe_router_export.first_manifest import NO_CLAIMS, Claims
 from vibe_router_export.fold.significant_bits import ALL_BITS
 from vibe_router_export.proof.cases import spread
 from vibe_router_export.proof.parity import ParityReport
@@ -35,11 +36,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions:
-    """The caller's choices about an ONNX bundle. None means: as the checkpoint says, else the default."""
+    """The caller's choices about an ONNX bundle, and `claims`, what its card is to say."""
 
-    name: str | None = None
-    temperature: float | None = None
-    profiles: Mapping[str, float] | None = None
+    claims: Claims = NO_CLAIMS
     max_tokens: int = DraftSettings.max_tokens
     reference: ReferenceChoice = ReferenceChoice.AUTO
     precisions: Sequence[Precision] = (Precision.FP32,)
@@ -52,8 +51,9 @@ class ExportOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class NativeOptions:
-    """The caller's choices about the native engine's file."""
+    """The caller's choices about the native engine's file; `claims` are for a new bundle."""
 
+    claims: Claims = NO_CLAIMS
     reference: ReferenceChoice = ReferenceChoice.AUTO
     prompts: Sequence[str] | None = None
     band: float = LOW_PRECISION_BAND
@@ -63,8 +63,12 @@ class NativeOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class CoreMLOptions:
-    """The caller's choices about Core ML packages. `lengths` are the numbers of tokens to make functions for."""
+    """The caller's choices about Core ML packages. `lengths` are the numbers of tokens to make functions for.
 
+    `claims` are for a new bundle.
+    """
+
+    claims: Claims = NO_CLAIMS
     lengths: Sequence[int] = (64, 128, 256, 512)
     target: Target = Target.MACOS15
     layout: Layout = Layout.ANE
@@ -113,9 +117,7 @@ def export_onnx(
     """
     low = [precision for precision in Precision if precision in options.precisions and precision is not Precision.FP32]
     settings = DraftSettings(
-        name=options.name,
-        temperature=options.temperature,
-        profiles=options.profiles,
+        claims=options.claims,
         max_tokens=options.max_tokens,
         reference=options.reference,
         prompts=spread(options.prompts) if low and options.prompts is not None else options.prompts,
@@ -156,6 +158,7 @@ def export_native(
     prompts = options.prompts
     with_graph = existing is None or fp32_graph(existing.manifest.engines) is not None
     settings = DraftSettings(
+        claims=options.claims,
         max_tokens=max_tokens,
         reference=options.reference,
         prompts=spread(prompts) if prompts is not None and with_graph else prompts,
@@ -201,7 +204,9 @@ def export_coreml(
             f"the longest length is {longest}, the bundle's prompts have up to {max_tokens} tokens",
             hint=f"let the lengths end with {max_tokens}",
         )
-    settings = DraftSettings(max_tokens=longest, reference=options.reference, prompts=options.prompts)
+    settings = DraftSettings(
+        claims=options.claims, max_tokens=longest, reference=options.reference, prompts=options.prompts
+    )
     with _draft(checkpoint, folder, existing, settings, progress) as draft:
         written = draft.add(recipe)
         return Added(draft.finish(), written)

@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+from tokenizers import Tokenizer
 
 from tests.support.checkpoints import ROUTER_CONFIG, small_config, write_checkpoint
 from vibe_router import Router
-from vibe_router.bundle.manifest import Manifest
+from vibe_router.bundle.manifest import Labels, Manifest
 from vibe_router.errors import CheckpointError, UsageError
 from vibe_router_export.checkpoint.checkpoint import read_checkpoint
-from vibe_router_export.checkpoint.router_config import CARD_PROFILES, parse_profiles
+from vibe_router_export.checkpoint.router_config import UNSTATED_PROFILES, parse_profiles
 from vibe_router_export.choices import Precision, ReferenceChoice
 from vibe_router_export.emit.onnx.graph import build_onnx
 from vibe_router_export.export import ExportOptions, export_onnx
+from vibe_router_export.first_manifest import Claims, check_claims
 from vibe_router_export.fold.folds import centre_residual
 
 UNPROVEN = ExportOptions(reference=ReferenceChoice.NONE)
@@ -97,13 +100,14 @@ def test_the_same_checkpoint_gives_the_same_bytes(tmp_path: Path, monkeypatch: p
     assert b"2023-11-14T22:13:20+00:00" in contents[0]["router.json"]
 
 
-def test_temperature_and_profiles_come_from_the_option_then_the_checkpoint_then_the_card(tmp_path: Path) -> None:
+def test_temperature_and_profiles_come_from_the_option_then_the_checkpoint_then_nobody(tmp_path: Path) -> None:
     from_checkpoint = export(tmp_path)
     assert from_checkpoint.calibration.temperature == ROUTER_CONFIG["temperature"]
     assert from_checkpoint.calibration.ece_after == ROUTER_CONFIG["ece_after"]
     assert {name: value.raw for name, value in from_checkpoint.thresholds.items()} == ROUTER_CONFIG["profiles"]
 
-    options = ExportOptions(reference=ReferenceChoice.NONE, temperature=2.0, profiles={"mine": 0.7}, name="other")
+    claims = Claims(temperature=2.0, profiles={"mine": 0.7}, name="other")
+    options = ExportOptions(reference=ReferenceChoice.NONE, claims=claims)
     chosen = export(tmp_path, options=options, name="chosen")
     assert (chosen.calibration.temperature, chosen.calibration.ece_after) == (2.0, None)
     assert (chosen.name, chosen.default_profile, list(chosen.thresholds)) == ("other", "mine", ["mine"])
@@ -112,7 +116,7 @@ def test_temperature_and_profiles_come_from_the_option_then_the_checkpoint_then_
     plain = export(tmp_path, name="plain")
     assert plain.calibration.temperature == 1.0
     assert "not calibrated" in plain.calibration.source
-    assert {name: value.raw for name, value in plain.thresholds.items()} == dict(CARD_PROFILES)
+    assert {name: value.raw for name, value in plain.thresholds.items()} == dict(UNSTATED_PROFILES)
 
 
 def test_an_existing_target_is_kept_unless_told(bundle: Path) -> None:
@@ -220,3 +224,65 @@ def test_a_browser_takes_the_graph_that_is_there(tmp_path: Path, precision: Prec
     export_onnx(checkpoint, tmp_path / "bundle", options=options)
     config = json.loads((tmp_path / "bundle" / "config.json").read_text())
     assert config["transformers.js_config"]["dtype"] == dtype
+
+
+def test_a_card_claims_nothing_that_nobody_said(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "a folder: ☃", router=False)
+    unproven = ExportOptions(reference=ReferenceChoice.NONE)
+    plain = export_onnx(read_checkpoint(folder), tmp_path / "plain", options=unproven).manifest
+    card = (tmp_path / "plain" / "README.md").read_text()
+    assert "license" not in card
+    assert "answered on the device or in the cloud." in card
+    assert (plain.name, plain.labels) == ("a-folder-", Labels(device="device", cloud="cloud"))
+
+    claims = Claims(device_model="Little 1B", cloud_model="Big", license="mit")
+    options = ExportOptions(reference=ReferenceChoice.NONE, claims=claims)
+    export_onnx(read_checkpoint(folder), tmp_path / "said", options=options)
+    card = (tmp_path / "said" / "README.md").read_text()
+    assert "\nlicense: mit\n" in card
+    assert "answered on the device (Little 1B) or in the cloud (Big)." in card
+
+
+def test_a_checkpoint_can_state_its_licence_and_models(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "small")
+    stated = {"license": "cc-by-4.0", "labels": {"device": "this", "cloud": "that"}}
+    (folder / "router_config.json").write_text(json.dumps(ROUTER_CONFIG | stated))
+    options = ExportOptions(reference=ReferenceChoice.NONE)
+    export_onnx(read_checkpoint(folder), tmp_path / "bundle", options=options)
+    card = (tmp_path / "bundle" / "README.md").read_text()
+    assert "license: cc-by-4.0" in card
+    assert "(this)" in card
+    assert "(that)" in card
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"name": "my router ☃"},
+        {"name": "../x"},
+        {"profiles": {"../x": 0.5}},
+        {"temperature": 1e308},
+        {"device_model": "two\nlines"},
+        {"cloud_model": "\x1b[31m"},
+        {"license": "mit\nextra: yes"},
+    ],
+)
+def test_a_claim_that_no_manifest_can_hold_is_a_usage_error_before_any_work(claims: dict[str, Any]) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_claims(Claims(**claims))
+    assert caught.value.hint
+
+
+def test_truncation_and_padding_of_a_trainer_are_not_passed_on(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "small")
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    tokenizer["truncation"] = {"direction": "Right", "max_length": 16, "strategy": "LongestFirst", "stride": 0}
+    padding = {"direction": "Right", "pad_to_multiple_of": None, "pad_id": 3, "pad_type_id": 0, "pad_token": "[PAD]"}
+    tokenizer["padding"] = {"strategy": {"Fixed": 16}, **padding}
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    export_onnx(read_checkpoint(folder), tmp_path / "bundle", options=ExportOptions(reference=ReferenceChoice.NONE))
+    plain = Tokenizer.from_file(str(tmp_path / "bundle" / "tokenizer.json"))
+    for line in (tmp_path / "bundle" / "golden.jsonl").read_text().splitlines():
+        golden = json.loads(line)
+        if not golden["truncated"]:
+            assert plain.encode(golden["prompt"]).ids == golden["input_ids"]

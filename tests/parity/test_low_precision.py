@@ -28,6 +28,7 @@ from vibe_router_export.emit.onnx.file import write_onnx
 from vibe_router_export.emit.onnx.graph import build_onnx
 from vibe_router_export.emit.quantize import MatrixFormat, encoder_linears
 from vibe_router_export.export import Exported, ExportOptions, export_onnx
+from vibe_router_export.first_manifest import Claims
 from vibe_router_export.observe.spikes import input_ranges
 from vibe_router_export.proof.parity import Case, failure, limits_for, measure
 from vibe_router_export.recipes import low_precision_onnx
@@ -38,7 +39,9 @@ SPIKING = "model.layers.2.mlp.Wo.weight"
 PROMPTS = mixed_prompts(260, seed=3)
 # Many thresholds, so that a wrong score is a wrong decision somewhere.
 PROFILES = {f"above-{tenth}": tenth / 10 for tenth in range(2, 10)}
-UNPROVEN = ExportOptions(reference=ReferenceChoice.NONE, prompts=PROMPTS, profiles=PROFILES, temperature=1.0)
+UNPROVEN = ExportOptions(
+    reference=ReferenceChoice.NONE, prompts=PROMPTS, claims=Claims(profiles=PROFILES, temperature=1.0)
+)
 
 
 def random_sequences(checkpoint: Checkpoint) -> list[np.ndarray]:
@@ -148,7 +151,9 @@ def bundle(plain: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All precisions; int4 with more flips than would make it proven."""
     pytest.importorskip("torch", reason="only PyTorch proves")
     folder = tmp_path_factory.mktemp("several") / "bundle"
-    options = ExportOptions(precisions=list(Precision), prompts=PROMPTS, profiles=PROFILES, max_flips=10_000)
+    options = ExportOptions(
+        precisions=list(Precision), prompts=PROMPTS, claims=Claims(profiles=PROFILES), max_flips=10_000
+    )
     export_onnx(plain, folder, options=options)
     return folder
 

@@ -14,14 +14,21 @@ from tests.support.sequences import unpadded
 from vibe_router.engines.onnx.cpu import OnnxCpuEngine
 from vibe_router.policy import sigmoid
 from vibe_router_export.checkpoint.checkpoint import read_checkpoint
-from vibe_router_export.checkpoint.router_config import CARD_PROFILES
 from vibe_router_export.choices import Precision, ReferenceChoice
 from vibe_router_export.export import ExportOptions, export_onnx
-from vibe_router_export.first_manifest import calibrated_thresholds
+from vibe_router_export.first_manifest import Claims, calibrated_thresholds
 from vibe_router_export.recipes.files import MODEL_FILES
 
 MODEL_FILE = MODEL_FILES[Precision.FP32]
 
+# The published model card's, raw.
+CARD_PROFILES = {
+    "max-quality": 0.526,
+    "conservative": 0.90,
+    "balanced": 0.95,
+    "cost-saving": 0.97,
+    "aggressive": 0.99,
+}
 TEMPERATURES = (0.4, 0.9, 1.0, 1.083, 1.5, 3.0)
 
 
@@ -31,9 +38,10 @@ def test_the_published_threshold_moves_as_the_model_card_implies() -> None:
 
 def test_decisions_agree_on_every_golden_prompt(tmp_path: Path) -> None:
     checkpoint = read_checkpoint(write_checkpoint(tmp_path / "small"))
-    options = {"reference": ReferenceChoice.NONE, "profiles": CARD_PROFILES}
-    export_onnx(checkpoint, tmp_path / "unfolded", options=ExportOptions(temperature=1.0, **options))  # type: ignore[arg-type]
-    folded = export_onnx(checkpoint, tmp_path / "folded", options=ExportOptions(**options))  # type: ignore[arg-type]
+    for name, temperature in (("unfolded", 1.0), ("folded", None)):
+        claims = Claims(profiles=CARD_PROFILES, temperature=temperature)
+        options = ExportOptions(reference=ReferenceChoice.NONE, claims=claims)
+        folded = export_onnx(checkpoint, tmp_path / name, options=options)
     assert folded.manifest.calibration.temperature == 1.083
     raw_engine, folded_engine = (
         OnnxCpuEngine(tmp_path / name / MODEL_FILE, file=MODEL_FILE, precision="fp32", pad_token_id=0, threads=1)

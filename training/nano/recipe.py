@@ -103,7 +103,7 @@ def calibrate_student(model: Any, lessons: Lessons, material: Material, *, name:
     rated = material.part(Split.VALIDATION).rated
     logits = score_logits(model, lessons.tokenizer, rated.prompts)
     raw = sigmoid(logits)
-    config = RouterConfig(name=name, profiles=choose_profiles(raw, rated.preference))
+    config = RouterConfig(name=name, license="apache-2.0", profiles=choose_profiles(raw, rated.preference))
     return Taught(
         model=model,
         lessons=lessons,

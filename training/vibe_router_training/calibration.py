@@ -82,7 +82,7 @@ def calibrate_checkpoint(
     result = calibrate(
         score_logits(load_model(str(checkpoint)), tokenizer, data.prompts),
         data.preference,
-        config=known or RouterConfig(name=checkpoint.resolve().name),
+        config=known or RouterConfig(),
         choose_profiles=choose_profiles or known is None,
     )
     (diagrams or checkpoint).mkdir(parents=True, exist_ok=True)

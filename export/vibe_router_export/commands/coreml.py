@@ -13,8 +13,12 @@ from vibe_router_export.commands.options import (
     AddedBundleOption,
     CheckpointArgument,
     CloudLabelOption,
+    CloudModelOption,
+    DeviceModelOption,
     ForceOption,
     JsonOption,
+    LicenseOption,
+    NameOption,
     PromptsOption,
     ReferenceOption,
 )
@@ -38,17 +42,26 @@ def coreml(
     cloud_label: CloudLabelOption = None,
     reference: ReferenceOption = ReferenceChoice.AUTO,
     prompts: PromptsOption = None,
+    name: NameOption = None,
+    device_model: DeviceModelOption = None,
+    cloud_model: CloudModelOption = None,
+    license: LicenseOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Add Core ML packages to a bundle and prove, without a Mac, that they decide as PyTorch does."""
     require_extra("Core ML export", extra="coreml", modules=("coremltools",))
+    from vibe_router_export.first_manifest import Claims, check_claims
+
+    claims = Claims(name=name, device_model=device_model, cloud_model=cloud_model, license=license)
+    check_claims(claims)
     loaded = load(source, cloud_label=cloud_label)
     with quiet_coremltools():
         from vibe_router_export.export import CoreMLOptions, export_coreml
         from vibe_router_export.report import coreml_summary, coreml_text
 
     options = CoreMLOptions(
+        claims=claims,
         lengths=parse_lengths(lengths),
         target=target,
         layout=layout,

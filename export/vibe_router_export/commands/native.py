@@ -10,9 +10,13 @@ from vibe_router_export.commands.options import (
     BandOption,
     CheckpointArgument,
     CloudLabelOption,
+    CloudModelOption,
+    DeviceModelOption,
     ForceOption,
     JsonOption,
+    LicenseOption,
     MaxFlipsOption,
+    NameOption,
     PromptsOption,
     ReferenceOption,
 )
@@ -27,15 +31,24 @@ def native(
     prompts: PromptsOption = None,
     band: BandOption = LOW_PRECISION_BAND,
     max_flips: MaxFlipsOption = 0,
+    name: NameOption = None,
+    device_model: DeviceModelOption = None,
+    cloud_model: CloudModelOption = None,
+    license: LicenseOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Add the native engine's int8 file to a bundle and prove that it decides as PyTorch does."""
+    from vibe_router_export.first_manifest import Claims, check_claims
+
+    claims = Claims(name=name, device_model=device_model, cloud_model=cloud_model, license=license)
+    check_claims(claims)
     loaded = load(source, cloud_label=cloud_label)
     from vibe_router_export.export import NativeOptions, export_native
     from vibe_router_export.report import native_summary, native_text
 
     options = NativeOptions(
+        claims=claims,
         reference=reference,
         prompts=read_prompts(prompts),
         band=band,

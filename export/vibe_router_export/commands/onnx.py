@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from vibe_router.errors import UsageError
 from vibe_router.policy import LOW_PRECISION_BAND
 from vibe_router_export.choices import Precision, ReferenceChoice
 from vibe_router_export.commands.inputs import load, name_leftovers, read_prompts, read_text
@@ -15,9 +14,13 @@ from vibe_router_export.commands.options import (
     BandOption,
     CheckpointArgument,
     CloudLabelOption,
+    CloudModelOption,
+    DeviceModelOption,
     ForceOption,
     JsonOption,
+    LicenseOption,
     MaxFlipsOption,
+    NameOption,
     PromptsOption,
     ReferenceOption,
 )
@@ -31,9 +34,12 @@ def onnx(
         float | None, typer.Option(help="Calibration temperature; default: the checkpoint's router_config.json.")
     ] = None,
     profiles: Annotated[
-        Path | None, typer.Option(help="JSON {profile: raw threshold}; default: the checkpoint's, else the card's.")
+        Path | None, typer.Option(help="JSON {profile: raw threshold}; default: the checkpoint's, else one at 0.5.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the bundle; default: the checkpoint's.")] = None,
+    name: NameOption = None,
+    device_model: DeviceModelOption = None,
+    cloud_model: CloudModelOption = None,
+    license: LicenseOption = None,
     max_tokens: Annotated[int, typer.Option(min=8, help="Prompts are cut to this many tokens.")] = 512,
     cloud_label: CloudLabelOption = None,
     reference: ReferenceOption = ReferenceChoice.AUTO,
@@ -52,17 +58,24 @@ def onnx(
     as_json: JsonOption = False,
 ) -> None:
     """Export a checkpoint to an ONNX bundle and prove that it decides as PyTorch does."""
-    loaded = load(source, cloud_label=cloud_label)
     from vibe_router_export.checkpoint.router_config import parse_profiles
-    from vibe_router_export.export import ExportOptions, export_onnx
-    from vibe_router_export.report import export_summary, export_text
+    from vibe_router_export.first_manifest import Claims, check_claims
 
-    if temperature is not None and not 0 < temperature < float("inf"):
-        raise UsageError(f"the temperature {temperature} is not positive", hint="1.0 means no calibration")
-    options = ExportOptions(
+    claims = Claims(
         name=name,
         temperature=temperature,
         profiles=None if profiles is None else parse_profiles(read_text(profiles), where=profiles.name),
+        device_model=device_model,
+        cloud_model=cloud_model,
+        license=license,
+    )
+    check_claims(claims)
+    loaded = load(source, cloud_label=cloud_label)
+    from vibe_router_export.export import ExportOptions, export_onnx
+    from vibe_router_export.report import export_summary, export_text
+
+    options = ExportOptions(
+        claims=claims,
         max_tokens=max_tokens,
         reference=reference,
         precisions=precision or (Precision.FP32,),

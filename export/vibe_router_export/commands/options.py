@@ -16,6 +16,16 @@ CloudLabelOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace the target, once the new one is whole.")]
+NameOption = Annotated[str | None, typer.Option("--name", help="Name of the bundle; default: the checkpoint's.")]
+DeviceModelOption = Annotated[
+    str | None, typer.Option("--device-model", help="What answers on the device, for the model card; default: unsaid.")
+]
+CloudModelOption = Annotated[
+    str | None, typer.Option("--cloud-model", help="What answers in the cloud, for the model card; default: unsaid.")
+]
+LicenseOption = Annotated[
+    str | None, typer.Option("--license", help="Licence for the model card, such as apache-2.0; default: unsaid.")
+]
 PromptsOption = Annotated[
     Path | None, typer.Option("--prompts", help="JSONL of prompts to prove on, beside the golden ones.")
 ]

@@ -132,6 +132,11 @@ class Manifest:
     provenance: Provenance
 
 
+def is_plain_name(text: str) -> bool:
+    """Return whether a bundle or a profile may be called so: letters of ASCII, digits, and few marks between them."""
+    return _NAME.fullmatch(text) is not None
+
+
 def dump_manifest(manifest: Manifest) -> str:
     """Return the manifest as indented JSON text, keys in the order of the schema.
 
@@ -174,7 +179,7 @@ def _corrupt(message: str) -> BundleCorruptError:
 
 def _check(manifest: Manifest) -> None:
     """Check what types alone cannot say."""
-    if not _NAME.fullmatch(manifest.name):
+    if not is_plain_name(manifest.name):
         raise _corrupt(f"name {shown(manifest.name)} is not a plain name")
     if not 2 <= manifest.max_tokens <= 2**20:
         raise _corrupt(f"max_tokens {manifest.max_tokens} is out of range")
@@ -187,7 +192,7 @@ def _check(manifest: Manifest) -> None:
     if manifest.default_profile not in manifest.thresholds:
         raise _corrupt(f"default_profile {shown(manifest.default_profile)} has no threshold")
     for profile, threshold in manifest.thresholds.items():
-        if not _NAME.fullmatch(profile):
+        if not is_plain_name(profile):
             raise _corrupt(f"profile {shown(profile)} is not a plain name")
         if not (0 <= threshold.raw <= 1 and 0 <= threshold.calibrated <= 1):
             raise _corrupt(f"the threshold of {shown(profile)} is outside 0..1")
