@@ -31,7 +31,18 @@ _EXAMPLE = re.compile(r"(<!-- example: (?P<command>[^\n]+) -->\n)```console\n.*?
 _NUMBER = re.compile(r"-?\d+\.\d+")
 _LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
 # The order of reading; pages that are not named come last.
-_ORDER = ("architecture", "commands", "api", "conversations", "gateway", "embedding", "failures", "bundles")
+_ORDER = (
+    "architecture",
+    "commands",
+    "api",
+    "checkpoints",
+    "data",
+    "conversations",
+    "gateway",
+    "embedding",
+    "failures",
+    "bundles",
+)
 _WIDTH = 100
 # What differs from run to run.
 _UNSTABLE = re.compile(r'("(?:id|latency_ms)": )("[^"]*"|[\d.e-]+)')

@@ -145,7 +145,11 @@ def checkpoint_summary(checkpoint: Checkpoint) -> dict[str, Any]:
 
 def _verdict(*, proven: bool) -> str:
     """Return in words whether the reference was PyTorch."""
-    return "proven" if proven else "unproven: install vibe-router[reference] and export again to prove it"
+    return (
+        "proven"
+        if proven
+        else "unproven: install torch and transformers (extra reference) and export again to prove it"
+    )
 
 
 def _has_parity(manifest: Manifest, file: str) -> bool:

@@ -45,7 +45,7 @@ class MissingExtraError(UsageError):
     def __init__(self, feature: str, *, extra: str, missing: str) -> None:
         super().__init__(
             f"{feature} needs {missing}, which is not installed",
-            hint=f"pip install 'vibe-router[{extra}]'",
+            hint=f"in a clone of vibe-router, which is not on PyPI yet: pip install '.[{extra}]'",
         )
 
 

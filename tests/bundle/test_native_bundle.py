@@ -138,6 +138,14 @@ def test_a_bundle_without_the_file_cannot_be_verified_with_the_engine(checkpoint
         verify_bundle(checkpoint, str(bundle), engine="native-cpu", precision=Precision.INT8)
 
 
+def test_another_checkpoint_is_told_apart_before_anything_is_computed(
+    checkpoint: Checkpoint, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vibe_router_export.proof.verify.load_engine", lambda *_: pytest.fail("an engine was loaded"))
+    with pytest.raises(UsageError, match="was exported from another checkpoint"):
+        verify_bundle(replace(checkpoint, sha256="0" * 64), str(made))
+
+
 def test_what_is_there_is_replaced_only_when_asked_for(made: Path, checkpoint: Checkpoint, tmp_path: Path) -> None:
     bundle = Path(shutil.copytree(made, tmp_path / "bundle"))
     before = contents(bundle)

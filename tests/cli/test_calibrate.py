@@ -192,4 +192,4 @@ def test_missing_scipy_is_named(
     monkeypatch.setitem(sys.modules, "scipy", None)
     done = vibe_router("calibrate", labelled, "-b", tiny_bundle, *goal)
     assert done.code == 2
-    assert "pip install 'vibe-router[eval]'" in done.error
+    assert "pip install '.[eval]'" in done.error

@@ -104,7 +104,7 @@ def test_missing_matplotlib_is_named_before_any_work(
     done = vibe_router("eval", tmp_path / "none.jsonl", "-b", tiny_bundle, option, tmp_path / "out")
     assert done.code == 2
     assert "matplotlib" in done.error
-    assert "pip install 'vibe-router[eval]'" in done.error
+    assert "pip install '.[eval]'" in done.error
     assert not (tmp_path / "out").exists()
 
 

@@ -37,7 +37,7 @@ def test_asking_for_the_reference_without_torch_names_the_install_line(checkpoin
     arguments = ("onnx", checkpoint, "-o", tmp_path / "bundle", "--reference", "transformers")
     done = run(*arguments, hide=("torch", "transformers"))
     assert done.returncode == 2
-    assert "pip install 'vibe-router[reference]'" in done.stderr
+    assert "pip install '.[reference]'" in done.stderr
     assert not (tmp_path / "bundle").exists()
 
 
@@ -45,7 +45,7 @@ def test_without_the_export_extra_the_install_line_is_named(checkpoint: Path) ->
     done = run("inspect", checkpoint, hide=("onnx", "safetensors"))
     assert done.returncode == 2
     assert "onnx and safetensors" in done.stderr
-    assert "pip install 'vibe-router[export]'" in done.stderr
+    assert "pip install '.[export]'" in done.stderr
     assert "Traceback" not in done.stderr
 
 

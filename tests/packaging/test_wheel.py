@@ -99,5 +99,5 @@ def test_the_wheel_routes_in_an_empty_environment(distributions: tuple[Path, Pat
         arguments = {"router-export": ["inspect", "."], "router-train": fit}[command]
         refused = run(bin_folder / command, *arguments, cwd=tmp_path)
         assert refused.returncode == 2, refused.stderr
-        assert f"pip install 'vibe-router[{extra}]'" in refused.stderr
+        assert f"pip install '.[{extra}]'" in refused.stderr
         assert "Traceback" not in refused.stderr

@@ -68,7 +68,7 @@ def test_fitting_goes_on_from_a_checkpoint(
     first, second = tmp_path / "first", tmp_path / "second"
     assert run(monkeypatch, "fit", "--data", data, "--out", first, "--json", *QUICK, "--learning-rate", "1e-2") == 0
     start = json.loads(capsys.readouterr().out)["validation_loss"]
-    assert run(monkeypatch, "fit", "--data", data, "--out", second, "--from", first, "--json", *QUICK) == 0
+    assert run(monkeypatch, "fit", data, "--output", second, "--from", first, "--json", *QUICK) == 0
     assert json.loads(capsys.readouterr().out)["validation_loss"] == pytest.approx(start, abs=0.02)
     assert (first / "tokenizer.json").read_text() == (second / "tokenizer.json").read_text()
 
@@ -122,11 +122,17 @@ def test_learning_rates_that_are_none(tmp_path: Path, monkeypatch: pytest.Monkey
     )
 
 
+def test_files_of_prompts_are_asked_for(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, "fit", "-o", "out") == 2
+    assert "no files of labelled prompts" in capsys.readouterr().err
+
+
 def test_missing_libraries_are_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("vibe_router.extras.find_spec", lambda name: None if name == "torch" else object())
     assert run(monkeypatch, "fit", "--data", "data.jsonl", "--out", "out") == 2
     assert capsys.readouterr().err == (
-        "error: training needs torch, which is not installed\nhint: pip install 'vibe-router[train]'\n"
+        "error: training needs torch, which is not installed\n"
+        "hint: in a clone of vibe-router, which is not on PyPI yet: pip install '.[train]'\n"
     )
 
 

@@ -57,7 +57,7 @@ def parse_data_file(text: str) -> DataFile:
     if mass is None:
         return DataFile(Path(text))
     if not 0 < mass < float("inf"):
-        raise UsageError(f"--data {text}: a mass of {tail} is not above 0", hint="for example chat.jsonl:2000")
+        raise UsageError(f"{text}: a mass of {tail} is not above 0", hint="for example chat.jsonl:2000")
     return DataFile(Path(name), mass)
 
 
@@ -68,7 +68,7 @@ def read_mixture(files: Sequence[DataFile], *, tau: float = TAU) -> tuple[Mixtur
         DataError: a file cannot be read, has a bad row, or is too small to be divided; or there are no files.
     """
     if not files:
-        raise DataError("no files of labelled prompts", hint="name at least one with --data")
+        raise DataError("no files of labelled prompts", hint="name at least one")
     divided = [train_and_validation(read_examples(file.path, tau=tau), str(file.path)) for file in files]
     masses = [file.mass for file in files]
     return _mix([train for train, _ in divided], masses), _mix([validation for _, validation in divided], masses)

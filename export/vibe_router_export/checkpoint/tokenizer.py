@@ -32,7 +32,7 @@ def check_tokenizer(folder: Path, *, vocabulary_size: int) -> None:
     except BundleCorruptError as error:
         raise CheckpointError(
             f"the runtime does not read this tokenizer: {error.message}",
-            hint="docs/bundles.md names the kinds of tokenizers that it reads",
+            hint="docs/checkpoints.md names the kinds of tokenizers that it reads",
         ) from error
     # Safe to read with the library now.
     tokenizer = Tokenizer.from_buffer(content)

@@ -29,7 +29,7 @@ from vibe_router_tools.console.output import print_json, print_line, progress_ba
 
 def onnx(
     source: CheckpointArgument,
-    bundle: Annotated[Path, typer.Option("-o", "--output", help="Bundle folder to write.")],
+    bundle: Annotated[Path, typer.Option("-o", "--output", "--out", help="Bundle folder to write.")],
     temperature: Annotated[
         float | None, typer.Option(help="Calibration temperature; default: the checkpoint's router_config.json.")
     ] = None,

@@ -38,7 +38,7 @@ MaxFlipsOption = Annotated[
     int, typer.Option(min=0, help="Below fp32: this many decisions may differ outside the band.")
 ]
 
-AddedBundleOption = Annotated[Path, typer.Option("-o", "--output", help="Bundle to add to, or to make.")]
+AddedBundleOption = Annotated[Path, typer.Option("-o", "--output", "--out", help="Bundle to add to, or to make.")]
 
 
 ReferenceOption = Annotated[

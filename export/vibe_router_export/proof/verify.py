@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from vibe_router.bundle.bundle import open_bundle
 from vibe_router.engines.choice import EngineChoice
 from vibe_router.engines.select import load_engine
+from vibe_router.errors import UsageError
 from vibe_router.progress import ProgressCallback
 from vibe_router.text.tokenizer import PromptTokenizer
 from vibe_router_export.checkpoint.checkpoint import Checkpoint
@@ -31,14 +32,20 @@ def verify_bundle(
     """Compare a file of an existing bundle with PyTorch on this machine; `engine` is a name of the runtime's.
 
     Raises:
+        UsageError: the bundle is of another checkpoint.
         ParityError: they differ.
         MissingExtraError: torch or transformers is not installed.
         EngineUnavailableError: the bundle has no file of this precision for the engine, or it cannot run here.
         BundleNotFoundError, BundleCorruptError, SchemaError: the bundle cannot be read.
     """
     bundle = open_bundle(source)
-    bundle.check()
     manifest = bundle.manifest
+    if manifest.provenance.checkpoint_sha256 != checkpoint.sha256:
+        raise UsageError(
+            f"{source} was exported from another checkpoint ({manifest.provenance.checkpoint})",
+            hint="name the checkpoint that it was exported from, or export again",
+        )
+    bundle.check()
     opened = load_engine(bundle, EngineChoice(engine=engine, precision=precision.value))
     proof = collect_cases(
         checkpoint,

@@ -48,7 +48,7 @@ def calibrate(
     confidence: ConfidenceOption = CONFIDENCE,
     profile: Annotated[str | None, typer.Option(help="Name of the new profile.")] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write a copy of the bundle to this new folder.")
+        Path | None, typer.Option("-o", "--output", "--out", help="Write a copy of the bundle to this new folder.")
     ] = None,
     save_histogram: Annotated[
         Path | None, typer.Option(help="Write the counted scores to this new file; it holds no prompts.")

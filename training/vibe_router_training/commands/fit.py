@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +10,7 @@ import typer
 from vibe_router_training.commands.options import (
     BatchOption,
     BetaKlOption,
+    DataArguments,
     DataOption,
     DecayOption,
     EpochsOption,
@@ -19,6 +19,7 @@ from vibe_router_training.commands.options import (
     MarginCapOption,
     MaxTokensOption,
     ObjectiveName,
+    OutputOption,
     PatienceOption,
     PrecisionName,
     PrecisionOption,
@@ -32,6 +33,7 @@ from vibe_router_training.commands.options import (
     TokenizerOption,
     UnlabelledOption,
     WarmUpOption,
+    data_files,
     fit_settings,
 )
 from vibe_router_training.commands.output import fit_bars, print_result
@@ -39,8 +41,9 @@ from vibe_router_training.commands.setup import use_threads
 
 
 def fit(
-    data: DataOption,
-    out: Annotated[Path, typer.Option(help="Checkpoint folder to write.")],
+    out: OutputOption,
+    data: DataArguments = None,
+    more_data: DataOption = None,
     teacher: TeacherOption = None,
     unlabelled: UnlabelledOption = None,
     start: StartOption = None,
@@ -78,10 +81,9 @@ def fit(
         margin_cap=margin_cap,
     )
     use_threads(threads)
-    from vibe_router_training.mixture import parse_data_file
     from vibe_router_training.run import Start, Task, fit_checkpoint
 
-    task = Task(files=[parse_data_file(file) for file in data], teacher=teacher, unlabelled=unlabelled, tau=tau)
+    task = Task(files=data_files(data, more_data), teacher=teacher, unlabelled=unlabelled, tau=tau)
     begin = Start(checkpoint=start, size=size.value, tokenizer=tokenizer)
     with fit_bars() as bar:
         result = fit_checkpoint(task, out, settings, start=begin, progress=bar("fitting"))

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vibe_router.errors import UsageError
 from vibe_router_training.commands.setup import require_training
 
 if TYPE_CHECKING:
     from vibe_router_training.fit_settings import FitSettings
+    from vibe_router_training.mixture import DataFile
 
 
 class SizeName(str, Enum):
@@ -37,15 +39,17 @@ class ObjectiveName(str, Enum):
 
 
 DataArgument = Annotated[Path, typer.Argument(metavar="DATA.jsonl", help="Labelled prompts, one JSON object a line.")]
-DataOption = Annotated[
-    list[str],
-    typer.Option(
-        "--data",
-        metavar="FILE[:MASS]",
-        help="Labelled prompts, one JSON object a line; several times for several files. MASS is what all rows of "
-        "the file weigh together; without it each weighs 1.",
+DataArguments = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="DATA.jsonl[:MASS]...",
+        help="Labelled prompts, one JSON object a line. MASS is what all rows of a file weigh together; without it "
+        "each weighs 1.",
+        show_default=False,
     ),
 ]
+DataOption = Annotated[list[str] | None, typer.Option("--data", hidden=True, help="The same as an argument.")]
+OutputOption = Annotated[Path, typer.Option("-o", "--output", "--out", help="Folder to write.")]
 TeacherOption = Annotated[
     str | None,
     typer.Option(metavar="MODULE:FUNCTION", help="Fit this teacher to the rows and learn from what it says."),
@@ -77,6 +81,20 @@ TauOption = Annotated[float, typer.Option(min=1e-3, help="p_teacher = sigmoid((s
 ThreadsOption = Annotated[
     int | None, typer.Option(min=1, help="CPU threads; default: as many as this process may use.")
 ]
+
+
+def data_files(arguments: list[str] | None, options: list[str] | None) -> list[DataFile]:
+    """Return the files of labelled prompts that were named either way.
+
+    Raises:
+        UsageError: none was, or a mass is not above 0.
+    """
+    from vibe_router_training.mixture import parse_data_file
+
+    named = [*(arguments or ()), *(options or ())]
+    if not named:
+        raise UsageError("no files of labelled prompts", hint="name at least one: router-train fit DATA.jsonl -o OUT")
+    return [parse_data_file(file) for file in named]
 
 
 def fit_settings(

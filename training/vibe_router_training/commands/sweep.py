@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ from vibe_router.errors import UsageError
 from vibe_router_training.commands.options import (
     BatchOption,
     BetaKlOption,
+    DataArguments,
     DataOption,
     DecayOption,
     EpochsOption,
@@ -20,6 +20,7 @@ from vibe_router_training.commands.options import (
     MarginCapOption,
     MaxTokensOption,
     ObjectiveName,
+    OutputOption,
     PatienceOption,
     PrecisionName,
     PrecisionOption,
@@ -33,6 +34,7 @@ from vibe_router_training.commands.options import (
     TokenizerOption,
     UnlabelledOption,
     WarmUpOption,
+    data_files,
     fit_settings,
 )
 from vibe_router_training.commands.output import fit_bars, print_result
@@ -40,8 +42,9 @@ from vibe_router_training.commands.setup import use_threads
 
 
 def sweep(
-    data: DataOption,
-    out: Annotated[Path, typer.Option(help="Folder to write: sweep.json, sweep.md and the checkpoint best/.")],
+    out: OutputOption,
+    data: DataArguments = None,
+    more_data: DataOption = None,
     learning_rates: Annotated[str, typer.Option(help="Learning rates, comma-separated.")] = "1e-5,2e-5,5e-5",
     teacher: TeacherOption = None,
     unlabelled: UnlabelledOption = None,
@@ -63,7 +66,7 @@ def sweep(
     threads: ThreadsOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Fit at several learning rates; prints the table and keeps the best checkpoint."""
+    """Fit at several learning rates; write sweep.json, sweep.md and the best checkpoint, and print the table."""
     rates = _parse_rates(learning_rates)
     settings = fit_settings(
         learning_rate=rates[0],
@@ -80,11 +83,10 @@ def sweep(
         margin_cap=margin_cap,
     )
     use_threads(threads)
-    from vibe_router_training.mixture import parse_data_file
     from vibe_router_training.run import Start, Task, sweep_checkpoints
     from vibe_router_training.sweep import sweep_markdown
 
-    task = Task(files=[parse_data_file(file) for file in data], teacher=teacher, unlabelled=unlabelled, tau=tau)
+    task = Task(files=data_files(data, more_data), teacher=teacher, unlabelled=unlabelled, tau=tau)
     with fit_bars() as bar:
         rows = sweep_checkpoints(
             task,

@@ -14,7 +14,7 @@ from vibe_router_training.commands.setup import require_training
 
 def tokenizer(
     data: Annotated[list[Path], typer.Argument(metavar="PROMPTS.jsonl...", help="Files with prompts.")],
-    out: Annotated[Path, typer.Option(help="tokenizer.json to write.")],
+    out: Annotated[Path, typer.Option("-o", "--output", "--out", help="tokenizer.json to write.")],
     vocabulary: Annotated[int, typer.Option(min=300, help="Number of tokens.")] = 8000,
     json: JsonOption = False,
 ) -> None:
