@@ -75,8 +75,15 @@ def special_tokens_as_text(tokenizer: str) -> str:
     from tokenizers import Tokenizer
 
     content = json.loads(tokenizer) | {"truncation": None, "padding": None}
+    normalizer = content.get("normalizer") or {}
+    if normalizer.get("type") == "Sequence" and len(normalizer["normalizers"]) == 1:
+        # The same without the sequence, and then one that the runtime reads in pieces.
+        content["normalizer"] = normalizer["normalizers"][0]
     plain = _compact(content)
     added = content.get("added_tokens", [])
+    if not isinstance(content["model"]["vocab"], dict):
+        # A Unigram finds every entry of its vocabulary in the text: special tokens must not be among them.
+        return plain
     vocabulary = dict(content["model"]["vocab"])
     for token in sorted(added, key=lambda token: token["id"]):
         if token["special"]:

@@ -83,11 +83,16 @@ def test_prefixes_of_wrappers_are_stripped_by_exporter_reference_and_trainer(pre
 
     folder = write_checkpoint(tmp_path / "small")
     expected = Reference(read_checkpoint(folder)).logit([1, 5, 2])
+    assert expected != 0
     tensors = load_file(folder / "model.safetensors")
     save_file(
         {f"{prefix}{name}": tensor for name, tensor in tensors.items()}, folder / "model.safetensors", {"format": "pt"}
     )
     assert Reference(read_checkpoint(folder)).logit([1, 5, 2]) == expected
     model = load_model(str(folder))
+    row = torch.tensor([[1, 5, 2]])
+    with torch.no_grad():
+        logits = model.eval()(input_ids=row, attention_mask=torch.ones_like(row)).logits
+    assert float(logits[0, 0]) == pytest.approx(expected, abs=1e-5)
     model.save_pretrained(tmp_path / "saved")
     assert load_file(tmp_path / "saved" / "model.safetensors").keys() == tensors.keys()

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import AddedToken, Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.normalizers import Lowercase
+from tokenizers import Regex, Tokenizer
+from tokenizers.models import BPE, WordLevel
+from tokenizers.normalizers import StripAccents
+from tokenizers.pre_tokenizers import Split
+from tokenizers.processors import TemplateProcessing
 
 from tests.support.bundles import tiny_tokenizer_json
 from tests.support.prompts import mixed_prompts, pieces
@@ -163,6 +165,9 @@ def test_every_place_where_text_may_be_cut_is_a_boundary_of_normalization() -> N
     assert all(normalization_break(character) for character in "a \n你가🙂é\u200b\u212a\uf900")
 
 
+_ONE_SIDE = TemplateProcessing(single="$A [SEP]", special_tokens=[("[SEP]", 2)])
+
+
 def altered(change) -> bytes:  # type: ignore[no-untyped-def]
     stored = Tokenizer.from_buffer(tiny_tokenizer_json())
     change(stored)
@@ -176,10 +181,12 @@ def altered(change) -> bytes:  # type: ignore[no-untyped-def]
         b"{}",
         b"\xff\xfe",
         altered(lambda stored: setattr(stored, "model", WordLevel({"a": 0}, unk_token="a"))),
-        altered(lambda stored: setattr(stored, "normalizer", Lowercase())),
-        altered(lambda stored: stored.add_tokens([AddedToken("left", lstrip=True)])),
+        altered(lambda stored: setattr(stored, "normalizer", StripAccents())),
+        altered(lambda stored: setattr(stored, "pre_tokenizer", Split(Regex("a+"), "isolated"))),
+        altered(lambda stored: setattr(stored, "model", BPE({"a": 0}, [], dropout=0.5))),
+        altered(lambda stored: setattr(stored, "post_processor", _ONE_SIDE)),
     ],
-    ids=["empty", "no model", "not text", "word level", "lower case", "stripping added token"],
+    ids=["empty", "no model", "not text", "word level", "accents", "own expression", "dropout", "no template"],
 )
 def test_what_is_no_supported_tokenizer_is_refused(content: bytes) -> None:
     with pytest.raises(BundleCorruptError, match=r"tokenizer\.json"):

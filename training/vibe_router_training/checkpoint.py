@@ -40,6 +40,6 @@ def write_checkpoint(out: Path, model: Any, tokenizer: Tokenizer, *, files: Mapp
     with staged_folder(out) as folder:
         save_model(model, folder)
         tokenizer.save(str(folder / "tokenizer.json"))
-        (folder / "tokenizer_config.json").write_text(tokenizer_config(model_max_tokens(model)), "utf-8")
+        (folder / "tokenizer_config.json").write_text(tokenizer_config(tokenizer, model_max_tokens(model)), "utf-8")
         for name, content in (files or {}).items():
             (folder / name).write_bytes(content)

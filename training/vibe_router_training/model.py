@@ -11,10 +11,11 @@ import torch
 from tokenizers import Tokenizer
 
 from vibe_router.errors import CheckpointError, DataError
+from vibe_router_export.checkpoint.checkpoint import wrapped_tensors
 from vibe_router_export.checkpoint.config import parse_backbone
 from vibe_router_export.checkpoint.files import read_object
 from vibe_router_export.checkpoint.find import find_checkpoint
-from vibe_router_export.checkpoint.transformers_config import WRAPPED_NAMES, transformers_config
+from vibe_router_export.checkpoint.transformers_config import transformers_config
 from vibe_router_training.tokenizer import END, PADDING, START
 
 
@@ -122,17 +123,19 @@ def load_model(checkpoint: str) -> Any:
             if name != "num_labels":
                 setattr(config, name, value)
         _dont_compile(config)
-        model = transformers.ModernBertForSequenceClassification.from_pretrained(
+        wrapped = wrapped_tensors(folder)
+        if wrapped is not None:
+            config._attn_implementation = _attention()
+            model = transformers.ModernBertForSequenceClassification(config)
+            model.load_state_dict(wrapped)
+            return model
+        return transformers.ModernBertForSequenceClassification.from_pretrained(
             folder,
             config=config,
             attn_implementation=_attention(),
             dtype=torch.float32,
-            key_mapping=WRAPPED_NAMES,
             local_files_only=True,
         )
-        # transformers 5 would undo the renaming where it saves.
-        model._weight_conversions = []
-        return model
     # transformers raises whatever its parts do on a file that is not as they expect.
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
         lines = str(error).splitlines() or [type(error).__name__]

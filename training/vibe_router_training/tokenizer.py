@@ -75,7 +75,7 @@ def load_tokenizer(checkpoint: str | Path) -> Tokenizer:
     folder = find_checkpoint(checkpoint)
     config = parse_backbone(read_object(folder, "config.json"))
     check_tokenizer(folder, vocabulary_size=config.vocabulary_size)
-    return read_tokenizer(folder / TOKENIZER)
+    return Tokenizer.from_file(str(folder / TOKENIZER))
 
 
 def encode(tokenizer: Tokenizer, prompts: Sequence[str], *, max_tokens: int) -> list[list[int]]:
@@ -90,15 +90,19 @@ def encode(tokenizer: Tokenizer, prompts: Sequence[str], *, max_tokens: int) -> 
     return [row if len(row) <= max_tokens else [*row[: max_tokens - 1], row[-1]] for row in rows]
 
 
-def tokenizer_config(max_tokens: int) -> str:
+def tokenizer_config(tokenizer: Tokenizer, max_tokens: int) -> str:
     """Return the text of `tokenizer_config.json` that lets transformers load the tokenizer."""
-    config = {
-        "tokenizer_class": "PreTrainedTokenizerFast",
+    named = {
         "unk_token": UNKNOWN,
         "cls_token": START,
         "sep_token": END,
         "pad_token": PADDING,
         "mask_token": MASK,
+    }
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        # transformers would add those that a tokenizer of another family does not have.
+        **{key: name for key, name in named.items() if tokenizer.token_to_id(name) is not None},
         "model_max_length": max_tokens,
         "model_input_names": ["input_ids", "attention_mask"],
         "clean_up_tokenization_spaces": False,

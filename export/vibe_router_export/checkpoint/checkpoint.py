@@ -24,7 +24,7 @@ from vibe_router_export.checkpoint.weights import Array, ModernBertWeights, arra
 _SINGLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
 _ROUTER, _CARD, _ADAPTER = "router_config.json", "TRAINING.md", "adapter_config.json"
 # What torch.compile and DataParallel put before the names of a model's tensors.
-WRAPPERS = ("_orig_mod.", "module.")
+_WRAPPERS = ("_orig_mod.", "module.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +79,26 @@ def read_checkpoint(source: str | Path, *, cloud_label: str | None = None) -> Ch
     )
 
 
+def wrapped_tensors(folder: Path) -> dict[str, Any] | None:
+    """Return the tensors of a checkpoint for torch, under plain names; None where no wrapper has prefixed any.
+
+    transformers would take prefixed names for those of another model, and draw random weights.
+
+    Raises:
+        CheckpointError: the files of weights are not there.
+    """
+    from safetensors import safe_open
+
+    tensors: dict[str, Any] = {}
+    for path in _weight_files(folder):
+        with safe_open(path, framework="pt") as file:
+            names = list(file.keys())
+            if not any(name.startswith(_WRAPPERS) for name in names):
+                return None
+            tensors |= {_plain(name): file.get_tensor(name) for name in names}
+    return tensors
+
+
 def _weight_files(folder: Path) -> list[Path]:
     if has_file(folder, _SINGLE):
         return [weight_file(folder, _SINGLE)]
@@ -131,7 +151,7 @@ def _tensors(files: list[Path]) -> Iterator[tuple[str, Array]]:
 
 def _plain(name: str) -> str:
     """Return the name of a tensor without what wrappers have put before it."""
-    while name.startswith(WRAPPERS):
+    while name.startswith(_WRAPPERS):
         name = name.split(".", 1)[1]
     if "lora_" in name or name.startswith("base_model."):
         raise _unmerged(f"the weights hold an adapter that is not merged ({shown(name)})")

@@ -60,15 +60,22 @@ def read_labels(config: Mapping[str, Any], cloud_label: str | None) -> LabelPair
 def fold_labels(tensors: Mapping[str, Array], pair: LabelPair | None) -> Mapping[str, Array]:
     """Return the tensors with a classifier of one row, [1, hidden] and [1], in place of one of two.
 
-    Shapes that are none of a classifier with two labels are left for the check of shapes to name.
+    Raises:
+        CheckpointError: the classifier does not have two rows.
     """
     if pair is None:
         return tensors
     folded = dict(tensors)
     for name in _ROWS:
         rows = folded.get(name)
-        if rows is not None and rows.ndim > 0 and len(rows) == 2:
-            folded[name] = (rows[pair.cloud] - rows[pair.device])[None]
+        if rows is None:
+            continue
+        if rows.ndim == 0 or len(rows) != 2:
+            raise CheckpointError(
+                f"{name} has shape {list(rows.shape)}, but config.json names two labels",
+                hint="check that config.json and model.safetensors come from the same checkpoint",
+            )
+        folded[name] = (rows[pair.cloud] - rows[pair.device])[None]
     return folded
 
 

@@ -8,9 +8,6 @@ from typing import Any
 from vibe_router.errors import CheckpointError
 from vibe_router_export.checkpoint.config import GENERATION_5, ModernBertConfig
 
-# For from_pretrained's key_mapping: what `read_checkpoint` strips from the names of tensors.
-WRAPPED_NAMES = {r"^(_orig_mod\.|module\.)+": ""}
-
 
 def transformers_config(transformers: Any, folder: Path, expected: ModernBertConfig) -> Any:
     """Return transformers' own reading of config.json, corrected where transformers 4 ignores transformers 5's keys.

@@ -10,10 +10,10 @@ from typing import Any
 
 from vibe_router.errors import CheckpointError
 from vibe_router.extras import require_extra
-from vibe_router_export.checkpoint.checkpoint import Checkpoint
+from vibe_router_export.checkpoint.checkpoint import Checkpoint, wrapped_tensors
 from vibe_router_export.checkpoint.files import has_file, read_object
 from vibe_router_export.checkpoint.tokenizer import TOKENIZER_CONFIG
-from vibe_router_export.checkpoint.transformers_config import WRAPPED_NAMES, transformers_config
+from vibe_router_export.checkpoint.transformers_config import transformers_config
 from vibe_router_export.choices import ReferenceChoice
 
 _MODULES = ("torch", "transformers")
@@ -82,11 +82,17 @@ def load_reference(checkpoint: Checkpoint, choice: ReferenceChoice) -> Reference
 
 
 def _model(transformers: Any, checkpoint: Checkpoint) -> Any:
+    config = transformers_config(transformers, checkpoint.folder, checkpoint.config)
+    wrapped = wrapped_tensors(checkpoint.folder)
+    if wrapped is not None:
+        config._attn_implementation = "eager"
+        model = transformers.ModernBertForSequenceClassification(config)
+        model.load_state_dict(wrapped)
+        return model
     return transformers.AutoModelForSequenceClassification.from_pretrained(
         checkpoint.folder,
-        config=transformers_config(transformers, checkpoint.folder, checkpoint.config),
+        config=config,
         attn_implementation="eager",
-        key_mapping=WRAPPED_NAMES,
         trust_remote_code=False,
         local_files_only=True,
     )

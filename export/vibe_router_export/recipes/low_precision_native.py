@@ -12,6 +12,7 @@ from pathlib import Path
 
 from vibe_router.bundle.manifest import EngineFile
 from vibe_router.engines.native.engine import NativeEngine
+from vibe_router.text.tokenizer import PromptTokenizer
 from vibe_router_export.card import native_section
 from vibe_router_export.checkpoint.weights import ModernBertWeights
 from vibe_router_export.choices import Precision
@@ -69,11 +70,17 @@ class NativeFormat:
         return open_native(path, file=self.file)
 
     def complete(self, inputs: RecipeInputs) -> None:
-        """Add tokenizer, thresholds and golden prompts, with which a program in C routes text."""
+        """Add tokenizer, thresholds and golden prompts, with which a program in C routes text.
+
+        The C library reads byte-level BPE alone; with another tokenizer the file serves Python.
+        """
+        tokenizer_json = (inputs.folder / "tokenizer.json").read_bytes()
+        if PromptTokenizer(tokenizer_json, max_tokens=inputs.manifest.max_tokens).reads_whole:
+            return
         complete_router_file(
             inputs.folder / self.file,
             manifest=inputs.manifest,
-            tokenizer_json=(inputs.folder / "tokenizer.json").read_bytes(),
+            tokenizer_json=tokenizer_json,
             prompts=[case.prompt for case in inputs.proof.cases[: inputs.proof.golden]],
         )
 

@@ -6,7 +6,9 @@ special tokens in the prompt are text like any other. Where the reference knows 
 read as U+FFFD, as text that came from JavaScript is made well-formed elsewhere.
 
 Only as much of a long prompt is read as the kept ids need, so 10 MB cost about what 10 kB do.
-`vibe_router.text.stable_prefix` holds the argument why the kept ids are those of the whole prompt.
+`vibe_router.text.stable_prefix` holds the argument why the kept ids are those of the whole prompt. Tokenizers that it
+does not cover (Gemma's BPE with bytes as a fallback, Unigram, lower case, other splittings) read prompts whole, up to a
+bound.
 """
 
 from __future__ import annotations
@@ -35,6 +37,9 @@ _MARGIN = 1024
 # Most characters read for one prompt; more than any vocabulary's longest tokens in a row need.
 _MOST_CHARACTERS = 2**21
 
+# Most characters of a prompt that is read whole; in the order of a tenth of a second.
+MOST_WHOLE = 2**17
+
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 T = TypeVar("T")
@@ -55,21 +60,26 @@ class PromptTokenizer:
         """Read the bytes of a `tokenizer.json`.
 
         Raises:
-            BundleCorruptError: it is no tokenizer, or not a byte-level BPE that puts one token on either
-            side.
+            BundleCorruptError: it is no tokenizer, of a kind that is not read, or does not put one token on either
+                side.
         """
         self._tokenizer = _no_panic(lambda: _load(content), _corrupt)
         _require_supported(self._tokenizer)
-        self._settled = SettledTokens(self._tokenizer)
+        self._settled = SettledTokens(self._tokenizer) if _is_covered(self._tokenizer) else None
         self._start, self._end = (np.array([token], np.int64) for token in self._tokenizer.encode("").ids)
         self._limit = max_tokens - 2
+
+    @property
+    def reads_whole(self) -> bool:
+        """Whether prompts are read to their end, up to `MOST_WHOLE` characters, whatever number of tokens is kept."""
+        return self._settled is None
 
     def encode(self, prompt: str) -> TokenizedPrompt:
         """Return the ids of `prompt`.
 
         Raises:
-            PromptError: not a string, or text (such as thousands of combining marks in a row) that cannot be cut
-                where the tokens before the cut are certain.
+            PromptError: not a string, text (such as thousands of combining marks in a row) that cannot be cut where
+                the tokens before the cut are certain, or more than can be read whole where that is needed.
         """
         if not isinstance(prompt, str):
             raise PromptError(f"a prompt must be a str, not {type(prompt).__name__}", hint="pass the request's text")
@@ -85,6 +95,8 @@ class PromptTokenizer:
         Most prompts are read at once. Dense text, such as a row of dashes, packs hundreds of characters into a token:
         it is read in pieces, each from where the tokens before it are certain. Rows repeat, and so do pieces.
         """
+        if self._settled is None:
+            return self._whole(prompt)
         ids: list[int] = []
         place, size = 0, _CHARACTERS_PER_TOKEN * (self._limit + 2)
         pieces: dict[str, tuple[list[int], int]] = {}
@@ -107,6 +119,15 @@ class PromptTokenizer:
             ids += more
             place += length
         return ids[: self._limit], True
+
+    def _whole(self, prompt: str) -> tuple[list[int], bool]:
+        if len(prompt) > MOST_WHOLE:
+            raise PromptError(
+                f"the prompt has {len(prompt)} characters; this bundle's tokenizer reads at most {MOST_WHOLE}",
+                hint="route the beginning of the prompt",
+            )
+        encoding = self._encode(prompt)
+        return encoding.ids[: self._limit], len(encoding) > self._limit
 
     def _larger(self, size: int) -> int:
         if 2 * size > _MOST_CHARACTERS:
@@ -132,26 +153,30 @@ def _load(content: bytes) -> Tokenizer:
 
 
 def _require_supported(tokenizer: Tokenizer) -> None:
-    """Refuse what the argument in `vibe_router.text.stable_prefix` does not cover."""
+    """Refuse models that draw lots, and templates that do not put one token on either side."""
+    if isinstance(tokenizer.model, BPE) and tokenizer.model.dropout:
+        raise _corrupt("its model drops merges by chance")
+    if len(_no_panic(lambda: tokenizer.encode(""), _corrupt).ids) != 2:
+        raise _corrupt("its template does not put exactly one token before and one after the text")
+
+
+def _is_covered(tokenizer: Tokenizer) -> bool:
+    """Return whether the argument in `vibe_router.text.stable_prefix` covers the tokenizer: byte-level BPE over NFC."""
     model, normalizer, splitter = tokenizer.model, tokenizer.normalizer, tokenizer.pre_tokenizer
-    plain_bpe = (
+    return (
         isinstance(model, BPE)
-        and not model.dropout
         and not model.ignore_merges
         and not model.continuing_subword_prefix
         and not model.end_of_word_suffix
+        and (normalizer is None or isinstance(normalizer, NFC))
+        and isinstance(splitter, ByteLevel)
+        and splitter.use_regex
+        and not splitter.add_prefix_space
+        and all(
+            token.special or not (token.lstrip or token.rstrip or token.single_word)
+            for token in tokenizer.get_added_tokens_decoder().values()
+        )
     )
-    if not plain_bpe:
-        raise _corrupt("its model is not a plain BPE")
-    if not (normalizer is None or isinstance(normalizer, NFC)):
-        raise _corrupt("its normalizer is not NFC")
-    if not (isinstance(splitter, ByteLevel) and splitter.use_regex and not splitter.add_prefix_space):
-        raise _corrupt("its pre-tokenizer is not ByteLevel with the regular expression and without a prefix space")
-    for added in tokenizer.get_added_tokens_decoder().values():
-        if not added.special and (added.lstrip or added.rstrip or added.single_word):
-            raise _corrupt(f"its added token {added.content!r} depends on the text around it")
-    if len(_no_panic(lambda: tokenizer.encode(""), _corrupt).ids) != 2:
-        raise _corrupt("its template does not put exactly one token before and one after the text")
 
 
 def _cut(prompt: str, size: int) -> int:

@@ -8,7 +8,7 @@ brackets and the lengths of their texts are checked, and only the rest, the outl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from vibe_router.bundle.strict_json import parse_json, shown
 from vibe_router.errors import BundleCorruptError
+from vibe_router.text.tokenizer_parts import part_problem, small_problem
 
 _FILE = "tokenizer.json"
 _HINT = "download or export the bundle again"
@@ -25,8 +26,6 @@ _MOST_BYTES = 2**26
 _MOST_TEXT = 4096
 _MOST_OUTLINE = 2**22
 _MOST_ADDED, _MOST_ADDED_LENGTH, _MOST_ADDED_CHARACTERS = 8192, 256, 2**17
-_MOST_PIECES = 8
-_MOST_NUMBER = 2**31
 _CUT = ("vocab", "merges")
 # With the bit of lower case, "[" is "{" and "]" is "}" in ASCII.
 _OPEN, _CLOSE, _LOWER = ord("{"), ord("}"), 0x20
@@ -46,14 +45,10 @@ _PARTS = frozenset(
     }
 )
 _ADDED = frozenset({"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"})
-# Kinds of each part that a router's tokenizer may have; `PromptTokenizer` checks their settings.
-_KINDS: Mapping[str, frozenset[str]] = {
-    "normalizer": frozenset({"NFC"}),
-    "pre_tokenizer": frozenset({"ByteLevel"}),
-    "post_processor": frozenset({"TemplateProcessing", "RobertaProcessing", "BertProcessing", "ByteLevel"}),
-    "decoder": frozenset({"ByteLevel"}),
-    "model": frozenset({"BPE"}),
-}
+_BPE, _UNIGRAM = "BPE", "Unigram"
+_UNIGRAM_TYPE = re.compile(rb'"type"\s*:\s*"Unigram"')
+# Each character of a Unigram's vocabulary can become a node of the library's tree.
+_MOST_UNIGRAM_BYTES = 3 * 2**22
 
 
 def check_tokenizer_file(content: bytes) -> None:
@@ -64,26 +59,38 @@ def check_tokenizer_file(content: bytes) -> None:
     """
     if len(content) > _MOST_BYTES:
         raise _corrupt(f"it has {len(content)} bytes; at most {_MOST_BYTES} are read")
-    outline = parse_json(_outline(content), _FILE)
+    # A Unigram has no merges, and nothing else of the file may be cut out unread.
+    is_unigram = _UNIGRAM_TYPE.search(content) is not None
+    if is_unigram and len(content) > _MOST_UNIGRAM_BYTES:
+        raise _corrupt(f"it has {len(content)} bytes; at most {_MOST_UNIGRAM_BYTES} of a Unigram are read")
+    outline = parse_json(_outline(content, cut=1 if is_unigram else len(_CUT)), _FILE)
     if not isinstance(outline, dict) or not outline.keys() <= _PARTS or not isinstance(outline.get("model"), dict):
         raise _corrupt("it is not an object of a tokenizer's parts")
-    for name, kinds in _KINDS.items():
-        _check_part(outline.get(name), kinds, name)
+    for name in ("normalizer", "pre_tokenizer", "post_processor", "decoder"):
+        _refuse(part_problem(name, outline.get(name)))
     for name in ("truncation", "padding", "version"):
-        _check_small(outline.get(name), name)
+        _refuse(small_problem(outline.get(name), name))
     _check_added(outline.get("added_tokens", []))
-    model = outline["model"]
-    if any(model.get(name) not in ({}, []) for name in _CUT):
+    _check_model(outline["model"], kind=_UNIGRAM if is_unigram else _BPE)
+
+
+def _check_model(model: dict[str, Any], *, kind: str) -> None:
+    if model.get("type") != kind:
+        raise _corrupt(f"its model of the kind {shown(model.get('type'))} is none of {_BPE}, {_UNIGRAM}")
+    cut = _CUT if kind == _BPE else _CUT[:1]
+    if any(model.get(name) not in ({}, []) for name in cut):
         raise _corrupt("its model has no vocabulary or no merges")
+    for key, value in model.items():
+        _refuse(small_problem(value, f"model.{key}"[:64]))
 
 
-def _outline(content: bytes) -> bytes:
-    """Return `content` with the model's vocabulary and merges emptied.
+def _outline(content: bytes, *, cut: int) -> bytes:
+    """Return `content` with the `cut` largest values three brackets deep emptied.
 
-    Those are the two largest values three brackets deep. If other values were cut, the outline shows it: the model's
+    They are meant to be the model's vocabulary and merges. If others were cut, the outline shows it: the model's
     vocabulary or merges are not empty then, and are refused.
     """
-    starts, ends = _values(np.frombuffer(content, np.uint8))
+    starts, ends = _values(np.frombuffer(content, np.uint8), cut=cut)
     kept, place = [], 0
     for start, end in zip(starts, ends, strict=True):
         kept.append(content[place : start + 1])
@@ -94,8 +101,8 @@ def _outline(content: bytes) -> bytes:
     return outline
 
 
-def _values(data: NDArray[np.uint8]) -> tuple[list[int], list[int]]:
-    """Return where the two longest values three brackets deep begin and end, in the order of the file.
+def _values(data: NDArray[np.uint8], *, cut: int) -> tuple[list[int], list[int]]:
+    """Return where the `cut` longest values three brackets deep begin and end, in the order of the file.
 
     `data` is uint8 [bytes]. A text begins at every other quote that is not escaped, and what is in it is no bracket.
     """
@@ -116,7 +123,7 @@ def _values(data: NDArray[np.uint8]) -> tuple[list[int], list[int]]:
     ends = brackets[~opening & (depth == 2)]
     if len(depth) == 0 or depth.min() < 0 or depth[-1] != 0 or len(starts) != len(ends):
         raise _corrupt("it is not valid JSON: brackets do not match")
-    longest = np.sort(np.argsort(ends - starts, kind="stable")[-len(_CUT) :])
+    longest = np.sort(np.argsort(ends - starts, kind="stable")[-cut:])
     # A merge may be a pair, [left, right], and no value in there is deeper.
     for start, end in zip(starts[longest], ends[longest], strict=True):
         first, last = np.searchsorted(brackets, (start, end))
@@ -135,35 +142,6 @@ def _escaped(data: NDArray[np.uint8]) -> NDArray[np.intp]:
     return escaped
 
 
-def _check_part(part: Any, kinds: frozenset[str], name: str) -> None:
-    if part is None:
-        return
-    if not isinstance(part, dict):
-        raise _corrupt(f"its {name} is not an object")
-    if part.get("type") == "Sequence" and name == "post_processor":
-        processors = part.get("processors")
-        if not isinstance(processors, list) or len(processors) > _MOST_PIECES:
-            raise _corrupt(f"its {name} is not a short sequence")
-        for processor in processors:
-            _check_part(processor, kinds - {"Sequence"}, f"{name}s")
-        return
-    if part.get("type") not in kinds:
-        raise _corrupt(f"its {name} of the kind {shown(part.get('type'))} is none of {', '.join(sorted(kinds))}")
-    for key, value in part.items():
-        _check_small(value, f"{name}.{key}"[:64])
-
-
-def _check_small(value: Any, where: str, *, depth: int = 4) -> None:
-    """Check that a value is a few short lists and objects of numbers in range."""
-    if isinstance(value, (int, float)) and not abs(value) <= _MOST_NUMBER:
-        raise _corrupt(f"its {where} is out of range")
-    if isinstance(value, (list, dict)):
-        if len(value) > _MOST_PIECES or depth == 0:
-            raise _corrupt(f"its {where} has more than a tokenizer needs")
-        for item in value.values() if isinstance(value, dict) else value:
-            _check_small(item, where, depth=depth - 1)
-
-
 def _check_added(tokens: Any) -> None:
     if not isinstance(tokens, list) or len(tokens) > _MOST_ADDED:
         raise _corrupt(f"its added tokens are not a list of at most {_MOST_ADDED}")
@@ -175,7 +153,12 @@ def _check_added(tokens: Any) -> None:
         characters += length
         if not 1 <= length <= _MOST_ADDED_LENGTH or characters > _MOST_ADDED_CHARACTERS:
             raise _corrupt(f"an added token has {length} characters, or all of them together too many")
-        _check_small(token["id"], "id of an added token")
+        _refuse(small_problem(token["id"], "id of an added token"))
+
+
+def _refuse(problem: str | None) -> None:
+    if problem is not None:
+        raise _corrupt(problem)
 
 
 def _corrupt(message: str) -> BundleCorruptError:
