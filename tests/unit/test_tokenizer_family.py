@@ -45,7 +45,8 @@ def test_what_is_read_whole_has_a_bound(name: str) -> None:
             prompts.encode(longest + "word ")
 
 
-@pytest.mark.parametrize("name", FAMILY)
+# A Unigram finds every entry of its vocabulary in a text, special ones too; so does transformers'.
+@pytest.mark.parametrize("name", sorted(set(FAMILY) - {"unigram"}))
 def test_special_tokens_in_a_prompt_are_text(name: str) -> None:
     whole = reference(STORED[name])
     special = {token.content for token in whole.get_added_tokens_decoder().values() if token.special}
