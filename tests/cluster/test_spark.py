@@ -46,6 +46,8 @@ def session(master: str) -> Iterator[SparkSession]:
     # One prompt file a task, and no end of retries for workers that are killed.
     builder = builder.config("spark.sql.files.openCostInBytes", str(2**30)).config("spark.task.maxFailures", "20")
     builder = builder.config("spark.driver.host", "127.0.0.1")
+    # Otherwise files are divided by how many cores have registered at that moment.
+    builder = builder.config("spark.sql.files.minPartitionNum", "8")
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("OFF")
     try:
