@@ -17,9 +17,15 @@ def test_values_move_by_half_a_step_at_most_and_the_rest_is_zeros(bits: int) -> 
     rounded = round_to_bits(values, bits)
     assert not np.any(rounded.view(np.uint32) & np.uint32((1 << (ALL_BITS - bits)) - 1))
     error = np.abs(rounded.astype(np.float64) - values)
-    assert (error <= np.abs(values) * 2.0**-bits).all()
+    assert (error <= np.maximum(np.abs(values), 0.5) * 2.0**-bits).all()
     assert error.max() > 0
     np.testing.assert_array_equal(round_to_bits(rounded, bits), rounded)
+
+
+def test_small_values_are_rounded_no_finer_than_half_the_root_mean_square() -> None:
+    step = 2.0**-13
+    values = np.array([1.0, -1.0, 1.0, 0.4 * step, 1.4 * step, 2.0**-9], np.float32)
+    np.testing.assert_array_equal(round_to_bits(values, 12)[3:], np.array([0.0, step, 2.0**-9], np.float32))
 
 
 def test_ties_go_to_even() -> None:

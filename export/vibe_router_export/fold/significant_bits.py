@@ -18,9 +18,11 @@ T = TypeVar("T")
 
 
 def keep_significant_bits(weights: ModernBertWeights, bits: int) -> ModernBertWeights:
-    """Return the weights rounded to `bits` significant bits each, at most 2^-bits of its size off.
+    """Return the weights rounded to `bits` significant bits each.
 
-    The embedding table keeps one fewer, because a token reads one row of it and no sum over rows adds the errors up.
+    The embedding table keeps one fewer, because a token reads one row of it and no sum over rows adds the errors up. In
+    each matrix, values below half of its root mean square are rounded as finely as those at it, not finer: they add
+    little to a sum, and their last bits say less than the error of the large ones.
     The bits that are dropped are zeros in the file, which archives then leave out.
     """
     if bits >= ALL_BITS:
@@ -30,13 +32,15 @@ def keep_significant_bits(weights: ModernBertWeights, bits: int) -> ModernBertWe
 
 
 def round_to_bits(values: NDArray[np.float32], bits: int) -> NDArray[np.float32]:
-    """Return float32 values rounded to the nearest with `bits` significant bits, ties to even."""
-    dropped = np.uint32(ALL_BITS - bits)
-    pattern = np.ascontiguousarray(values, np.float32).view(np.uint32)
-    odd = (pattern >> dropped) & np.uint32(1)
-    half = np.uint32((1 << (int(dropped) - 1)) - 1)
-    rounded: NDArray[np.uint32] = (pattern + half + odd) >> dropped << dropped
-    return rounded.view(np.float32)
+    """Return float32 values rounded to the nearest with `bits` significant bits, ties to even.
+
+    No value is rounded more finely than those at half the root mean square of all.
+    """
+    exact = np.asarray(values, np.float64)
+    _, exponent = np.frexp(exact)
+    _, finest = np.frexp(np.sqrt(np.mean(exact**2)) / 2.0)
+    step = np.ldexp(1.0, np.maximum(exponent, finest) - bits)
+    return np.asarray(np.rint(exact / step) * step, np.float32)
 
 
 def _rounded_parts(part: T, bits: int) -> T:
