@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -23,6 +24,11 @@ class Consumer:
     without_dependencies: bool = False
     npm: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def packages(self) -> str:
+        """The name of the folder of its packages, which consumers of the same packages share."""
+        return re.sub(r"[^a-z0-9.]+", "-", " ".join((*self.npm, *self.pip)).lower()).strip("-") or "none"
 
     @property
     def in_node(self) -> bool:
@@ -52,7 +58,7 @@ def _transformers_js(major: str, package: str) -> tuple[Consumer, ...]:
         label="transformers.js, Node",
         runner="node.mjs",
         distribution="@huggingface/transformers",
-        npm=(package,),
+        npm=(package, "playwright-core"),
     )
     browser = Consumer(
         key=f"transformers-js-{major}-browser",
@@ -112,7 +118,7 @@ CONSUMERS: tuple[Consumer, ...] = (
         label="sentence-transformers CrossEncoder",
         runner="cross_encoder",
         distribution="sentence-transformers",
-        pip=("sentence-transformers",),
+        pip=("sentence-transformers==5.1.2",),
         without_dependencies=True,
     ),
     Consumer(

@@ -24,7 +24,7 @@ def install(consumer: Consumer, work: Path) -> Path:
     Raises:
         NotHereError: npm is not there, or the registry has no such package for this machine.
     """
-    folder = work / consumer.key
+    folder = work / consumer.packages
     if folder.exists():
         return folder
     unfinished = folder.with_name(folder.name + ".unfinished")

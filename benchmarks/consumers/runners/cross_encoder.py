@@ -21,8 +21,9 @@ def _load(request: Request) -> tuple[Encode, Score]:
         return ids
 
     def score(text: str, _: list[int]) -> float:
-        # One text in place of a pair; the score is p_cloud, because one label gets a sigmoid.
-        return float(encoder.predict([(text,)], show_progress_bar=False)[0])
+        # `predict` takes pairs of texts, and a prompt is one: its model and its activation, as predict has them.
+        inputs = encoder.tokenizer(text, truncation=True, return_tensors="pt")
+        return float(encoder.activation_fn(encoder.model(**inputs).logits)[0, 0])
 
     return encode, score
 
