@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from vibe_router.text.tokenizer import PromptTokenizer
 from vibe_router_export import draft, first_manifest
 from vibe_router_export.checkpoint.checkpoint import Checkpoint, read_checkpoint
 from vibe_router_export.checkpoint.weights import Layer, LayerNorm, Linear, ModernBertWeights, Parameter
+from vibe_router_export.emit.onnx.graph import OnnxGraph
 from vibe_router_export.export import Exported, ExportOptions, export_onnx
 from vibe_router_export.proof.cases import ProofCases, collect_cases
 from vibe_router_export.proof.reference import Reference
@@ -83,6 +85,16 @@ def swapped_gate(weights: ModernBertWeights) -> ModernBertWeights:
     return replace(weights, layers=(weights.layers[0], replace(layer, mlp_input=swapped), *weights.layers[2:]))
 
 
+def _build_with(
+    fault: Callable[[ModernBertWeights], ModernBertWeights],
+    build: Callable[..., OnnxGraph],
+    weights: ModernBertWeights,
+    *,
+    max_tokens: int,
+) -> OnnxGraph:
+    return build(fault(weights), max_tokens=max_tokens)
+
+
 FAULTS = [wrong_window, wrong_theta, dropped_norm, dropped_gain, swapped_gate]
 
 
@@ -94,10 +106,9 @@ def test_a_planted_fault_is_caught_and_nothing_is_written(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    build = full_precision.build_onnx
-    monkeypatch.setattr(
-        full_precision, "build_onnx", lambda weights, *, max_tokens: build(fault(weights), max_tokens=max_tokens)
-    )
+    for graph in ("build_onnx", "build_portable_onnx"):
+        build = getattr(full_precision, graph)
+        monkeypatch.setattr(full_precision, graph, functools.partial(_build_with, fault, build))
     with pytest.raises(ParityError) as caught:
         export(checkpoint, tmp_path / "bundle")
     assert caught.value.exit_code == 7

@@ -27,6 +27,7 @@ from vibe_router_export.emit.numpy.values import evaluate
 from vibe_router_export.emit.onnx.file import write_onnx
 from vibe_router_export.emit.onnx.half import build_half_precision_onnx
 from vibe_router_export.export import ExportOptions, export_onnx
+from vibe_router_export.first_manifest import Claims
 from vibe_router_export.fold.half_precision import HalfPrecisionFolds, choose_peak_scale, fold_for_half_precision
 from vibe_router_export.observe.residual_scale import measured_norm_inputs
 from vibe_router_export.proof.parity import HALF_PRECISION_P_DIFFERENCE, failure, limits_for
@@ -36,7 +37,7 @@ from vibe_router_export.synthetic.checkpoint import Outliers
 
 FILE = MODEL_FILES[Precision.FP16]
 OPTIONS = ExportOptions(
-    temperature=1.083, precisions=[Precision.FP32, Precision.FP16], prompts=mixed_prompts(40, seed=5)
+    claims=Claims(temperature=1.083), precisions=[Precision.FP32, Precision.FP16], prompts=mixed_prompts(40, seed=5)
 )
 UNPROVEN = replace(OPTIONS, reference=ReferenceChoice.NONE)
 # Kernels of ONNX Runtime's CUDA provider that take the types used here, from docs/OperatorKernels.md of 1.24.

@@ -125,7 +125,8 @@ def test_all_int8_with_a_spike_fails_and_the_ranking_finds_the_same_matrix(
     monkeypatch.setattr(low_precision_onnx, "MOST_KEPT", 0.0)
     # Four layers lose less to one flattened matrix than twenty-two do, so the gate looks closer.
     profiles = {f"above-{step}": step / 40 for step in range(8, 37)}
-    options = replace(UNPROVEN, precisions=[Precision.INT8], profiles=profiles, band=0.013)
+    claims = Claims(profiles=profiles, temperature=1.0)
+    options = replace(UNPROVEN, precisions=[Precision.INT8], claims=claims, band=0.013)
     exported = export_onnx(spiked, tmp_path / "bundle", options=options)
     (graph,) = exported.low_precision
     assert [one.name for one in graph.kept] == [SPIKING]

@@ -22,6 +22,7 @@ from vibe_router_export.emit.onnx.graph import build_onnx
 from vibe_router_export.emit.onnx.portable import build_portable_onnx
 from vibe_router_export.emit.quantize import MatrixFormat, lowered
 from vibe_router_export.export import ExportOptions, export_onnx
+from vibe_router_export.first_manifest import Claims
 from vibe_router_export.fold.folds import centre_residual
 from vibe_router_export.recipes.files import MODEL_FILES, PORTABLE_FILES, weights_file
 
@@ -37,7 +38,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
 }
 # Of the inputs 32 at a time, so that rows of 48 numbers end inside a block.
 _IN_BLOCKS = {"hidden_size": 48, "intermediate_size": 40, "num_attention_heads": 4}
-_UNPROVEN = ExportOptions(temperature=1.0, reference=ReferenceChoice.NONE, max_flips=10_000)
+_UNPROVEN = ExportOptions(claims=Claims(temperature=1.0), reference=ReferenceChoice.NONE, max_flips=10_000)
 
 
 def small(folder: Path, **changed: Any) -> Checkpoint:

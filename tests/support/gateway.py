@@ -15,6 +15,7 @@ from aiohttp import web
 
 from benchmarks.gateway.scripted import ScriptedUpstream
 from vibe_router import Router
+from vibe_router.bundle.identity import model_identity
 from vibe_router_gateway.config.reading import load_settings
 from vibe_router_gateway.config.settings import Settings
 from vibe_router_gateway.gateway import Gateway
@@ -23,7 +24,6 @@ from vibe_router_gateway.log.writer import LogWriter
 from vibe_router_gateway.scoring import Sampling
 from vibe_router_gateway.server import start, stop
 from vibe_router_gateway.tracing import Tracing
-from vibe_router_tools.calibration.profile import model_identity
 from vibe_router_tools.calibration.sample import is_for_checking
 
 Value = TypeVar("Value")

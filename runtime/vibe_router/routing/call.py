@@ -165,6 +165,8 @@ async def awaited(
     """
     import asyncio
 
+    if deadline.passed:
+        return without_score(DeadlineError.passed())
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
 
