@@ -10,7 +10,7 @@ FROZEN := .venv-frozen/bin/python
 # A library that was compiled from other sources than the ones beside it does not fit the Python that calls it.
 NATIVE := $(wildcard native/*/*.[ch] native/*.py)
 
-.PHONY: demo test test-slow native native-dist test-swift lint docs format nano frozen dist clean
+.PHONY: demo test test-slow test-clusters native native-dist test-swift lint docs format nano frozen dist clean
 
 demo: .venv-demo/.done  ## Route the model card's example prompts; installs the runtime only, no torch.
 	$(DEMO) examples/demo.py
@@ -22,6 +22,10 @@ test: native  ## The default selection of tests: minutes on two cores. The last 
 # In the order of the files: files with many tests first would leave the few longest for one process at the end.
 test-slow: native  ## What the default selection leaves out: base size, wheels in empty environments.
 	OMP_NUM_THREADS=1 $(DEVELOP) -m pytest -m slow $(PARALLEL) --no-loadscope-reorder
+
+test-clusters: native  ## Routers on real Ray and Spark clusters on this machine; Spark needs Java. Installs both.
+	.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray,spark]'
+	OMP_NUM_THREADS=1 $(DEVELOP) -m pytest -m slow tests/cluster
 
 native: .venv/.done  ## Compile the native library again where its sources have changed; installing has compiled it once.
 	$(DEVELOP) native/build_hook.py
