@@ -21,7 +21,8 @@ from vibe_router.engines.native.library import library_file
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = ROOT / "examples" / "frozen_app" / "route_prompts.spec"
 HOOK = ROOT / "runtime" / "vibe_router" / "_pyinstaller" / "hook-vibe_router.py"
-PROMPTS = ("", "hi", "what is 2+2?", "Explain quantum entanglement", "naïve café 🙂", "word " * 600)
+HARD = "Design a distributed consensus algorithm"
+PROMPTS = ("", "hi", "what is 2+2?", HARD, "naïve café 🙂", "word " * 600)
 UNWANTED = ("torch", "transformers", "matplotlib", "scipy", "onnx", "coremltools", "huggingface_hub")
 
 
