@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.support.prompts import mixed_prompts
-from vibe_router import Router
+from vibe_router import Decision, Router
 from vibe_router.bundle.identity import model_identity
 from vibe_router.integrations.arrow import OUTPUT
 
@@ -25,24 +25,25 @@ def write_logs(folder: Path, rows: int, *, files: int = 8) -> pa.Table:
     return table
 
 
+def row_of(decision: Decision, identity: str) -> dict[str, object]:
+    """Return the columns that a decision becomes."""
+    return {
+        "p_cloud": decision.p_cloud,
+        "logit": decision.logit,
+        "target": decision.target.value,
+        "tokens": decision.tokens,
+        "truncated": decision.truncated,
+        "reason": decision.reason.value,
+        "error": None,
+        "bundle": identity,
+    }
+
+
 def expected_rows(router: Router, table: pa.Table) -> list[dict[str, object]]:
     """Return what the rows must be, by `route_many`'s own decisions."""
     identity = model_identity(router.bundle.manifest)
     decisions = router.route_many(table.column("prompt").to_pylist())
-    return [
-        {
-            "id": row,
-            "p_cloud": decision.p_cloud,
-            "logit": decision.logit,
-            "target": decision.target.value,
-            "tokens": decision.tokens,
-            "truncated": decision.truncated,
-            "reason": decision.reason.value,
-            "error": None,
-            "bundle": identity,
-        }
-        for row, decision in enumerate(decisions)
-    ]
+    return [{"id": row, **row_of(decision, identity)} for row, decision in enumerate(decisions)]
 
 
 def read_rows(folder: Path) -> list[dict[str, object]]:

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pytest
 
 from tests.support.faulty import broken, router_with
+from tests.support.native_logs import row_of
 from tests.support.prompts import mixed_prompts
-from vibe_router import Decision, Router, Target
+from vibe_router import Router, Target
 from vibe_router.bundle.identity import model_identity
 from vibe_router.errors import EngineError, UsageError
 from vibe_router.integrations.arrow import OUTPUT, ROWS, ColumnOptions, output_schema, route_table
@@ -23,19 +24,6 @@ CHAT = [
     {"role": "assistant", "content": "It is one."},
     {"role": "user", "content": "ok thanks"},
 ]
-
-
-def row_of(decision: Decision, identity: str) -> dict[str, object]:
-    return {
-        "p_cloud": decision.p_cloud,
-        "logit": decision.logit,
-        "target": decision.target.value,
-        "tokens": decision.tokens,
-        "truncated": decision.truncated,
-        "reason": decision.reason.value,
-        "error": None,
-        "bundle": identity,
-    }
 
 
 def test_rows_are_what_route_many_decides(router: Router) -> None:

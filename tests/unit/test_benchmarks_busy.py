@@ -10,17 +10,9 @@ from benchmarks.peers.contenders.registry import ALL
 from benchmarks.report.busy import busy_line, busy_table
 from benchmarks.report.sections import read_results, sections
 from benchmarks.results_file import write_result
+from tests.support.machine import MACHINE
 
 NONE, SPINNING = Load(kind="none", count=0), Load(kind="spinning", count=1)
-MACHINE = {
-    "cpu": "A CPU",
-    "cpus": 2,
-    "instruction_sets": ["avx2"],
-    "memory_bytes": 2**33,
-    "system": "Linux x86_64",
-    "python": "3.11",
-    "versions": {"numpy": "2"},
-}
 
 
 def content() -> dict[str, Any]:

@@ -27,18 +27,10 @@ from benchmarks.report.plot import plot_latency
 from benchmarks.report.sections import fill, read_results, sections
 from benchmarks.results_file import write_result
 from tests.support.checkpoints import small_config
+from tests.support.machine import MACHINE
 from vibe_router.errors import DataError, UsageError
 from vibe_router_export.checkpoint.config import parse_config
 
-MACHINE = {
-    "cpu": "A CPU",
-    "cpus": 2,
-    "instruction_sets": ["avx2"],
-    "memory_bytes": 2**33,
-    "system": "Linux x86_64",
-    "python": "3.11",
-    "versions": {"numpy": "2"},
-}
 HEAD = {"command": "latency", "name": "small", "machine": MACHINE, "source": {"checkpoint": "small", "bundle": None}}
 SETTINGS = {"baseline": "optimum-fp32"}
 
