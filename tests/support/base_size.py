@@ -14,6 +14,7 @@ from vibe_router.verify import verify
 from vibe_router_export.checkpoint.checkpoint import read_checkpoint
 from vibe_router_export.choices import Precision, ReferenceChoice, Size
 from vibe_router_export.export import ExportOptions, export_onnx
+from vibe_router_export.first_manifest import Claims
 from vibe_router_export.proof.golden import EXAMPLES, mixed_prompts
 from vibe_router_export.recipes.files import MODEL_FILES
 from vibe_router_export.synthetic.checkpoint import Outliers, write_random_checkpoint
@@ -41,7 +42,7 @@ def check_base_size(tmp_path: Path, outliers: Outliers | None, *, kept: list[str
         read_checkpoint(folder),
         tmp_path / "bundle",
         options=ExportOptions(
-            temperature=1.083,
+            claims=Claims(temperature=1.083),
             reference=ReferenceChoice.TRANSFORMERS,
             precisions=precisions,
             # Fewer than an export takes by itself: PyTorch on one thread is most of this test's time.
