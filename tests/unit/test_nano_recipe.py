@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,8 +60,12 @@ def test_lessons_hold_rows_of_the_training_split_and_translations(tmp_path: Path
     held_out = {row for row in material.rated.prompts if split_of(row) is not Split.TRAIN}
     assert held_out
     assert not held_out & set(taught)
+    # Another recombined lesson may have the words of a phrase by chance, and then a p of its own besides.
+    every: dict[str, list[float]] = defaultdict(list)
+    for example in lessons.examples:
+        every[example.prompt].append(example.p_teacher)
     for phrase in read_phrases():
-        assert taught[phrase.text] == pytest.approx(taught[phrase.english], abs=1e-6), phrase
+        assert any(p == pytest.approx(every[phrase.english][0], abs=1e-6) for p in every[phrase.text]), phrase
     assert all(0.0 < p < 1.0 for p in taught.values())
 
 
