@@ -68,8 +68,10 @@ frozen: .venv-frozen/.done  ## Freeze the example application with PyInstaller; 
 	    $(EXAMPLE)/route_prompts.spec -- --one-file
 	$(FROZEN) $(EXAMPLE)/measure.py build/frozen/route-prompts build/frozen-one-file
 
-dist: .venv/.done  ## Wheel and source distribution, into dist/.
-	$(DEVELOP) -m build --no-isolation
+dist: .venv/.done  ## The source distribution, a wheel for each platform, and one without a library, into dist/.
+	$(DEVELOP) -m build --no-isolation --sdist
+	set -e; for platform in linux-x86_64 linux-arm64 macos-x86_64 macos-arm64 none; do \
+	    VIBE_ROUTER_NATIVE=$$platform $(DEVELOP) -m build --no-isolation --wheel; done
 
 clean:
 	rm -rf .venv .venv-demo .venv-frozen .build build dist runtime/vibe_router/_native

@@ -1,10 +1,14 @@
-"""Compile the shared library of the native engine for every platform when a wheel is built or installed.
+"""Compile the shared library of the native engine when a wheel is built or installed, for the platform of the wheel.
+
+The environment variable VIBE_ROUTER_NATIVE chooses the platform: `linux-x86_64`, `linux-arm64`, `macos-x86_64` or
+`macos-arm64`; `none` is a wheel for all platforms, without a library and built without a compiler. Without the variable
+it is the platform that builds, or none where there is no library for it.
 
 The compiler is the clang of `ziglang`, a package that pip installs like any other and that compiles for every platform
 on every platform, with the headers of each. A library depends on the sources and on the compiler alone, not on the
 machine where it is compiled: it has the same bytes everywhere.
 
-`python native/build_hook.py` compiles what has changed without installing anything.
+`python native/build_hook.py` compiles what has changed for all platforms, without installing anything.
 """
 
 # No `from __future__ import annotations`: dataclasses would look annotations up in a module that hatchling does not
@@ -15,7 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,9 +27,13 @@ from typing import Any
 
 from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from packaging.tags import sys_tags
 
 SOURCES = Path(__file__).resolve().parent
 LIBRARIES = SOURCES.parent / "runtime" / "vibe_router" / "_native"
+VARIABLE = "VIBE_ROUTER_NATIVE"
+# One version, so that the same sources give the same bytes.
+COMPILER = "ziglang==0.15.2"
 
 _FOLDERS = ("engine", "kernel")
 # Compiled once for each instruction set; all other sources are compiled once.
@@ -75,36 +83,72 @@ APPLE_NEON = Kernel("NEON", ("-mcpu=apple_m1",))
 
 @dataclass(frozen=True)
 class Platform:
-    """A system on a processor: its library's file, the compiler's name for it, and its instruction sets."""
+    """A system on a processor: its library's file, its names for compiler and wheel, and its instruction sets."""
 
     file: str
     target: str
+    tag: str
     kernels: tuple[Kernel, ...]
 
+    @property
+    def name(self) -> str:
+        """The value of VIBE_ROUTER_NATIVE that chooses this platform."""
+        return Path(self.file).stem.removeprefix("vibe_router-")
 
+
+_X86 = (AVX2, AVX_VNNI, AVX512_VNNI)
 PLATFORMS = (
     # glibc 2.17, that of manylinux2014, is older than what numpy and onnxruntime ask for.
-    Platform("vibe_router-linux-x86_64.so", "x86_64-linux-gnu.2.17", (AVX2, AVX_VNNI, AVX512_VNNI, AMX)),
-    Platform("vibe_router-linux-arm64.so", "aarch64-linux-gnu.2.17", (NEON,)),
-    Platform("vibe_router-macos-x86_64.dylib", "x86_64-macos.11.0", (AVX2, AVX_VNNI, AVX512_VNNI)),
-    Platform("vibe_router-macos-arm64.dylib", "aarch64-macos.11.0", (APPLE_NEON,)),
+    Platform("vibe_router-linux-x86_64.so", "x86_64-linux-gnu.2.17", "manylinux_2_17_x86_64", (*_X86, AMX)),
+    Platform("vibe_router-linux-arm64.so", "aarch64-linux-gnu.2.17", "manylinux_2_17_aarch64", (NEON,)),
+    Platform("vibe_router-macos-x86_64.dylib", "x86_64-macos.11.0", "macosx_11_0_x86_64", _X86),
+    Platform("vibe_router-macos-arm64.dylib", "aarch64-macos.11.0", "macosx_11_0_arm64", (APPLE_NEON,)),
 )
 
 
 class NativeLibraryHook(BuildHookInterface[BuilderConfig]):
     """Compiles before hatchling collects the files of a wheel, or of an editable install."""
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
-        """Compile what is stale.
+    def dependencies(self) -> list[str]:
+        """Return the compiler, unless nothing is compiled."""
+        return [] if chosen_platform() is None else [COMPILER]
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile the library of the wheel if it is stale, and name the wheel after its platform.
 
         Raises:
             CompilationError: the compiler is missing, or refuses the sources.
         """
-        for platform in compile_stale(LIBRARIES):
-            self.app.display_info(f"compiled {platform.file}")
+        platform = chosen_platform()
+        if platform is None:
+            return
+        for built in compile_stale(LIBRARIES, (platform,)):
+            self.app.display_info(f"compiled {built.file}")
+        if version != "editable":
+            build_data["pure_python"] = False
+            build_data["tag"] = f"py3-none-{platform.tag}"
+            build_data["artifacts"].append(f"/runtime/vibe_router/_native/{platform.file}")
 
 
-def compile_stale(folder: Path) -> Iterator[Platform]:
+def chosen_platform() -> Platform | None:
+    """Return the platform of the wheel; None for a wheel without a library.
+
+    Raises:
+        CompilationError: the environment variable names no platform.
+    """
+    name = os.environ.get(VARIABLE, "")
+    if name == "none":
+        return None
+    if not name:
+        supported = {tag.platform for tag in sys_tags()}
+        return next((one for one in PLATFORMS if one.tag in supported), None)
+    for one in PLATFORMS:
+        if one.name == name:
+            return one
+    raise CompilationError(f"{VARIABLE}={name}: use {', '.join(one.name for one in PLATFORMS)}, or none")
+
+
+def compile_stale(folder: Path, platforms: Sequence[Platform] = PLATFORMS) -> Iterator[Platform]:
     """Compile the libraries in `folder` that are older than the sources or the compiler, and yield their platforms.
 
     Raises:
@@ -113,7 +157,7 @@ def compile_stale(folder: Path) -> Iterator[Platform]:
     folder.mkdir(parents=True, exist_ok=True)
     sources = _digest(*source_files(), Path(__file__)) + " " + compiler_version()
     with tempfile.TemporaryDirectory(prefix="vibe-router-native-") as workspace:
-        for platform in PLATFORMS:
+        for platform in platforms:
             library, record = folder / platform.file, folder / f"{platform.file}.built"
             if record.is_file() and library.is_file() and record.read_text() == f"{sources} {_digest(library)}\n":
                 continue
@@ -148,8 +192,8 @@ def compiler_version() -> str:
         return version("ziglang")
     except PackageNotFoundError:
         raise CompilationError(
-            f"the native library is compiled with ziglang, which {sys.executable} does not have; without build "
-            "isolation, install first what [build-system] in pyproject.toml asks for"
+            f"the native library is compiled with {COMPILER}, which {sys.executable} does not have; without build "
+            f"isolation, install it first, or build with {VARIABLE}=none"
         ) from None
 
 

@@ -133,7 +133,7 @@ def test_without_the_compiler_the_build_ends_and_says_what_to_install(
         raise build_hook.PackageNotFoundError(name)
 
     monkeypatch.setattr(build_hook, "version", missing)
-    with pytest.raises(build_hook.CompilationError, match=r"ziglang.*pyproject\.toml"):
+    with pytest.raises(build_hook.CompilationError, match=r"ziglang.*VIBE_ROUTER_NATIVE=none"):
         list(build_hook.compile_stale(tmp_path))
 
 
