@@ -55,7 +55,8 @@ def busy_line(result: Mapping[str, Any]) -> str:
         for key in _PEERS
         if all((key, count) in times for count in tokens)
     ]
-    machine = f"{result['machine']['cpu']}, {', '.join(result['machine']['instruction_sets'])} only"
+    sets = result["machine"]["instruction_sets"]
+    machine = f"{result['machine']['cpu']}, {', '.join(sets)}{' only' if len(sets) == 1 else ''}"
     return (
         f"- Next to one busy process it takes {own} tokens, where alone it takes {idle}{''.join(peers)} "
         f"({result['name']} size, {threads} threads offered, {machine}).\n"
