@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from vibe_router.errors import VibeRouterError
-from vibe_router.policy import Target
 from vibe_router_gateway.budget import Budget
 from vibe_router_gateway.config.settings import Settings
 from vibe_router_gateway.exchange import Exchange
@@ -44,9 +43,7 @@ class Gateway:
         self._reloading = asyncio.Lock()
 
     async def begin(self) -> None:
-        """Score once, which makes the first request as quick as the others, and read what today has cost so far."""
-        router = self.live.router
-        await router.aroute("warm", fallback=Target.DEVICE)
+        """Read what today has cost so far, and forget old rows."""
         if self.log is not None:
             self.budget.begin(*await asyncio.to_thread(used_today, self.log.path))
             log = self.live.settings.log

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,9 @@ _REASONS = {
     Reason.REQUIRED: Why.REQUIRED,
 }
 _NO_LIMIT = 2**40
+_SHORT_CHARACTERS = 200
+_QUICK_S = 0.0015
+"""A score that comes sooner is had in the event loop itself: a thread costs a quarter of a millisecond, there and back."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,19 @@ def chat_policy(settings: Settings) -> ChatPolicy:
     )
 
 
+def scores_quickly(router: Router) -> bool:
+    """Return whether the router scores a short text sooner than another request would notice, as the bundled one does.
+
+    The scores also make the first request as quick as the others.
+    """
+    took = []
+    for number in range(3):
+        started = time.perf_counter()
+        router.route(f"{number} " + "word " * (_SHORT_CHARACTERS // 5), fallback=Target.DEVICE)
+        took.append(time.perf_counter() - started)
+    return min(took) < _QUICK_S
+
+
 async def score(
     router: Router,
     messages: Sequence[Mapping[str, Any]],
@@ -70,22 +87,31 @@ async def score(
     tools: Sequence[object] | None = None,
     policy: ChatPolicy | None = None,
     sampling: Sampling | None = None,
+    quick: bool = False,
 ) -> Scored:
     """Return the side for a conversation; a score that does not come in time is replaced by the fallback.
+
+    `quick` is what `scores_quickly` says of the router; then short conversations are scored without another thread.
 
     Raises:
         ApiError: 400, no such profile, or messages that cannot be read or tokenized; 503, the router is closed.
     """
+    fallback = Target(settings.fallback)
     try:
-        decided = await router.aroute_chat(
-            messages,
-            profile=profile,
-            allow_cloud=allow_cloud,
-            fallback=Target(settings.fallback),
-            timeout=settings.timeout_s,
-            tools=tools,
-            policy=policy,
-        )
+        if quick and settings.timeout_s > 10 * _QUICK_S and _is_short(messages):
+            decided = router.route_chat(
+                messages, profile=profile, allow_cloud=allow_cloud, fallback=fallback, tools=tools, policy=policy
+            )
+        else:
+            decided = await router.aroute_chat(
+                messages,
+                profile=profile,
+                allow_cloud=allow_cloud,
+                fallback=fallback,
+                timeout=settings.timeout_s,
+                tools=tools,
+                policy=policy,
+            )
     except UsageError as error:
         raise ApiError(400, error.message, param="model", code="model_not_found", hint=error.hint) from error
     except PromptError as error:
@@ -105,6 +131,12 @@ async def score(
         profile=profile or settings.profile or router.bundle.manifest.default_profile,
         held_out=held_out,
     )
+
+
+def _is_short(messages: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether all text together is short; parts of other kinds count as long."""
+    contents = [message.get("content") for message in messages]
+    return all(isinstance(content, str) for content in contents) and sum(map(len, contents)) <= _SHORT_CHARACTERS
 
 
 def _scored_text(decided: ChatDecision, messages: Sequence[Mapping[str, Any]]) -> str:

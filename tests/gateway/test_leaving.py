@@ -62,7 +62,8 @@ def test_leaving_while_scoring_asks_no_side(gateway: Running, monkeypatch: pytes
             cancelled.set()
 
     monkeypatch.setattr(Router, "aroute_chat", endless)
-    with send(gateway, EASY, stream=True):
+    # Too long for the event loop itself.
+    with send(gateway, EASY + " there" * 50, stream=True):
         until(scoring.is_set)
     until(cancelled.is_set)
     assert gateway.device.seen == gateway.cloud.seen == []

@@ -168,21 +168,29 @@ async def awaited(
     if deadline.passed:
         return without_score(DeadlineError.passed())
     loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
+    ended: asyncio.Future[None] = loop.create_future()
+
+    def end() -> None:
+        if not ended.done():
+            ended.set_result(None)
 
     def tell() -> None:
         # The loop may have been closed while the call ran.
         with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(ended.set)
+            loop.call_soon_threadsafe(end)
 
     try:
         job = scorer.submit(work, when_done=tell)
     except EngineError as error:
         return without_score(error)
+    # Not `wait_for`, whose task takes two more turns of the loop.
+    seconds = deadline.remaining()
+    alarm = None if seconds is None else loop.call_later(seconds, end)
     try:
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(ended.wait(), deadline.remaining())
+        await ended
     finally:
+        if alarm is not None:
+            alarm.cancel()
         if not job.finished:
             job.abandon()
     if job.finished and not job.abandoned:

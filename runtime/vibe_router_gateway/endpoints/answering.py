@@ -37,7 +37,8 @@ async def answer(gateway: Gateway, request: web.Request, asked: Asked, exchange:
         plan = await decide(gateway, live, asked, exchange)
         exchange.note_plan(plan)
         if gateway.log is not None:
-            gateway.log.add(exchange.entry)
+            # In the loop's next turn: the side's time is waited for anyway.
+            asyncio.get_running_loop().call_soon(gateway.log.add, exchange.entry)
             if live.settings.log.log_prompts:
                 gateway.log.add_prompt(exchange.entry.id, asked.body)
         got: Answer | None = None

@@ -44,6 +44,7 @@ async def decide(gateway: Gateway, live: Live, asked: Asked, exchange: Exchange)
             tools=asked.tools,
             policy=live.policy,
             sampling=live.sampling,
+            quick=live.quick,
         )
         exchange.entry.score_ms = (time.perf_counter() - started) * 1000
         exchange.entry.scorer = live.scorer
