@@ -12,7 +12,15 @@ DOCUMENTS = (
     _ROOT / "README.md",
     *(
         _ROOT / "docs" / name
-        for name in ("benchmarks.md", "hardening.md", "adversarial.md", "coreml.md", "consumers.md", "scale.md")
+        for name in (
+            "benchmarks.md",
+            "hardening.md",
+            "adversarial.md",
+            "coreml.md",
+            "consumers.md",
+            "scale.md",
+            "gateway.md",
+        )
     ),
 )
 
@@ -25,6 +33,7 @@ def report(
     from benchmarks.report.consumers import CONSUMERS
     from benchmarks.report.coreml import COREML
     from benchmarks.report.files import file_sections
+    from benchmarks.report.gateway import GATEWAY
     from benchmarks.report.hardening import HARDENING
     from benchmarks.report.pages import machine_pages
     from benchmarks.report.plot import plot_latency
@@ -33,7 +42,7 @@ def report(
     from benchmarks.results_file import RESULTS
 
     results = read_results(RESULTS)
-    generated = sections(results) | file_sections(RESULTS, {**HARDENING, **COREML, **CONSUMERS, **SCALE})
+    generated = sections(results) | file_sections(RESULTS, {**HARDENING, **COREML, **CONSUMERS, **SCALE, **GATEWAY})
     pages = {_ROOT / "docs" / "benchmarks" / name: text for name, text in machine_pages(results).items()}
     stale = [page.name for page in pages if not page.exists() or page.read_text("utf-8") != pages[page]]
     if not check:

@@ -24,7 +24,7 @@ _REASONS = {
 _NO_LIMIT = 2**40
 _SHORT_CHARACTERS = 200
 _QUICK_S = 0.0015
-"""A score that comes sooner is had in the event loop itself: a thread costs a quarter of a millisecond, there and back."""
+"""A score that comes sooner is had in the event loop itself, because a thread costs a quarter of a millisecond."""
 
 
 @dataclass(frozen=True)
@@ -135,8 +135,8 @@ async def score(
 
 def _is_short(messages: Sequence[Mapping[str, Any]]) -> bool:
     """Return whether all text together is short; parts of other kinds count as long."""
-    contents = [message.get("content") for message in messages]
-    return all(isinstance(content, str) for content in contents) and sum(map(len, contents)) <= _SHORT_CHARACTERS
+    texts = [content for message in messages if isinstance(content := message.get("content"), str)]
+    return len(texts) == len(messages) and sum(len(text) for text in texts) <= _SHORT_CHARACTERS
 
 
 def _scored_text(decided: ChatDecision, messages: Sequence[Mapping[str, Any]]) -> str:

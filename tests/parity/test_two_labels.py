@@ -88,7 +88,8 @@ def test_prefixes_of_wrappers_are_stripped_by_exporter_reference_and_trainer(pre
     save_file(
         {f"{prefix}{name}": tensor for name, tensor in tensors.items()}, folder / "model.safetensors", {"format": "pt"}
     )
-    assert Reference(read_checkpoint(folder)).logit([1, 5, 2]) == expected
+    # Where tensors lie in memory changes the order of PyTorch's sums.
+    assert Reference(read_checkpoint(folder)).logit([1, 5, 2]) == pytest.approx(expected, abs=1e-6)
     model = load_model(str(folder))
     row = torch.tensor([[1, 5, 2]])
     with torch.no_grad():
