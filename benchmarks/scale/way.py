@@ -73,7 +73,7 @@ def ray(logs: Path, out: Path, bundle: str | None) -> float:
     ray.data.DataContext.get_current().enable_progress_bars = False
     began = time.perf_counter()
     routed = route_dataset(ray.data.read_parquet(str(logs)), bundle=bundle, actors=(CPUS, CPUS))
-    routed.write_parquet(str(out), filename_provider=StableNames())
+    routed.write_parquet(str(out), filename_provider=StableNames(), mode=ray.data.SaveMode.OVERWRITE)
     seconds = time.perf_counter() - began
     cluster.shutdown()
     return seconds

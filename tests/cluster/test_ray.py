@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import random
-import signal
-import threading
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.native_logs import expected_rows, read_rows, write_logs
+from tests.support.processes import descendants, killed_at_random
 from vibe_router import Router
 from vibe_router.integrations.arrow import ColumnOptions
 
@@ -30,20 +27,27 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
-    import ray
-    from ray.cluster_utils import Cluster
+    with pytest.MonkeyPatch.context() as patch:
+        # Before the import, which reads them.
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_enable_metrics_collection", "0")
+        patch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        import ray
+        from ray.cluster_utils import Cluster
 
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 2**28})
-    nodes.add_node(num_cpus=2, object_store_memory=2**28)
-    nodes.add_node(num_cpus=2, object_store_memory=2**28)
-    ray.init(address=nodes.address, log_to_driver=False)
-    context = ray.data.DataContext.get_current()
-    context.execution_options.preserve_order = True
-    context.enable_progress_bars = False
-    yield
-    ray.shutdown()
-    nodes.shutdown()
+        memory = {"object_store_memory": 2**28}
+        nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, **memory})
+        try:
+            for _ in range(2):
+                nodes.add_node(num_cpus=2, **memory)
+            ray.init(address=nodes.address, log_to_driver=False)
+            context = ray.data.DataContext.get_current()
+            context.execution_options.preserve_order = True
+            context.enable_progress_bars = False
+            yield
+        finally:
+            ray.shutdown()
+            nodes.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -54,19 +58,24 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[
         return folder, expected_rows(router, table)
 
 
+def write(logs: Path, out: Path, *, rows: int) -> None:
+    import ray
+    from ray.data import SaveMode
+
+    from vibe_router.integrations.ray import StableNames, route_dataset
+
+    routed = route_dataset(ray.data.read_parquet(str(logs)), rows=rows, actors=(2, 2))
+    routed.write_parquet(str(out), filename_provider=StableNames(), mode=SaveMode.OVERWRITE)
+
+
 def test_rows_and_files_are_the_same_in_every_run(
     expected: tuple[Path, list[dict[str, object]]],
     tmp_path: Path,
 ) -> None:
-    import ray
-
-    from vibe_router.integrations.ray import StableNames, route_dataset
-
     logs, rows = expected
     contents = []
     for name in ("a", "b"):
-        routed = route_dataset(ray.data.read_parquet(str(logs)), rows=1000)
-        routed.write_parquet(str(tmp_path / name), filename_provider=StableNames())
+        write(logs, tmp_path / name, rows=1000)
         contents.append({file.name: file.read_bytes() for file in (tmp_path / name).iterdir()})
     assert read_rows(tmp_path / "a") == rows
     assert contents[0] == contents[1]
@@ -86,35 +95,16 @@ def test_actors_that_are_killed_lose_and_double_nothing(
     expected: tuple[Path, list[dict[str, object]]],
     tmp_path: Path,
 ) -> None:
-    import ray
-
-    from vibe_router.integrations.ray import StableNames, route_dataset
-
     logs, rows = expected
-    killed: list[int] = []
-    over = threading.Event()
-    chance = random.Random(0)
-
-    def kill_at_random() -> None:
-        from ray.util.state import list_actors
-
-        while not over.wait(chance.uniform(0.2, 1.0)) and len(killed) < KILLS:
-            alive = [actor.pid for actor in list_actors() if actor.state == "ALIVE" and "MapWorker" in actor.class_name]
-            for pid in alive[:1] if len(alive) == 1 else chance.sample(alive, min(1, len(alive))):
-                os.kill(pid, signal.SIGKILL)
-                killed.append(pid)
-
-    killer = threading.Thread(target=kill_at_random)
-    killer.start()
-    runs = 0
-    try:
+    with killed_at_random(actors, KILLS) as killed:
+        runs = 0
         # As many runs as ten deaths take; each must be whole.
         while len(killed) < KILLS:
-            routed = route_dataset(ray.data.read_parquet(str(logs)), rows=250, actors=(2, 2))
-            routed.write_parquet(str(tmp_path / str(runs)), filename_provider=StableNames())
+            write(logs, tmp_path / str(runs), rows=250)
             assert read_rows(tmp_path / str(runs)) == rows
             runs += 1
-    finally:
-        over.set()
-        killer.join()
-    assert len(killed) == KILLS
+
+
+def actors() -> list[int]:
+    """Return the processes of the routers, by the title that Ray gives them."""
+    return [pid for pid, child in descendants().items() if child.command.startswith("ray::MapWorker")]

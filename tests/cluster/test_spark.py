@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
-import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -18,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.native_logs import expected_rows, read_rows, write_logs
+from tests.support.processes import descendants, killed_at_random
 from vibe_router import Router
 
 if TYPE_CHECKING:
@@ -138,50 +136,15 @@ def test_workers_that_are_killed_lose_and_double_nothing(
     from vibe_router.integrations.spark import route_frame
 
     logs, rows = expected
-    chance = random.Random(0)
-    killed: list[int] = []
-    over = threading.Event()
-
-    def kill_at_random() -> None:
-        while not over.wait(chance.uniform(0.2, 1.0)) and len(killed) < KILLS:
-            workers = python_workers()
-            if workers:
-                pid = chance.choice(workers)
-                os.kill(pid, signal.SIGKILL)
-                killed.append(pid)
-
-    with session("local[2,20]") as spark:
-        killer = threading.Thread(target=kill_at_random)
-        killer.start()
+    with session("local[2,20]") as spark, killed_at_random(python_workers, KILLS) as killed:
         runs = 0
-        try:
-            while len(killed) < KILLS:
-                route_frame(spark.read.parquet(str(logs))).write.parquet(str(tmp_path / str(runs)))
-                assert read_rows(tmp_path / str(runs)) == rows
-                runs += 1
-        finally:
-            over.set()
-            killer.join()
-    assert len(killed) == KILLS
+        while len(killed) < KILLS:
+            route_frame(spark.read.parquet(str(logs))).write.parquet(str(tmp_path / str(runs)))
+            assert read_rows(tmp_path / str(runs)) == rows
+            runs += 1
 
 
 def python_workers() -> list[int]:
     """Return the Python workers of this process's Java, children of its daemon."""
-    parents: dict[int, int] = {}
-    names: dict[int, str] = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                stat = (folder / "stat").read_text()
-                names[int(folder.name)] = (folder / "cmdline").read_bytes().decode(errors="replace")
-            except OSError:
-                continue
-            parents[int(folder.name)] = int(stat.rsplit(")", 1)[1].split()[1])
-
-    def is_ours(pid: int) -> bool:
-        while pid in parents and pid != os.getpid():
-            pid = parents[pid]
-        return pid == os.getpid()
-
-    daemons = {pid for pid, name in names.items() if "pyspark.daemon" in name}
-    return [pid for pid in daemons if parents[pid] in daemons and is_ours(pid)]
+    daemons = {pid: child for pid, child in descendants().items() if "pyspark.daemon" in child.command}
+    return [pid for pid, child in daemons.items() if child.parent in daemons]

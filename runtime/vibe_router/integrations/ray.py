@@ -1,9 +1,10 @@
 """Route a dataset of Ray Data: one router an actor, with as many threads as the actor has CPUs.
 
-    from vibe_router.integrations.ray import route_dataset
+    from ray.data import SaveMode
+    from vibe_router.integrations.ray import StableNames, route_dataset
 
     routed = route_dataset(ray.data.read_parquet("s3://bucket/logs"), actors=(2, 1000))
-    routed.write_parquet("s3://bucket/decisions", filename_provider=StableNames())
+    routed.write_parquet("s3://bucket/decisions", filename_provider=StableNames(), mode=SaveMode.OVERWRITE)
 
 docs/scale.md has costs and traps.
 """
@@ -24,8 +25,11 @@ from vibe_router.integrations.node import ShippedBundle, ship_bundle
 class RouteRows:
     """The callable class for `Dataset.map_batches` with `batch_format="pyarrow"`."""
 
-    def __init__(self, bundle: ShippedBundle, options: ColumnOptions | None = None) -> None:
+    def __init__(self, bundle: ShippedBundle | ray.ObjectRef, options: ColumnOptions | None = None) -> None:
         """Load the router, once for each actor; Ray fetches `bundle` once for each machine where it is put before."""
+        # Ray Data hands constructors a reference as it is; only the arguments of remote calls are resolved.
+        if isinstance(bundle, ray.ObjectRef):
+            bundle = ray.get(bundle)
         cpus = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
         self._router = bundle.load(threads=max(int(cpus), 1))
         self._options = options
@@ -67,6 +71,7 @@ class StableNames(FilenameProvider):  # type: ignore[misc]  # Ray comes without 
     """Names of files that are the same in every run, so that a task that runs again replaces its file.
 
     They are only where the order of blocks is kept: `DataContext.get_current().execution_options.preserve_order`.
+    Ray takes them with `mode=SaveMode.OVERWRITE` only, which empties the folder before it writes.
     """
 
     def get_filename_for_task(self, write_uuid: str, task_index: int) -> str:  # noqa: ARG002 Ray names the arguments
