@@ -1,4 +1,4 @@
-"""The table of docs/gateway.md from its result file."""
+"""The figures of docs/gateway.md from their result files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ from typing import Any
 
 from benchmarks.markdown import markdown
 from benchmarks.report.files import Sections
+
+_ENDS = {
+    "left": "the client's leaving",
+    "error": "one error",
+    "answer": "an answer",
+    "error event": "an error event",
+}
 
 
 def _gateway(content: Mapping[str, Any]) -> str:
@@ -30,4 +37,14 @@ def _gateway(content: Mapping[str, Any]) -> str:
     )
 
 
-GATEWAY: Sections = {"gateway": _gateway}
+def _faults(content: Mapping[str, Any]) -> str:
+    ends = ", ".join(f"{count:,} in {_ENDS[end]}" for end, count in content["ends"].items())
+    asked, forbidden, lost = content["requests"], content["forbidden_requests"], content["log_lost"]
+    return (
+        f"{asked:,} requests with faults at random ended: {ends}. {forbidden:,} of them forbade the cloud. "
+        f"The log lost {lost} rows. Broken promises, such as a forbidden request in the cloud, two answers to one, "
+        f"or one that the log misses: {len(content['broken_promises']) or 'none'}.\n"
+    )
+
+
+GATEWAY: Sections = {"gateway": _gateway, "gateway-faults": _faults}
