@@ -21,10 +21,9 @@ import aiohttp
 from aiohttp import web
 
 from benchmarks.gateway.scripted import ScriptedUpstream, Way
-from vibe_router import Router
 from vibe_router_gateway.config.reading import load_settings
 from vibe_router_gateway.gateway import Gateway
-from vibe_router_gateway.live import live_of
+from vibe_router_gateway.live import open_live
 from vibe_router_gateway.log.writer import LogWriter
 from vibe_router_gateway.server import start, stop
 
@@ -90,7 +89,7 @@ async def _run(folder: Path, requests: int, seed: int) -> Report:
         },
         environment={},
     )
-    gateway = Gateway(live_of(settings, Router.load(threads=1)), log=LogWriter(folder / "log.sqlite3"))
+    gateway = Gateway(open_live(settings), log=LogWriter(folder / "log.sqlite3"))
     await gateway.begin()
     runner, port = await start(gateway)
     try:

@@ -7,6 +7,7 @@ import shutil
 import sys
 from contextlib import ExitStack
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from vibe_router.errors import MissingExtraError
 _PATH = "/v1/chat/completions"
 _KEY = (("Authorization", "Bearer sk-bench"),)
 _AT_ONCE = 16
+_SERVERS = ("aiohttp", "starlette", "uvicorn", "httpx2")
 _LITELLM = """\
 model_list:
   - model_name: upstream
@@ -46,6 +48,7 @@ def measure(servers: ExitStack, folder: Path, *, rounds: int, seconds: float, li
         "at_100_requests_a_second_ms": asdict(at_100),
         "requests_per_second": rates,
         "at_once": _AT_ONCE,
+        "versions": {name: version(name) for name in (*_SERVERS, *(["litellm"] if litellm else []))},
     }
 
 

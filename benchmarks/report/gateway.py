@@ -25,10 +25,11 @@ def _gateway(content: Mapping[str, Any]) -> str:
     ]
     direct = content["first_byte_ms"]["direct"]
     paced = content["at_100_requests_a_second_ms"]
+    versions = ", ".join(f"{name} {version}" for name, version in content["versions"].items())
     left = ", ".join(f"{took:.1f} ms {when}" for when, took in content["cancelled_within_ms"].items())
     return (
-        f"On {content['machine']['cpu']}, {content['machine']['cpus']} CPUs; the upstream itself answers after "
-        f"{direct['median']:.2f} ms:\n\n"
+        f"On {content['machine']['cpu']}, {content['machine']['cpus']} CPUs, with {versions}; the upstream itself "
+        f"answers after {direct['median']:.2f} ms:\n\n"
         + markdown(
             (("server", "first byte, ms", "p99", "added, ms", f"requests a second, {content['at_once']} at once"), rows)
         )

@@ -15,7 +15,7 @@ from vibe_router_gateway.live import Live, live_of
 from vibe_router_gateway.log.figures import used_today
 from vibe_router_gateway.log.writer import LogWriter
 from vibe_router_gateway.metrics import Metrics
-from vibe_router_gateway.scoring import load_router
+from vibe_router_gateway.scoring import load_router, scores_quickly
 from vibe_router_gateway.tracing import Tracing
 
 _LOGGER = logging.getLogger("vibe_router")
@@ -72,7 +72,8 @@ class Gateway:
         async with self._reloading:
             settings = await asyncio.to_thread(self._read_settings)
             router = await asyncio.to_thread(load_router, settings.router)
-            old, self.live = self.live, live_of(settings, router, self.live.sampling)
+            quick = await asyncio.to_thread(scores_quickly, router)
+            old, self.live = self.live, live_of(settings, router, self.live.sampling, quick=quick)
             self.budget.settings = settings.budget
             old.retired = True
             if not old.users:

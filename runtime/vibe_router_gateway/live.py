@@ -12,7 +12,7 @@ import aiohttp
 from vibe_router import ChatPolicy, Router, Target
 from vibe_router_gateway.config.settings import Settings, Upstream
 from vibe_router_gateway.problems import ApiError
-from vibe_router_gateway.scoring import Sampling, chat_policy, load_router, scores_quickly
+from vibe_router_gateway.scoring import Loop, Sampling, chat_policy, load_router, scores_quickly
 from vibe_router_gateway.upstream.call import upstream_headers
 from vibe_router_gateway.upstream.faults import FaultKind, UpstreamError
 
@@ -31,8 +31,7 @@ class Live:
     scorer: str | None
     sampling: Sampling | None
     policy: ChatPolicy
-    quick: bool = False
-    """Whether the router scores a short text in about a millisecond."""
+    loop: Loop
     users: int = 0
     retired: bool = False
     rests: dict[Target, float] = field(default_factory=dict)
@@ -105,11 +104,12 @@ def open_live(settings: Settings, sampling: Sampling | None = None) -> Live:
     Raises:
         VibeRouterError: as `Router.load`.
     """
-    return live_of(settings, load_router(settings.router), sampling)
+    router = load_router(settings.router)
+    return live_of(settings, router, sampling, quick=scores_quickly(router))
 
 
-def live_of(settings: Settings, router: Router, sampling: Sampling | None = None) -> Live:
-    """Return what a loaded router and settings make."""
+def live_of(settings: Settings, router: Router, sampling: Sampling | None = None, *, quick: bool) -> Live:
+    """Return what a loaded router and settings make; `quick` is what `scores_quickly` says of the router."""
     return Live(
         settings=settings,
         router=router,
@@ -117,7 +117,7 @@ def live_of(settings: Settings, router: Router, sampling: Sampling | None = None
         scorer=None if sampling is None else sampling.identify(router.bundle.manifest),
         sampling=sampling,
         policy=chat_policy(settings),
-        quick=scores_quickly(router),
+        loop=Loop(quick),
     )
 
 

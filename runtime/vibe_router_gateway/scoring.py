@@ -64,6 +64,19 @@ def chat_policy(settings: Settings) -> ChatPolicy:
     )
 
 
+@dataclass
+class Loop:
+    """Whether a score may be had in the event loop: the router is quick, and no thread holds its engine."""
+
+    quick: bool
+    in_threads: int = 0
+    """Scores that threads are at; behind a long one of these, the loop would stand still."""
+
+    def may_score(self, messages: Sequence[Mapping[str, Any]], *, timeout_s: float) -> bool:
+        """Return whether a score of these messages holds the loop for about a millisecond at most."""
+        return self.quick and not self.in_threads and timeout_s > 10 * _QUICK_S and _is_short(messages)
+
+
 def scores_quickly(router: Router) -> bool:
     """Return whether the router scores a short text sooner than another request would notice, as the bundled one does.
 
@@ -81,37 +94,41 @@ async def score(
     router: Router,
     messages: Sequence[Mapping[str, Any]],
     settings: RouterSettings,
+    loop: Loop,
     *,
     profile: str | None,
     allow_cloud: bool,
     tools: Sequence[object] | None = None,
     policy: ChatPolicy | None = None,
     sampling: Sampling | None = None,
-    quick: bool = False,
 ) -> Scored:
     """Return the side for a conversation; a score that does not come in time is replaced by the fallback.
 
-    `quick` is what `scores_quickly` says of the router; then short conversations are scored without another thread.
+    Where `loop` allows it, a short conversation is scored without another thread.
 
     Raises:
         ApiError: 400, no such profile, or messages that cannot be read or tokenized; 503, the router is closed.
     """
     fallback = Target(settings.fallback)
     try:
-        if quick and settings.timeout_s > 10 * _QUICK_S and _is_short(messages):
+        if loop.may_score(messages, timeout_s=settings.timeout_s):
             decided = router.route_chat(
                 messages, profile=profile, allow_cloud=allow_cloud, fallback=fallback, tools=tools, policy=policy
             )
         else:
-            decided = await router.aroute_chat(
-                messages,
-                profile=profile,
-                allow_cloud=allow_cloud,
-                fallback=fallback,
-                timeout=settings.timeout_s,
-                tools=tools,
-                policy=policy,
-            )
+            loop.in_threads += 1
+            try:
+                decided = await router.aroute_chat(
+                    messages,
+                    profile=profile,
+                    allow_cloud=allow_cloud,
+                    fallback=fallback,
+                    timeout=settings.timeout_s,
+                    tools=tools,
+                    policy=policy,
+                )
+            finally:
+                loop.in_threads -= 1
     except UsageError as error:
         raise ApiError(400, error.message, param="model", code="model_not_found", hint=error.hint) from error
     except PromptError as error:

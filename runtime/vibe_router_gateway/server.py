@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -87,9 +86,6 @@ async def serve(
     gateway = Gateway(open_live(settings, sampling), log=log, read_settings=read_settings, tracing=tracing)
     await gateway.begin()
     runner, port = await start(gateway)
-    # What is loaded by now stays; looking through it again and again would cost some requests milliseconds.
-    gc.collect()
-    gc.freeze()
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     reloads: set[asyncio.Task[None]] = set()

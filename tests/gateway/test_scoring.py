@@ -7,31 +7,53 @@ import asyncio
 import pytest
 
 from vibe_router import Router
+from vibe_router.conversation.calls import ChatCalls
 from vibe_router_gateway.config.settings import RouterSettings
 from vibe_router_gateway.plan import Scored
-from vibe_router_gateway.scoring import score
+from vibe_router_gateway.scoring import Loop, score
+
+LONG = "why? " * 100
 
 
-def scored(router: Router, text: object, *, quick: bool) -> Scored:
-    messages = [{"role": "user", "content": text}]
-    return asyncio.run(
-        score(router, messages, RouterSettings(timeout_s=60.0), profile=None, allow_cloud=True, quick=quick)
-    )
+async def ask(router: Router, content: object, loop: Loop, timeout_s: float = 60.0) -> Scored:
+    messages = [{"role": "user", "content": content}]
+    return await score(router, messages, RouterSettings(timeout_s=timeout_s), loop, profile=None, allow_cloud=True)
 
 
 @pytest.mark.parametrize(
-    "content", ["hi", "Prove that there are infinitely many primes.", "why? " * 100, [{"type": "text", "text": "hi"}]]
+    "content", ["hi", "Prove that there are infinitely many primes.", LONG, [{"type": "text", "text": "hi"}]]
 )
-def test_a_quick_score_decides_the_same(router: Router, content: object) -> None:
-    assert scored(router, content, quick=True) == scored(router, content, quick=False)
+def test_a_score_in_the_event_loop_decides_the_same(router: Router, content: object) -> None:
+    here, elsewhere = (asyncio.run(ask(router, content, Loop(quick))) for quick in (True, False))
+    assert here == elsewhere
 
 
-def test_only_short_text_is_scored_in_the_event_loop(router: Router, monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(*_: object, **__: object) -> None:
-        raise AssertionError("in the event loop")
+@pytest.mark.parametrize(
+    ("content", "quick", "timeout_s"),
+    [(LONG, True, 60.0), ([{"type": "text", "text": "hi"}], True, 60.0), ("hi", False, 60.0), ("hi", True, 0.001)],
+)
+def test_threads_score_what_could_hold_the_loop(
+    router: Router, monkeypatch: pytest.MonkeyPatch, content: object, quick: bool, timeout_s: float
+) -> None:
+    monkeypatch.delattr(ChatCalls, "route_chat")
+    loop = Loop(quick)
+    asyncio.run(ask(router, content, loop, timeout_s))
+    assert loop.in_threads == 0
 
-    monkeypatch.setattr(Router, "route_chat", never)
-    assert scored(router, "why? " * 100, quick=True).p_cloud is not None
-    assert scored(router, [{"type": "text", "text": "hi"}], quick=True).p_cloud is not None
-    with pytest.raises(AssertionError):
-        scored(router, "hi", quick=True)
+
+def test_a_short_text_waits_in_a_thread_while_another_has_the_engine(
+    router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def two(loop: Loop) -> None:
+        first = asyncio.create_task(ask(router, LONG, loop))
+        await asyncio.sleep(0)
+        assert loop.in_threads == 1
+        await asyncio.gather(first, ask(router, "hi", loop))
+
+    monkeypatch.delattr(ChatCalls, "route_chat")
+    asyncio.run(two(Loop(True)))
+
+
+def test_a_short_text_alone_needs_no_thread(router: Router, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(ChatCalls, "aroute_chat")
+    assert asyncio.run(ask(router, "hi", Loop(True))).p_cloud is not None

@@ -119,7 +119,7 @@ def running(
         sampling = Sampling(model_identity, is_for_checking)
         # The tests' router is shared: a gateway closes its own.
         gateway = Gateway(
-            live_of(settings, Router.load(router.bundle.folder, threads=1), sampling),
+            live_of(settings, Router.load(router.bundle.folder, threads=1), sampling, quick=True),
             log=LogWriter(log) if settings.log.enabled else None,
             read_settings=lambda: read(options, token),
             tracing=tracing,

@@ -39,12 +39,12 @@ async def decide(gateway: Gateway, live: Live, asked: Asked, exchange: Exchange)
             live.router,
             asked.messages,
             settings.router,
+            live.loop,
             profile=profile if colon else None,
             allow_cloud=cloud_allowed,
             tools=asked.tools,
             policy=live.policy,
             sampling=live.sampling,
-            quick=live.quick,
         )
         exchange.entry.score_ms = (time.perf_counter() - started) * 1000
         exchange.entry.scorer = live.scorer

@@ -80,9 +80,9 @@ async def system_one(gateway: Gateway, body: bytes, exchange: Exchange) -> web.R
             live.router,
             [{"role": "user", "content": _request_of(text)}],
             live.settings.router,
+            live.loop,
             profile=None,
             allow_cloud=True,
-            quick=live.quick,
         )
     exchange.entry.score_ms = (time.perf_counter() - started) * 1000
     exchange.entry.p_cloud, exchange.entry.threshold = scored.p_cloud, scored.threshold
