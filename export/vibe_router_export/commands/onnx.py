@@ -26,16 +26,27 @@ from vibe_router_export.commands.options import (
 )
 from vibe_router_tools.console.output import print_json, print_line, progress_bar
 
+TemperatureOption = Annotated[
+    float | None, typer.Option(help="Calibration temperature; default: the checkpoint's router_config.json.")
+]
+ProfilesOption = Annotated[
+    Path | None, typer.Option(help="JSON {profile: raw threshold}; default: the checkpoint's, else one at 0.5.")
+]
+PrecisionOption = Annotated[
+    list[Precision] | None,
+    typer.Option(help="Give it several times for several graphs in one bundle; default: fp32."),
+]
+SignificantBitsOption = Annotated[
+    int,
+    typer.Option(min=12, max=24, help="Bits kept of each fp32 weight's 24; fewer make files that compress."),
+]
+
 
 def onnx(
     source: CheckpointArgument,
     bundle: Annotated[Path, typer.Option("-o", "--output", "--out", help="Bundle folder to write.")],
-    temperature: Annotated[
-        float | None, typer.Option(help="Calibration temperature; default: the checkpoint's router_config.json.")
-    ] = None,
-    profiles: Annotated[
-        Path | None, typer.Option(help="JSON {profile: raw threshold}; default: the checkpoint's, else one at 0.5.")
-    ] = None,
+    temperature: TemperatureOption = None,
+    profiles: ProfilesOption = None,
     name: NameOption = None,
     device_model: DeviceModelOption = None,
     cloud_model: CloudModelOption = None,
@@ -43,17 +54,11 @@ def onnx(
     max_tokens: Annotated[int, typer.Option(min=8, help="Prompts are cut to this many tokens.")] = 512,
     cloud_label: CloudLabelOption = None,
     reference: ReferenceOption = ReferenceChoice.AUTO,
-    precision: Annotated[
-        list[Precision] | None,
-        typer.Option(help="Give it several times for several graphs in one bundle; default: fp32."),
-    ] = None,
+    precision: PrecisionOption = None,
     prompts: PromptsOption = None,
     band: BandOption = LOW_PRECISION_BAND,
     max_flips: MaxFlipsOption = 0,
-    significant_bits: Annotated[
-        int,
-        typer.Option(min=12, max=24, help="Bits kept of each fp32 weight's 24; fewer make files that compress."),
-    ] = 24,
+    significant_bits: SignificantBitsOption = 24,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -16,6 +16,7 @@ from vibe_router_tools.commands.eval import (
     TauOption,
     check_confidence_and_tau,
 )
+from vibe_router_tools.commands.loading import Loading
 from vibe_router_tools.commands.options import (
     BundleOption,
     EngineOption,
@@ -23,53 +24,64 @@ from vibe_router_tools.commands.options import (
     PrecisionOption,
     ThreadsOption,
 )
-from vibe_router_tools.commands.threshold import STDIN, Loading, Promise, calibrate_threshold
+from vibe_router_tools.commands.temperature import Fitting, calibrate_temperature
+from vibe_router_tools.commands.threshold import STDIN, Labelling, Promise, Sources, Targets, calibrate_threshold
 from vibe_router_tools.evaluation.defaults import BINS, CONFIDENCE, MISS_BOUND, TOLERANCE, Binning
 from vibe_router_tools.evaluation.labels import TAU
 
+RowsArgument = Annotated[
+    Path | None,
+    typer.Argument(metavar="PROMPTS", help="JSONL rows: prompt, and a label where needed; - is stdin."),
+]
+CloudRateOption = Annotated[
+    float | None,
+    typer.Option("--target-cloud-rate", "--strong-model-pct", help="Share for the cloud, such as 0.65."),
+]
+MissOption = Annotated[
+    float | None, typer.Option(help="Largest share of catastrophic misses, such as 0.01; needs labels.")
+]
+TemperatureOption = Annotated[
+    bool, typer.Option("--temperature", help="Fit a temperature instead of a threshold; needs labels.")
+]
+CopyOption = Annotated[
+    Path | None, typer.Option("-o", "--output", "--out", help="Write a copy of the bundle to this new folder.")
+]
+HistogramOption = Annotated[
+    Path | None, typer.Option(help="Write the counted scores to this new file; it holds no prompts.")
+]
+MergeOption = Annotated[list[Path] | None, typer.Option(help="Add the scores of a saved histogram; may be repeated.")]
+FromOption = Annotated[
+    list[str] | None,
+    typer.Option("--from", metavar="PLACE", help="Add what vibe-router histograms wrote; may be repeated."),
+]
+WhereOption = Annotated[
+    list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only these of --from; may be repeated.")
+]
+FromLogOption = Annotated[
+    bool, typer.Option("--from-log", help="Count the scores of the gateway's log, with feedback as labels.")
+]
+PlotsOption = Annotated[
+    Path | None, typer.Option(help="With --temperature: write the reliability diagram to this folder.")
+]
+
 
 def calibrate(
-    prompts: Annotated[
-        Path | None,
-        typer.Argument(metavar="PROMPTS", help="JSONL rows: prompt, and a label where needed; - is stdin."),
-    ] = None,
+    prompts: RowsArgument = None,
     bundle: BundleOption = None,
-    target_cloud_rate: Annotated[
-        float | None,
-        typer.Option("--target-cloud-rate", "--strong-model-pct", help="Share for the cloud, such as 0.65."),
-    ] = None,
-    max_catastrophic_miss: Annotated[
-        float | None, typer.Option(help="Largest share of catastrophic misses, such as 0.01; needs labels.")
-    ] = None,
-    temperature: Annotated[
-        bool, typer.Option("--temperature", help="Fit a temperature instead of a threshold; needs labels.")
-    ] = False,
+    target_cloud_rate: CloudRateOption = None,
+    max_catastrophic_miss: MissOption = None,
+    temperature: TemperatureOption = False,
     tolerance: Annotated[float, typer.Option(help="How far the true cloud rate may lie from the target.")] = TOLERANCE,
     confidence: ConfidenceOption = CONFIDENCE,
     profile: Annotated[str | None, typer.Option(help="Name of the new profile.")] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", "--out", help="Write a copy of the bundle to this new folder.")
-    ] = None,
-    save_histogram: Annotated[
-        Path | None, typer.Option(help="Write the counted scores to this new file; it holds no prompts.")
-    ] = None,
-    merge: Annotated[
-        list[Path] | None, typer.Option(help="Add the scores of a saved histogram; may be repeated.")
-    ] = None,
-    from_histograms: Annotated[
-        list[str] | None,
-        typer.Option("--from", metavar="PLACE", help="Add what vibe-router histograms wrote; may be repeated."),
-    ] = None,
-    where: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Only these of --from; may be repeated.")
-    ] = None,
-    from_log: Annotated[
-        bool, typer.Option("--from-log", help="Count the scores of the gateway's log, with feedback as labels.")
-    ] = False,
+    output: CopyOption = None,
+    save_histogram: HistogramOption = None,
+    merge: MergeOption = None,
+    from_histograms: FromOption = None,
+    where: WhereOption = None,
+    from_log: FromLogOption = False,
     log: Annotated[Path | None, typer.Option(help="The log's file; default: the gateway's.")] = None,
-    plots: Annotated[
-        Path | None, typer.Option(help="With --temperature: write the reliability diagram to this folder.")
-    ] = None,
+    plots: PlotsOption = None,
     miss_bound: MissBoundOption = MISS_BOUND,
     bins: BinsOption = BINS,
     binning: BinningOption = Binning.EQUAL_COUNT,
@@ -86,57 +98,83 @@ def calibrate(
     prompts for the promise: exit code 1 and the number that is needed. The bundle itself never changes.
     """
     goals = (target_cloud_rate is not None) + (max_catastrophic_miss is not None) + temperature
-    if goals > 1 or (not goals and save_histogram is None):
-        raise UsageError(
-            "give one goal: --target-cloud-rate, --max-catastrophic-miss or --temperature",
-            hint="without a goal, --save-histogram FILE only counts scores",
-        )
+    _check_goals(goals, saving=save_histogram is not None)
     check_confidence_and_tau(confidence, tau)
+    loading = Loading(bundle=bundle, engine=engine, precision=precision, threads=threads)
     if temperature:
-        others = merge or from_histograms or from_log or save_histogram is not None or profile is not None
-        if prompts is None or str(prompts) == STDIN or others:
-            raise UsageError(
-                "--temperature needs a file of labelled prompts, and neither histograms nor a profile",
-                hint="vibe-router calibrate LABELLED.jsonl --temperature",
-            )
-        from vibe_router.router import Router
-        from vibe_router_tools.commands.temperature import calibrate_temperature
-
-        with Router.load(bundle, engine=engine, precision=precision, threads=threads) as router:
-            calibrate_temperature(
-                prompts, router, tau=tau, bins=bins, binning=binning, output=output, plots=plots, as_json=as_json
-            )
+        alone = not (merge or from_histograms or from_log) and save_histogram is None and profile is None
+        fitting = Fitting(tau=tau, bins=bins, binning=binning, output=output, plots=plots)
+        calibrate_temperature(_labelled_file(prompts, alone=alone), loading, fitting, as_json=as_json)
         return
     if plots is not None:
         raise UsageError("--plots goes with --temperature", hint="vibe-router eval draws the other plots")
     if (output is None) != (profile is None) or (output is not None and not goals):
         raise UsageError("--profile, --output and a goal go together", hint="--profile mine -o my-bundle")
+    calibrate_threshold(
+        _sources(prompts, merge or [], from_histograms or [], where or [], log=log, from_log=from_log),
+        _promise(target_cloud_rate, max_catastrophic_miss, tolerance=tolerance, confidence=confidence),
+        loading,
+        Labelling(tau=tau, miss_bound=miss_bound),
+        Targets(profile=profile, output=output, save_histogram=save_histogram),
+        as_json=as_json,
+    )
+
+
+def _check_goals(goals: int, *, saving: bool) -> None:
+    if goals > 1 or (not goals and not saving):
+        raise UsageError(
+            "give one goal: --target-cloud-rate, --max-catastrophic-miss or --temperature",
+            hint="without a goal, --save-histogram FILE only counts scores",
+        )
+
+
+def _labelled_file(prompts: Path | None, *, alone: bool) -> Path:
+    """Return the file that a temperature is fitted to; not `alone`: something was given that it cannot use."""
+    if prompts is None or str(prompts) == STDIN or not alone:
+        raise UsageError(
+            "--temperature needs a file of labelled prompts, and neither histograms nor a profile",
+            hint="vibe-router calibrate LABELLED.jsonl --temperature",
+        )
+    return prompts
+
+
+def _sources(
+    prompts: Path | None,
+    merge: list[Path],
+    histograms: list[str],
+    where: list[str],
+    *,
+    log: Path | None,
+    from_log: bool,
+) -> Sources:
+    """Return where the scores come from.
+
+    Raises:
+        UsageError: from nowhere, or an option without the one that it belongs to.
+    """
     if log is not None and not from_log:
         raise UsageError("--log goes with --from-log", hint="vibe-router calibrate --from-log --log FILE")
-    if where and not from_histograms:
+    if where and not histograms:
         raise UsageError("--where goes with --from", hint="vibe-router calibrate --from histograms/ --where day=mon")
-    if prompts is None and not (merge or from_log or from_histograms):
+    if prompts is None and not (merge or from_log or histograms):
         raise UsageError("give a JSONL file of prompts, --from, --merge or --from-log", hint="- is stdin")
+    pairs = dict(_pair(one) for one in where)
+    counted_log = _log_file(log) if from_log else None
+    return Sources(prompts=prompts, merge=merge, histograms=histograms, where=pairs, log=counted_log)
+
+
+def _promise(cloud_rate: float | None, miss: float | None, *, tolerance: float, confidence: float) -> Promise:
+    """Return what the threshold is to keep.
+
+    Raises:
+        UsageError: a share is out of range.
+    """
     _share("--tolerance", tolerance, below=1)
-    calibrate_threshold(
-        prompts,
-        Promise(
-            cloud_rate=_share("--target-cloud-rate", target_cloud_rate, below=1),
-            catastrophic_miss=_share("--max-catastrophic-miss", max_catastrophic_miss, below=0.5),
-            tolerance=tolerance,
-            confidence=confidence,
-        ),
-        Loading(bundle=bundle, engine=engine, precision=precision, threads=threads),
-        merge=merge or [],
-        histograms=from_histograms or [],
-        where=dict(_pair(one) for one in where or []),
-        log=_log_file(log) if from_log else None,
-        miss_bound=miss_bound,
-        tau=tau,
-        profile=profile,
-        output=output,
-        save_histogram=save_histogram,
-        as_json=as_json,
+    return Promise(
+        cloud_rate=_share("--target-cloud-rate", cloud_rate, below=1),
+        catastrophic_miss=_share("--max-catastrophic-miss", miss, below=0.5),
+        tolerance=tolerance,
+        confidence=confidence,
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vibe_router.errors import UsageError
+from vibe_router_tools.commands.loading import Loading
 from vibe_router_tools.commands.options import (
     BundleOption,
     EngineOption,
@@ -29,7 +31,7 @@ from vibe_router_tools.evaluation.labels import TAU
 if TYPE_CHECKING:
     from vibe_router.bundle.manifest import Manifest
     from vibe_router_tools.evaluation.dataset import LabelledPrompts
-    from vibe_router_tools.evaluation.evaluate import Evaluation
+    from vibe_router_tools.evaluation.evaluate import Evaluation, Settings
     from vibe_router_tools.evaluation.scoring import Scored
 
 _SWEEP = " ".join(f"{threshold:g}" for threshold in CARD_THRESHOLDS)
@@ -43,21 +45,24 @@ MissBoundOption = Annotated[
 TauOption = Annotated[float, typer.Option(help="Width of labels: p_teacher = sigmoid((strong - weak) / tau).")]
 
 
+DataArgument = Annotated[
+    Path, typer.Argument(metavar="DATA", help="JSONL rows: prompt, and p_teacher, or weak and strong, or verdicts.")
+]
+ConversationsOption = Annotated[
+    bool, typer.Option("--conversations", help="DATA holds conversations: messages, and cloud for labels.")
+]
+ShareOption = Annotated[
+    float | None, typer.Option(help="Of turns that go to the cloud, for --conversations; else the last turn's.")
+]
+SweepOption = Annotated[str, typer.Option(help="The sweep, on the scale of the bundle's scores, separated by spaces.")]
+
+
 def evaluate_bundle(
-    data: Annotated[
-        Path,
-        typer.Argument(metavar="DATA", help="JSONL rows: prompt, and p_teacher, or weak and strong, or verdicts."),
-    ],
-    conversations: Annotated[
-        bool, typer.Option("--conversations", help="DATA holds conversations: messages, and cloud for labels.")
-    ] = False,
-    share: Annotated[
-        float | None, typer.Option(help="Of turns that go to the cloud, for --conversations; else the last turn's.")
-    ] = None,
+    data: DataArgument,
+    conversations: ConversationsOption = False,
+    share: ShareOption = None,
     bundle: BundleOption = None,
-    thresholds: Annotated[
-        str, typer.Option(help="The sweep, on the scale of the bundle's scores, separated by spaces.")
-    ] = _SWEEP,
+    thresholds: SweepOption = _SWEEP,
     report: Annotated[Path | None, typer.Option(help="Write one self-contained HTML file.")] = None,
     plots: Annotated[Path | None, typer.Option(help="Write the plots into this folder, as PNG and SVG.")] = None,
     miss_bound: MissBoundOption = MISS_BOUND,
@@ -73,31 +78,19 @@ def evaluate_bundle(
     as_json: JsonOption = False,
 ) -> None:
     """Measure a bundle on labelled prompts: utility, regret, misses, ranking, calibration, baselines."""
+    loading = Loading(bundle=bundle, engine=engine, precision=precision, threads=threads)
     if conversations:
-        from vibe_router_tools.commands.eval_conversations import EngineSelection, evaluate_conversations
+        from vibe_router_tools.commands.eval_conversations import evaluate_conversations
 
-        selection = EngineSelection(bundle, engine, precision, threads)
-        evaluate_conversations(data, selection, share=share, as_json=as_json)
+        evaluate_conversations(data, loading, share=share, as_json=as_json)
         return
-    from vibe_router.router import Router
-    from vibe_router_tools.console.output import progress_bar
-    from vibe_router_tools.evaluation.dataset import collect_labelled, read_rows
-    from vibe_router_tools.evaluation.evaluate import Settings, evaluate
+    from vibe_router_tools.evaluation.evaluate import Settings
     from vibe_router_tools.evaluation.plots import require_matplotlib
-    from vibe_router_tools.evaluation.scoring import score_all
 
     sweep = _parse_thresholds(thresholds)
     check_confidence_and_tau(confidence, tau)
     if report is not None or plots is not None:
         require_matplotlib()
-    rows = list(read_rows(data, tau=tau))
-    labelled = collect_labelled(rows, str(data))
-    with (
-        Router.load(bundle, engine=engine, precision=precision, threads=threads) as router,
-        progress_bar("scoring", total=len(rows)) as progress,
-    ):
-        scored = score_all(router, rows, str(data), progress=progress)
-        manifest = router.bundle.manifest
     settings = Settings(
         miss_bound=miss_bound,
         bins=bins,
@@ -106,7 +99,33 @@ def evaluate_bundle(
         confidence=confidence,
         seed=seed,
     )
-    with progress_bar("bootstrap", total=resamples) as progress:
+    _evaluate(data, loading, settings, sweep, tau=tau, outputs=Outputs(report=report, plots=plots, as_json=as_json))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """Where the figures go besides the terminal, and whether that gets JSON."""
+
+    report: Path | None
+    plots: Path | None
+    as_json: bool
+
+
+def _evaluate(
+    data: Path, loading: Loading, settings: Settings, sweep: tuple[float, ...], *, tau: float, outputs: Outputs
+) -> None:
+    """Score the rows, compute every figure, draw and print."""
+    from vibe_router_tools.console.output import progress_bar
+    from vibe_router_tools.evaluation.dataset import collect_labelled, read_rows
+    from vibe_router_tools.evaluation.evaluate import evaluate
+    from vibe_router_tools.evaluation.scoring import score_all
+
+    rows = list(read_rows(data, tau=tau))
+    labelled = collect_labelled(rows, str(data))
+    with loading.load() as router, progress_bar("scoring", total=len(rows)) as progress:
+        scored = score_all(router, rows, str(data), progress=progress)
+        manifest = router.bundle.manifest
+    with progress_bar("bootstrap", total=settings.resamples) as progress:
         evaluation = evaluate(
             labelled,
             scored.scores,
@@ -119,8 +138,8 @@ def evaluate_bundle(
             progress=progress,
         )
     title = f"{manifest.name} {manifest.version} on {data.name}"
-    _draw(title, labelled, scored, evaluation, report=report, plots=plots)
-    if as_json:
+    _draw(title, labelled, scored, evaluation, report=outputs.report, plots=outputs.plots)
+    if outputs.as_json:
         _print_facts(manifest, scored, evaluation, data)
     else:
         _print_tables(title, scored, evaluation)

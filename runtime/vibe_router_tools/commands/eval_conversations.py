@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from vibe_router.conversation.policy import ChatPolicy, threshold_logit
 from vibe_router.errors import DataError, UsageError
 from vibe_router.policy import profile_threshold
-from vibe_router.router import Router
+from vibe_router_tools.commands.loading import Loading
 from vibe_router_tools.console.output import print_json, print_line, print_table, progress_bar
 from vibe_router_tools.evaluation.conversations.figures import judge
 from vibe_router_tools.evaluation.conversations.read import read_conversations
@@ -17,17 +16,7 @@ from vibe_router_tools.evaluation.conversations.tables import conversation_table
 from vibe_router_tools.evaluation.jsonable import jsonable
 
 
-@dataclass(frozen=True)
-class EngineSelection:
-    """What the command line says about the router to load."""
-
-    bundle: str | None
-    engine: str
-    precision: str
-    threads: int | None
-
-
-def evaluate_conversations(data: Path, selection: EngineSelection, *, share: float | None, as_json: bool) -> None:
+def evaluate_conversations(data: Path, loading: Loading, *, share: float | None, as_json: bool) -> None:
     """Print the figures of every way of routing conversations on the file `data`.
 
     Raises:
@@ -40,12 +29,7 @@ def evaluate_conversations(data: Path, selection: EngineSelection, *, share: flo
     conversations = list(read_conversations(data, harness_tags=policy.harness_tags))
     if not conversations:
         raise DataError(f"{data}: no conversations", hint='give a JSONL file with "messages" in each line')
-    with (
-        Router.load(
-            selection.bundle, engine=selection.engine, precision=selection.precision, threads=selection.threads
-        ) as router,
-        progress_bar("scoring", total=len(conversations)) as progress,
-    ):
+    with loading.load() as router, progress_bar("scoring", total=len(conversations)) as progress:
         scored = score_conversations(router, conversations, policy, name=str(data), progress=progress)
         manifest = router.bundle.manifest
         engine = router.engine.name

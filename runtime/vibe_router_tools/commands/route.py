@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
@@ -23,6 +24,7 @@ from vibe_router_tools.commands.options import (
     PrecisionOption,
     ThreadsOption,
 )
+from vibe_router_tools.commands.route_columns import ColumnsRun, route_columns
 from vibe_router_tools.console.input import standard_input
 from vibe_router_tools.console.output import decision_fields, print_json, print_line, progress_bar
 from vibe_router_tools.rows import PromptRow, read_rows
@@ -31,44 +33,65 @@ _STDIN = "-"
 _PARQUET = (".parquet", ".parq", ".pq")
 
 
+InputOption = Annotated[
+    str | None,
+    typer.Option(
+        "--input",
+        "-i",
+        metavar="PLACE",
+        help="JSONL with a field prompt, or JSON strings; - is stdin. With --output: Parquet files, as a file, a "
+        "folder, a glob, or a URL such as s3://bucket/logs.",
+    ),
+]
+OutputOption = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FOLDER",
+        help="Folder or URL for Parquet files with the columns of decisions; what is there is not done again.",
+    ),
+]
+MessagesOption = Annotated[
+    str | None, typer.Option(help="Column of conversations, as lists or JSON text; default: messages.")
+]
+ShareOption = Annotated[str, typer.Option(metavar="K/N", help="Only the K-th of N equal shares of the files.")]
+ReplaceOption = Annotated[bool, typer.Option("--force", help="Replace results of other terms in --output.")]
+ProfileOption = Annotated[str | None, typer.Option("--profile", "-p", help="One of the bundle's profiles.")]
+NoCloudOption = Annotated[bool, typer.Option("--no-cloud", help="Score, but always stay on the device.")]
+FallbackOption = Annotated[
+    Target | None, typer.Option(help="Where to go without a score, when the engine fails or is too late.")
+]
+TimeoutOption = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="How long a score may take; for PROMPT only.")
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Terms:
+    """On which terms every prompt of one command is decided."""
+
+    profile: str | None
+    threshold: float | None
+    allow_cloud: bool
+    fallback: Target | None
+
+
 def route(
     prompt: Annotated[str | None, typer.Argument(metavar="PROMPT", help="The prompt; - reads one from stdin.")] = None,
-    input_file: Annotated[
-        str | None,
-        typer.Option(
-            "--input",
-            "-i",
-            metavar="PLACE",
-            help="JSONL with a field prompt, or JSON strings; - is stdin. With --output: Parquet files, as a file, a "
-            "folder, a glob, or a URL such as s3://bucket/logs.",
-        ),
-    ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FOLDER",
-            help="Folder or URL for Parquet files with the columns of decisions; what is there is not done again.",
-        ),
-    ] = None,
+    input_file: InputOption = None,
+    output: OutputOption = None,
     prompts: Annotated[str | None, typer.Option(help="Column of prompts; default: prompt.")] = None,
-    messages: Annotated[
-        str | None, typer.Option(help="Column of conversations, as lists or JSON text; default: messages.")
-    ] = None,
+    messages: MessagesOption = None,
     rows: Annotated[int, typer.Option(min=1, help="Rows for each file of --output.")] = 100_000,
-    share: Annotated[str, typer.Option(metavar="K/N", help="Only the K-th of N equal shares of the files.")] = "1/1",
-    force: Annotated[bool, typer.Option("--force", help="Replace results of other terms in --output.")] = False,
+    share: ShareOption = "1/1",
+    force: ReplaceOption = False,
     bundle: BundleOption = None,
-    profile: Annotated[str | None, typer.Option("--profile", "-p", help="One of the bundle's profiles.")] = None,
+    profile: ProfileOption = None,
     threshold: Annotated[float | None, typer.Option(help="A threshold on p_cloud instead of a profile's.")] = None,
-    no_cloud: Annotated[bool, typer.Option("--no-cloud", help="Score, but always stay on the device.")] = False,
-    fallback: Annotated[
-        Target | None, typer.Option(help="Where to go without a score, when the engine fails or is too late.")
-    ] = None,
-    timeout: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="How long a score may take; for PROMPT only.")
-    ] = None,
+    no_cloud: NoCloudOption = False,
+    fallback: FallbackOption = None,
+    timeout: TimeoutOption = None,
     engine: EngineOption = "auto",
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = None,
@@ -81,50 +104,63 @@ def route(
     if timeout is not None and input_file is not None:
         raise UsageError("--timeout is for one prompt, not for --input", hint="leave it out")
     _check_form(input_file, output)
+    terms = _Terms(profile=profile, threshold=threshold, allow_cloud=not no_cloud, fallback=fallback)
     usage = Usage.REPEATEDLY if prompt is None else Usage.ONCE
     with Router.load(bundle, engine=engine, precision=precision, threads=threads, usage=usage) as router:
         if prompt is not None:
-            text = _read_stdin() if prompt == _STDIN else prompt
-            decision = router.route(
-                text,
-                profile=profile,
-                threshold=threshold,
-                allow_cloud=not no_cloud,
-                fallback=fallback,
-                timeout=timeout,
-            )
-            if as_json:
-                print_json(decision_fields(decision), indent=None)
-            else:
-                print_line(_describe(decision))
+            _route_prompt(router, prompt, terms, timeout=timeout, as_json=as_json)
         elif input_file is not None and output is not None:
-            require_extra("Parquet", extra="arrow", modules=("pyarrow",))
-            from vibe_router.integrations.arrow import ColumnOptions
-            from vibe_router_tools.commands.route_columns import ColumnsRun, route_columns
-
-            options = ColumnOptions(
-                prompts=prompts,
-                messages=messages,
-                profile=profile,
-                threshold=threshold,
-                allow_cloud=not no_cloud,
-                fallback=fallback,
-            )
             asked = ColumnsRun(source=input_file, target=output, share=share, rows=rows, force=force)
-            route_columns(router, options, asked, as_json=as_json)
+            _route_columns(router, asked, terms, prompts=prompts, messages=messages, as_json=as_json)
         elif input_file is not None:
-            name = "stdin" if input_file == _STDIN else input_file
-            with _open(input_file) as stream:
-                unanswered: deque[PromptRow] = deque()
-                decisions = router.route_stream(
-                    _remember(read_rows(stream, name=name), unanswered),
-                    profile=profile,
-                    threshold=threshold,
-                    allow_cloud=not no_cloud,
-                    fallback=fallback,
-                    chunk=chunk,
-                )
-                _print_stream(decisions, unanswered, name=name, lines=_lines(Path(input_file)), as_json=as_json)
+            _route_lines(router, input_file, terms, chunk=chunk, as_json=as_json)
+
+
+def _route_prompt(router: Router, prompt: str, terms: _Terms, *, timeout: float | None, as_json: bool) -> None:
+    decision = router.route(
+        _read_stdin() if prompt == _STDIN else prompt,
+        profile=terms.profile,
+        threshold=terms.threshold,
+        allow_cloud=terms.allow_cloud,
+        fallback=terms.fallback,
+        timeout=timeout,
+    )
+    if as_json:
+        print_json(decision_fields(decision), indent=None)
+    else:
+        print_line(_describe(decision))
+
+
+def _route_columns(
+    router: Router, asked: ColumnsRun, terms: _Terms, *, prompts: str | None, messages: str | None, as_json: bool
+) -> None:
+    require_extra("Parquet", extra="arrow", modules=("pyarrow",))
+    from vibe_router.integrations.arrow import ColumnOptions
+
+    options = ColumnOptions(
+        prompts=prompts,
+        messages=messages,
+        profile=terms.profile,
+        threshold=terms.threshold,
+        allow_cloud=terms.allow_cloud,
+        fallback=terms.fallback,
+    )
+    route_columns(router, options, asked, as_json=as_json)
+
+
+def _route_lines(router: Router, input_file: str, terms: _Terms, *, chunk: int, as_json: bool) -> None:
+    name = "stdin" if input_file == _STDIN else input_file
+    with _open(input_file) as stream:
+        unanswered: deque[PromptRow] = deque()
+        decisions = router.route_stream(
+            _remember(read_rows(stream, name=name), unanswered),
+            profile=terms.profile,
+            threshold=terms.threshold,
+            allow_cloud=terms.allow_cloud,
+            fallback=terms.fallback,
+            chunk=chunk,
+        )
+        _print_stream(decisions, unanswered, name=name, lines=_lines(Path(input_file)), as_json=as_json)
 
 
 def _check_form(input_file: str | None, output: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,21 +10,22 @@ from vibe_router_tools.evaluation.defaults import Binning
 
 if TYPE_CHECKING:
     from vibe_router.bundle.bundle import Bundle
-    from vibe_router.router import Router
+    from vibe_router_tools.commands.loading import Loading
     from vibe_router_tools.evaluation.temperature import TemperatureFit
 
 
-def calibrate_temperature(
-    prompts: Path,
-    router: Router,
-    *,
-    tau: float,
-    bins: int,
-    binning: Binning,
-    output: Path | None,
-    plots: Path | None,
-    as_json: bool,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Fitting:
+    """How rows become labels, the bins of the calibration error, and what is written beside the report."""
+
+    tau: float
+    bins: int
+    binning: Binning
+    output: Path | None
+    plots: Path | None
+
+
+def calibrate_temperature(prompts: Path, loading: Loading, fitting: Fitting, *, as_json: bool) -> None:
     """Fit the temperature on labelled prompts, report it, and write a copy of the bundle where that can be.
 
     The fit is a factor on top of the bundle's own temperature. A bundle that was exported unfolded takes the
@@ -50,28 +52,30 @@ def calibrate_temperature(
     from vibe_router_tools.evaluation.temperature import fit_temperature, require_scipy
 
     require_scipy()
-    if plots is not None:
+    output, bins, binning = fitting.output, fitting.bins, fitting.binning
+    if fitting.plots is not None:
         require_matplotlib()
-    manifest = router.bundle.manifest
-    if output is not None:
-        check_free(output)
-        check_temperature_fits_in(manifest)
-    rows = list(read_rows(prompts, tau=tau))
-    labelled = collect_labelled(rows, str(prompts))
-    with progress_bar("scoring", total=len(rows)) as progress:
-        scored = score_all(router, rows, str(prompts), progress=progress)
+    with loading.load() as router:
+        bundle, manifest = router.bundle, router.bundle.manifest
+        if output is not None:
+            check_free(output)
+            check_temperature_fits_in(manifest)
+        rows = list(read_rows(prompts, tau=fitting.tau))
+        labelled = collect_labelled(rows, str(prompts))
+        with progress_bar("scoring", total=len(rows)) as progress:
+            scored = score_all(router, rows, str(prompts), progress=progress)
     logits = logit(scored.calibrated)
     fit = fit_temperature(logits, labelled.preference, bins=bins, binning=binning)
     if output is not None:
         section = describe_temperature(manifest.calibration.temperature * fit.temperature, fit)
-        write_copy(router.bundle, output, with_temperature(manifest, fit), card_section=section)
-    if plots is not None:
+        write_copy(bundle, output, with_temperature(manifest, fit), card_section=section)
+    if fitting.plots is not None:
         series = {
             name: reliability_bins(scores, labelled.preference, bins=bins, binning=binning)
             for name, scores in (("before", scored.calibrated), ("after", sigmoid(logits / fit.temperature)))
         }
-        save_figures({"reliability": reliability_figure(series)}, plots)
-    _report(router.bundle, fit, bins=bins, binning=binning, output=output, as_json=as_json)
+        save_figures({"reliability": reliability_figure(series)}, fitting.plots)
+    _report(bundle, fit, bins=bins, binning=binning, output=output, as_json=as_json)
 
 
 def _report(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vibe_router.bundle.bundle import Bundle
     from vibe_router_tools.calibration.choose import ThresholdChoice
     from vibe_router_tools.calibration.sample import ScoreSample
+    from vibe_router_tools.commands.loading import Loading
 
 STDIN = "-"
 
@@ -29,30 +30,35 @@ class Promise:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Loading:
-    """What loads a router."""
+class Sources:
+    """Where scores come from: prompts, saved counts, histograms by key (only those of `where`), the gateway's log."""
 
-    bundle: str | None
-    engine: str
-    precision: str
-    threads: int | None
+    prompts: Path | None
+    merge: list[Path]
+    histograms: list[str]
+    where: dict[str, str]
+    log: Path | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labelling:
+    """How rows become labels: the width `tau` of sigmoid((strong - weak) / tau), and what counts as a miss."""
+
+    tau: float
+    miss_bound: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Targets:
+    """What is written: a profile into a copy of the bundle, and the counted scores."""
+
+    profile: str | None
+    output: Path | None
+    save_histogram: Path | None
 
 
 def calibrate_threshold(
-    prompts: Path | None,
-    promise: Promise,
-    loading: Loading,
-    *,
-    merge: list[Path],
-    histograms: list[str],
-    where: dict[str, str],
-    log: Path | None,
-    miss_bound: float,
-    tau: float,
-    profile: str | None,
-    output: Path | None,
-    save_histogram: Path | None,
-    as_json: bool,
+    sources: Sources, promise: Promise, loading: Loading, labelling: Labelling, targets: Targets, *, as_json: bool
 ) -> None:
     """Count, merge, save, choose, write, report; every argument is checked before the first of these.
 
@@ -69,35 +75,45 @@ def calibrate_threshold(
         check_new_profile,
         describe_profile,
     )
-    from vibe_router_tools.calibration.sample import empty_sample, merge_samples
-    from vibe_router_tools.calibration.sample_file import load_sample, save_sample
+    from vibe_router_tools.calibration.sample import empty_sample
+    from vibe_router_tools.calibration.sample_file import save_sample
     from vibe_router_tools.evaluation.temperature import require_scipy
 
     opened = open_bundle(loading.bundle)
-    if save_histogram is not None:
-        check_free(save_histogram)
+    profile, output = targets.profile, targets.output
+    if targets.save_histogram is not None:
+        check_free(targets.save_histogram)
     if output is not None and profile is not None:
         check_free(output)
         check_new_profile(opened.manifest, profile)
     if promise.cloud_rate is not None or promise.catastrophic_miss is not None:
         require_scipy()
-    sample = empty_sample(model_identity(opened.manifest), miss_bound=miss_bound)
-    for path in merge:
-        sample = merge_samples(sample, load_sample(path))
-    if histograms:
-        sample = merge_samples(sample, _read_histograms(histograms, where))
-    if log is not None:
-        sample = _count_log(sample, log)
-    if prompts is not None:
-        sample = _count(sample, prompts, loading, tau=tau)
-    if save_histogram is not None:
-        save_sample(sample, save_histogram)
+    empty = empty_sample(model_identity(opened.manifest), miss_bound=labelling.miss_bound)
+    sample = _count_all(empty, sources, loading, tau=labelling.tau)
+    if targets.save_histogram is not None:
+        save_sample(sample, targets.save_histogram)
     choice = _choose(sample, promise)
     if choice is not None and output is not None and profile is not None:
         manifest = add_profile(opened.manifest, profile, choice)
         section = describe_profile(profile, manifest.thresholds[profile], choice)
         write_copy(opened, output, manifest, card_section=section)
     _report(opened, sample, choice, profile=profile, output=output, as_json=as_json)
+
+
+def _count_all(sample: ScoreSample, sources: Sources, loading: Loading, *, tau: float) -> ScoreSample:
+    """Return the sample with the scores of every source counted."""
+    from vibe_router_tools.calibration.sample import merge_samples
+    from vibe_router_tools.calibration.sample_file import load_sample
+
+    for path in sources.merge:
+        sample = merge_samples(sample, load_sample(path))
+    if sources.histograms:
+        sample = merge_samples(sample, _read_histograms(sources.histograms, sources.where))
+    if sources.log is not None:
+        sample = _count_log(sample, sources.log)
+    if sources.prompts is not None:
+        sample = _count(sample, sources.prompts, loading, tau=tau)
+    return sample
 
 
 def _read_histograms(places: list[str], where: dict[str, str]) -> ScoreSample:
@@ -116,7 +132,6 @@ def _count_log(sample: ScoreSample, log: Path) -> ScoreSample:
 
 def _count(sample: ScoreSample, prompts: Path, loading: Loading, *, tau: float) -> ScoreSample:
     """Return the sample with all prompts of the file, or of stdin, counted."""
-    from vibe_router.router import Router
     from vibe_router_tools.calibration.stream import count_scores
     from vibe_router_tools.console.output import progress_bar
     from vibe_router_tools.evaluation.dataset import iterate_rows, read_rows
@@ -125,12 +140,7 @@ def _count(sample: ScoreSample, prompts: Path, loading: Loading, *, tau: float) 
     from_stdin = str(prompts) == STDIN
     name = "stdin" if from_stdin else str(prompts)
     rows = iterate_rows(standard_input(), name, tau=tau) if from_stdin else read_rows(prompts, tau=tau)
-    with (
-        Router.load(
-            loading.bundle, engine=loading.engine, precision=loading.precision, threads=loading.threads
-        ) as router,
-        progress_bar("scoring") as progress,
-    ):
+    with loading.load() as router, progress_bar("scoring") as progress:
         return count_scores(sample, score_rows(router, rows, name), progress=progress)
 
 

@@ -146,21 +146,7 @@ def evaluate(
     length = length_scores(data.prompts)
     order = np.argsort(scores, kind="stable")
     points = [*profiles.values(), *thresholds]
-
-    def statistics(sample: npt.NDArray[np.intp]) -> FloatArray:
-        index = order[sample]
-        p = data.preference[index]
-        qualities = data.device_quality[index], data.cloud_quality[index]
-        figures = [
-            best_utility(p),
-            *_ranking(scores[index], p, *qualities),
-            *_ranking(length[index], p, *qualities),
-            *_calibration(raw[index], calibrated[index], p, chosen),
-        ]
-        for threshold in points:
-            figures += _operating_point(scores[index], length[index], p, threshold, chosen)
-        return np.array(figures)
-
+    statistics = _statistics(data, scores, length, order, raw=raw, calibrated=calibrated, points=points, chosen=chosen)
     intervals = _intervals(statistics, len(order), chosen, progress)
     best = next(intervals)
     ranking, length_ranking = (Ranking(**{field.name: next(intervals) for field in fields(Ranking)}) for _ in range(2))
@@ -191,6 +177,36 @@ def evaluate(
             seed=chosen.seed,
         ),
     )
+
+
+def _statistics(
+    data: LabelledPrompts,
+    scores: FloatArray,
+    length: FloatArray,
+    order: npt.NDArray[np.intp],
+    *,
+    raw: FloatArray,
+    calibrated: FloatArray,
+    points: Sequence[float],
+    chosen: Settings,
+) -> Callable[[npt.NDArray[np.intp]], FloatArray]:
+    """Return what the bootstrap calls: every figure of the prompts at the given places of `order`."""
+
+    def statistics(sample: npt.NDArray[np.intp]) -> FloatArray:
+        index = order[sample]
+        p = data.preference[index]
+        qualities = data.device_quality[index], data.cloud_quality[index]
+        figures = [
+            best_utility(p),
+            *_ranking(scores[index], p, *qualities),
+            *_ranking(length[index], p, *qualities),
+            *_calibration(raw[index], calibrated[index], p, chosen),
+        ]
+        for threshold in points:
+            figures += _operating_point(scores[index], length[index], p, threshold, chosen)
+        return np.array(figures)
+
+    return statistics
 
 
 def _intervals(
