@@ -8,16 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.support.wrong_arguments import WRONG
 from vibe_router import Router, Target
 from vibe_router.errors import PromptError, UsageError
-
-WRONG: dict[str, tuple[Any, ...]] = {
-    "threshold": ("0.5", [], {}, b"1", 1j, float("nan"), -1, 2, 10**400, True, np.array([0.5, 0.6]), object()),
-    "profile": (123, [], b"balanced", object(), 1.0, "none such"),
-    "fallback": ("x", [], {}, 0, b"device", object()),
-    "timeout": ("1", [], True, float("nan"), 1j, object()),
-    "allow_cloud": ("false", "0", 0, None, [], np.array([True, True])),
-}
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])

@@ -61,9 +61,9 @@ class Terms:
             EngineError: `failure`, where a score is needed.
             BundleCorruptError: the reason of the failure, where the decision would not be the device.
         """
-        damaged = failure.__cause__
-        if isinstance(damaged, BundleCorruptError) and self.allow_cloud and self.fallback is not Target.DEVICE:
-            raise damaged
+        reason = reason_of(failure)
+        if reason is not failure and self.allow_cloud and self.fallback is not Target.DEVICE:
+            raise reason
         decision = decide_without_score(
             threshold=self.threshold,
             tokens=0 if prompt is None else len(prompt.ids),
@@ -78,6 +78,11 @@ class Terms:
         # Without the message: an engine's may tell of the prompt.
         _warn("%s; decided without a score: %s", type(failure).__name__, decision.target.value)
         return decision
+
+
+def reason_of(failure: EngineError) -> EngineError | BundleCorruptError:
+    """Return what is to be raised for an engine's failure: where the bundle was damaged since it was loaded, that."""
+    return failure.__cause__ if isinstance(failure.__cause__, BundleCorruptError) else failure
 
 
 def check_fallback(fallback: Target | str | None) -> Target | None:

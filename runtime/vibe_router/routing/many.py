@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vibe_router.engines.cancellation import CURRENT_STOP
 from vibe_router.errors import EngineError, PromptError, UsageError
 from vibe_router.policy import Decision, sigmoid
-from vibe_router.routing.call import awaited, decide_one
+from vibe_router.routing.call import awaited, decide_one, reason_of
 from vibe_router.routing.deadline import NO_DEADLINE
 
 if TYPE_CHECKING:
@@ -134,9 +134,9 @@ def _decide_together(
         indices = [places[index] for index in batch]
         try:
             scores = here.logits([known[index].ids for index in indices], deadline=deadline)
-        except EngineError:
+        except EngineError as error:
             if terms.need_a_score:
-                raise
+                raise reason_of(error) from None
             # Its prompts have no logit yet, and are tried alone below.
             continue
         logits.update(zip(indices, scores.tolist(), strict=True))
