@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from vibe_router.bundle.manifest import EngineFile, Labels, Manifest
 from vibe_router_export.checkpoint.router_config import UNSTATED_LABELS
 from vibe_router_export.choices import Target
+from vibe_router_tools.card import scores_section
 
 if TYPE_CHECKING:
     from vibe_router_export.proof.coreml_gate import CoreMLParity
@@ -22,17 +23,6 @@ def bundle_card(
     `kept` pairs a file with a matrix that it holds in a higher precision; `training_card` is the checkpoint's own
     account of its training, if it has one; `license` is an identifier.
     """
-    calibration, default_profile = manifest.calibration, manifest.default_profile
-    profiles = "\n".join(
-        f"| {profile}{' (default)' if profile == default_profile else ''} | {t.raw:.4f} | {t.calibrated:.4f} |"
-        for profile, t in manifest.thresholds.items()
-    )
-    ece = (
-        f" Expected calibration error on validation data: {calibration.ece_before:.4f} before, "
-        f"{calibration.ece_after:.4f} after."
-        if calibration.ece_before is not None and calibration.ece_after is not None
-        else ""
-    )
     stated = "" if license is None else f"license: {license}\n"
     return f"""---
 {stated}library_name: vibe-router
@@ -52,18 +42,7 @@ router = Router.load("path/to/this/folder")
 print(router.route("what is 2+2?").target)
 ```
 
-## Scores
-
-The graphs return `logits` = z / {calibration.temperature:g} and `p_cloud` = sigmoid(logits), z being the checkpoint's
-own logit. Source of the temperature: {calibration.source}.{ece}
-A request goes to the cloud if p_cloud is above the threshold of the profile:
-
-| profile | raw threshold, sigmoid(z) | calibrated threshold, p_cloud |
-|---|---|---|
-{profiles}
-
-A score is a hint about quality. It is not a privacy or a safety boundary.
-
+{scores_section(manifest)}
 ## Parity with PyTorch
 
 {parity_table(manifest.engines)}
@@ -120,16 +99,6 @@ Checked without a Mac, by interpreting the saved packages with every tensor roun
 
 Speed and placement on Apple hardware have not been measured.
 """
-
-
-def with_section(card: str, section: str) -> str:
-    """Return the card with the section at its end, in place of one of the same heading."""
-    heading = section.splitlines()[0]
-    start = card.find(f"{heading}\n")
-    if start >= 0:
-        following = card.find("\n## ", start)
-        card = card[:start] + (card[following + 1 :] if following >= 0 else "")
-    return f"{card.rstrip()}\n\n{section}"
 
 
 def parity_table(engines: Sequence[EngineFile]) -> str:

@@ -16,7 +16,7 @@ from vibe_router.engines.select import is_proven, load_engine
 from vibe_router.errors import UsageError
 from vibe_router.progress import ProgressCallback
 from vibe_router.text.tokenizer import PromptTokenizer
-from vibe_router_export.card import bundle_card, with_section
+from vibe_router_export.card import bundle_card
 from vibe_router_export.checkpoint.checkpoint import Checkpoint
 from vibe_router_export.choices import Precision, ReferenceChoice
 from vibe_router_export.emit.onnx.file import remove_onnx
@@ -30,7 +30,8 @@ from vibe_router_export.proof.reference import load_reference
 from vibe_router_export.proof.verify import ONNX_ENGINE
 from vibe_router_export.recipes.recipe import FileT, Recipe, RecipeInputs, WrittenFile
 from vibe_router_tools.atomic.write import staged_folder
-from vibe_router_tools.bundle_edit import CARD, copy_files, hash_files, write_manifest
+from vibe_router_tools.bundle_edit import copy_files, hash_files, write_manifest
+from vibe_router_tools.card import read_card, with_section, write_card
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +125,7 @@ class Draft:
             declare_data_files(self.folder)
             golden = dump_golden(self.proof.golden_prompts(manifest.calibration.temperature))
             (self.folder / "golden.jsonl").write_text(golden, encoding="utf-8")
-        (self.folder / CARD).write_text(self._card(manifest), encoding="utf-8")
+        write_card(self.folder, self._card(manifest))
         versions = dict(manifest.provenance.versions)
         for written in self._written:
             versions |= written.versions
@@ -139,7 +140,7 @@ class Draft:
 
     def _card(self, manifest: Manifest) -> str:
         if self.copied:
-            card = (self.folder / CARD).read_text("utf-8")
+            card = read_card(self.folder)
         else:
             plain = [written for written in self._written if written.section is None]
             card = bundle_card(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vibe_router.bundle.bundle import Bundle, open_bundle
@@ -13,9 +12,8 @@ from vibe_router.bundle.manifest import MANIFEST_NAME, FileEntry, Manifest, dump
 from vibe_router.bundle.safe_open import sha256_of
 from vibe_router.errors import BundleCorruptError, UsageError
 from vibe_router_tools.atomic.write import staged_folder
+from vibe_router_tools.card import CARD, read_card, with_scores, with_section, write_card
 from vibe_router_tools.router_file import has_sections, settings_sections, write_sections
-
-CARD = "README.md"
 
 
 def check_free(folder: Path) -> None:
@@ -30,10 +28,19 @@ def check_free(folder: Path) -> None:
         raise UsageError(f"{folder.absolute().parent} is not a folder", hint="create it first")
 
 
-def write_copy(bundle: Bundle, folder: Path, manifest: Manifest, *, card_section: str) -> None:
+@dataclass(frozen=True)
+class CardSection:
+    """A section in Markdown that a card gains, and the headings of those it replaces, where they are others."""
+
+    text: str
+    instead_of: str | None = None
+
+
+def write_copy(bundle: Bundle, folder: Path, manifest: Manifest, *, card_section: CardSection | None) -> None:
     """Write a copy of `bundle` with another `manifest` (of the same files) to `folder`.
 
-    `card_section` is appended to the bundle's card where it has one, because the card is what people read.
+    The card, where the bundle has one, is what people read: it shows the thresholds of `manifest`, and gains
+    `card_section`.
 
     Raises:
         UsageError: as check_free, or the copy cannot be written.
@@ -42,7 +49,7 @@ def write_copy(bundle: Bundle, folder: Path, manifest: Manifest, *, card_section
     check_free(folder)
     with staged_folder(folder) as staged:
         copy_files(bundle, staged)
-        write_manifest(_renew_settings(staged, _extend_card(staged, manifest, card_section)), staged)
+        write_manifest(_renew_settings(staged, _renew_card(staged, manifest, card_section)), staged)
         open_bundle(staged).check()
         staged.chmod(bundle.folder.stat().st_mode & 0o777)
 
@@ -54,6 +61,8 @@ def copy_files(bundle: Bundle, folder: Path) -> None:
         BundleCorruptError: the files are not what the manifest says, or were replaced while they were copied.
     """
     for name in bundle.manifest.files:
+        if bundle.may_be_missing(name):
+            continue
         copied = folder / name
         copied.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -106,11 +115,12 @@ def hash_files(folder: Path) -> dict[str, FileEntry]:
     return entries
 
 
-def _extend_card(folder: Path, manifest: Manifest, section: str) -> Manifest:
-    if CARD not in manifest.files:
-        return manifest
-    card = folder / CARD
-    content = card.read_bytes() + section.encode()
-    card.write_bytes(content)
-    entry = FileEntry(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
-    return replace(manifest, files={**manifest.files, CARD: entry})
+def _renew_card(folder: Path, manifest: Manifest, section: CardSection | None) -> Manifest:
+    files = {name: entry for name, entry in manifest.files.items() if name != CARD}
+    if (folder / CARD).exists():
+        card = with_scores(read_card(folder), manifest)
+        if section is not None:
+            card = with_section(card, section.text, instead_of=section.instead_of)
+        write_card(folder, card)
+        files[CARD] = FileEntry(bytes=(folder / CARD).stat().st_size, sha256=_sha256(folder / CARD))
+    return replace(manifest, files=files)

@@ -33,7 +33,12 @@ def test_a_profile_for_a_cloud_rate_is_written_into_a_copy(
     assert result["output"] == str(copy)
     manifest = json.loads((copy / "router.json").read_text())
     assert manifest["thresholds"]["mine"] == result["threshold"]
-    assert manifest["default_profile"] == "balanced"
+    assert manifest["default_profile"] == "mine"
+    kept = tmp_path / "kept"
+    named = ("--target-cloud-rate", "0.65", "--profile", "mine", "-o", kept, "--keep-default", *ONE_THREAD)
+    done = vibe_router("calibrate", labelled, "-b", tiny_bundle, *named)
+    assert (done.code, done.out.splitlines()[-1]) == (0, f"wrote {kept} with the profile mine")
+    assert json.loads((kept / "router.json").read_text()) == {**manifest, "default_profile": "balanced"}
     assert "mine" not in json.loads((tiny_bundle / "router.json").read_text())["thresholds"]
     with Router.load(copy, profile="mine", threads=1) as router:
         decisions = [router.route(prompt).target.value for prompt in read_labelled(labelled).prompts]
@@ -161,6 +166,7 @@ def test_both_kinds_of_bundle_find_one_temperature(
         ("--target-cloud-rate", "0.5", "--tolerance", "0"),
         ("--target-cloud-rate", "0.5", "--confidence", "95"),
         ("--target-cloud-rate", "0.5", "--profile", "mine"),
+        ("--target-cloud-rate", "0.5", "--keep-default"),
         ("--target-cloud-rate", "0.5", "--output", "none"),
         ("--target-cloud-rate", "0.5", "--profile", "balanced", "--output", "none"),
         ("--target-cloud-rate", "0.5", "--plots", "none"),

@@ -257,7 +257,7 @@ def test_new_thresholds_reach_the_file(library: Path, bundle: Path, tmp_path: Pa
         default_profile="only",
         engines=tuple(replace(one, parity=None) for one in opened.manifest.engines),
     )
-    write_copy(opened, tmp_path / "copy", changed, card_section="")
+    write_copy(opened, tmp_path / "copy", changed, card_section=None)
     router = CRouter(library, tmp_path / "copy")
     assert router.route("hi").threshold in (0.25, 0.26)
     router.self_test()

@@ -7,13 +7,13 @@ own window and RoPE theta, so that nothing downstream knows which library wrote 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar
 
 from vibe_router.bundle.strict_json import shown
+from vibe_router.engines.native.format import NORM_EPSILONS, ROPE_THETAS
 from vibe_router.errors import CheckpointError
 from vibe_router_export.checkpoint.code import refuse_code
 from vibe_router_export.checkpoint.files import parse_object
@@ -100,7 +100,7 @@ def parse_backbone(raw: Mapping[str, Any]) -> ModernBertConfig:
         heads=_positive(raw, "num_attention_heads", 12),
         layers=_layers(raw),
         max_positions=_positive(raw, "max_position_embeddings", 8192),
-        norm_epsilon=_positive_float(raw, "norm_eps", 1e-5),
+        norm_epsilon=_float_between(raw, "norm_eps", 1e-5, NORM_EPSILONS),
         norm_bias=_get(raw, "norm_bias", bool, False),
         attention_bias=_get(raw, "attention_bias", bool, False),
         mlp_bias=_get(raw, "mlp_bias", bool, False),
@@ -144,8 +144,8 @@ def _layers(raw: Mapping[str, Any]) -> tuple[AttentionPattern, ...]:
     periodic = [_SLIDING if index % every else _FULL for index in range(count)]
     if not any(key in raw for key in GENERATION_5):
         thetas = {
-            _FULL: _positive_float(raw, "global_rope_theta", 160_000.0),
-            _SLIDING: _positive_float(raw, "local_rope_theta", 10_000.0, null_means="global_rope_theta"),
+            _FULL: _theta(raw, "global_rope_theta", 160_000.0),
+            _SLIDING: _theta(raw, "local_rope_theta", 10_000.0, null_means="global_rope_theta"),
         }
         types = periodic
     else:
@@ -180,7 +180,7 @@ def _rope_parameters(raw: dict[str, Any]) -> dict[str, float]:
         parameters = raw.get(kind) or {}
         if not isinstance(parameters, dict) or parameters.get("rope_type", "default") != "default":
             raise CheckpointError(f"rope_parameters[{kind!r}] is not plain RoPE", hint=_RESAVE)
-        thetas[kind] = _positive_float(parameters, "rope_theta", default)
+        thetas[kind] = _theta(parameters, "rope_theta", default)
     return thetas
 
 
@@ -213,12 +213,20 @@ def _positive(raw: Mapping[str, Any], key: str, default: int) -> int:
     return value
 
 
-def _positive_float(raw: Mapping[str, Any], key: str, default: float, *, null_means: str | None = None) -> float:
+def _theta(raw: Mapping[str, Any], key: str, default: float, *, null_means: str | None = None) -> float:
+    if raw.get(key, default) is None and null_means is not None:
+        return _theta(raw, null_means, 160_000.0)
+    return _float_between(raw, key, default, ROPE_THETAS)
+
+
+def _float_between(raw: Mapping[str, Any], key: str, default: float, bounds: tuple[float, float]) -> float:
+    """Return a number that fp32 holds, and what is computed with it, without overflow."""
     value = raw.get(key, default)
-    if value is None and null_means is not None:
-        return _positive_float(raw, null_means, 160_000.0)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= sys.float_info.max:
-        raise CheckpointError(f"config.json: {key} is {value!r}, not a positive number", hint=_RESAVE)
+    low, high = bounds
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        raise CheckpointError(
+            f"config.json: {key} is {shown(value)}, not a number in {low:.2g}..{high:.2g}", hint=_RESAVE
+        )
     return float(value)
 
 

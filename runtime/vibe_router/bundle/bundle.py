@@ -87,7 +87,7 @@ class Bundle:
             BundleCorruptError: as `read`.
         """
         for name, entry in self.manifest.files.items():
-            if name in skip or self._may_be_missing(name):
+            if name in skip or self.may_be_missing(name):
                 continue
             with self._open(name) as descriptor:
                 if self.hashed and sha256_of(descriptor, name=name) != entry.sha256:
@@ -100,7 +100,7 @@ class Bundle:
             BundleCorruptError: as `path`.
         """
         for name in self.manifest.files:
-            if not self._may_be_missing(name):
+            if not self.may_be_missing(name):
                 self.path(name)
 
     def check_rest(self, file: str, *, everything: bool) -> None:
@@ -167,7 +167,8 @@ class Bundle:
                 raise corrupt(f"{name} has {size} bytes instead of {entry.bytes}")
             yield descriptor
 
-    def _may_be_missing(self, name: str) -> bool:
+    def may_be_missing(self, name: str) -> bool:
+        """Whether a file that the manifest lists is not there and need not be."""
         return name in OPTIONAL_FILES and not os.path.lexists(self.folder / name)
 
     def _entry(self, name: str) -> FileEntry:

@@ -40,15 +40,19 @@ def check_new_profile(manifest: Manifest, profile: str) -> None:
         raise UsageError(f"{profile!r} is not a plain name for a profile", hint="use letters, digits and -")
 
 
-def add_profile(manifest: Manifest, profile: str, choice: ThresholdChoice) -> Manifest:
-    """Return the manifest with the chosen threshold as the new `profile`; the default profile stays.
+def add_profile(manifest: Manifest, profile: str, choice: ThresholdChoice, *, default: bool) -> Manifest:
+    """Return the manifest with the chosen threshold as the new `profile`, and as the `default` one where asked for.
 
     Raises:
         UsageError: as check_new_profile.
     """
     check_new_profile(manifest, profile)
     threshold = threshold_on_both_scales(choice.threshold, manifest.calibration)
-    return replace(manifest, thresholds={**manifest.thresholds, profile: threshold})
+    return replace(
+        manifest,
+        thresholds={**manifest.thresholds, profile: threshold},
+        default_profile=profile if default else manifest.default_profile,
+    )
 
 
 def check_temperature_fits_in(manifest: Manifest) -> None:
@@ -105,16 +109,19 @@ def describe_profile(profile: str, threshold: Threshold, choice: ThresholdChoice
         for label, share in figures.items()
     )
     return (
-        f"\n## Profile `{profile}`\n\n"
+        f"## Profile `{profile}`\n\n"
         f"Threshold {threshold.calibrated:.6f} calibrated, {threshold.raw:.6f} raw; chosen with "
         f"`vibe-router calibrate` on the user's own prompts for {promise} at {confidence}.\n\n{rows}"
     )
 
 
+TEMPERATURE_HEADING = r"## Temperature [0-9.e+-]+"
+
+
 def describe_temperature(temperature: float, fit: TemperatureFit) -> str:
     """Return the section in Markdown that a bundle's card gains for a new temperature."""
     return (
-        f"\n## Temperature {temperature:.6g}\n\nFitted with `vibe-router calibrate --temperature` on "
+        f"## Temperature {temperature:.6g}\n\nFitted with `vibe-router calibrate --temperature` on "
         f"{fit.rows} of the user's own labelled prompts. ECE over {fit.bins} "
         f"{fit.binning.value} bins on these prompts: {fit.ece_before:.4f} before, {fit.ece_after:.4f} after.\n"
     )

@@ -73,7 +73,10 @@ def calibrate(
     temperature: TemperatureOption = False,
     tolerance: Annotated[float, typer.Option(help="How far the true cloud rate may lie from the target.")] = TOLERANCE,
     confidence: ConfidenceOption = CONFIDENCE,
-    profile: Annotated[str | None, typer.Option(help="Name of the new profile.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Name of the new profile, which is the copy's default.")] = None,
+    keep_default: Annotated[
+        bool, typer.Option("--keep-default", help="The copy's default profile is the bundle's.")
+    ] = False,
     output: CopyOption = None,
     save_histogram: HistogramOption = None,
     merge: MergeOption = None,
@@ -110,12 +113,14 @@ def calibrate(
         raise UsageError("--plots goes with --temperature", hint="vibe-router eval draws the other plots")
     if (output is None) != (profile is None) or (output is not None and not goals):
         raise UsageError("--profile, --output and a goal go together", hint="--profile mine -o my-bundle")
+    if keep_default and profile is None:
+        raise UsageError("--keep-default goes with --profile", hint="--profile mine -o my-bundle --keep-default")
     calibrate_threshold(
         _sources(prompts, merge or [], from_histograms or [], where or [], log=log, from_log=from_log),
         _promise(target_cloud_rate, max_catastrophic_miss, tolerance=tolerance, confidence=confidence),
         loading,
         Labelling(tau=tau, miss_bound=miss_bound),
-        Targets(profile=profile, output=output, save_histogram=save_histogram),
+        Targets(profile=profile, default=not keep_default, output=output, save_histogram=save_histogram),
         as_json=as_json,
     )
 

@@ -37,8 +37,9 @@ def calibrate_temperature(prompts: Path, loading: Loading, fitting: Fitting, *, 
         DataError: a bad row, a row without label, one class only, or no temperature fits.
         MissingExtraError: scipy is not installed; or matplotlib, where `plots` is given.
     """
-    from vibe_router_tools.bundle_edit import check_free, write_copy
+    from vibe_router_tools.bundle_edit import CardSection, check_free, write_copy
     from vibe_router_tools.calibration.profile import (
+        TEMPERATURE_HEADING,
         check_temperature_fits_in,
         describe_temperature,
         with_temperature,
@@ -67,7 +68,8 @@ def calibrate_temperature(prompts: Path, loading: Loading, fitting: Fitting, *, 
     logits = logit(scored.calibrated)
     fit = fit_temperature(logits, labelled.preference, bins=bins, binning=binning)
     if output is not None:
-        section = describe_temperature(manifest.calibration.temperature * fit.temperature, fit)
+        text = describe_temperature(manifest.calibration.temperature * fit.temperature, fit)
+        section = CardSection(text, instead_of=TEMPERATURE_HEADING)
         write_copy(bundle, output, with_temperature(manifest, fit), card_section=section)
     if fitting.plots is not None:
         series = {

@@ -53,6 +53,8 @@ class Targets:
     """What is written: a profile into a copy of the bundle, and the counted scores."""
 
     profile: str | None
+    default: bool
+    """Whether the profile is the copy's default one."""
     output: Path | None
     save_histogram: Path | None
 
@@ -69,7 +71,7 @@ def calibrate_threshold(
     """
     from vibe_router.bundle.bundle import open_bundle
     from vibe_router.bundle.identity import model_identity
-    from vibe_router_tools.bundle_edit import check_free, write_copy
+    from vibe_router_tools.bundle_edit import CardSection, check_free, write_copy
     from vibe_router_tools.calibration.profile import (
         add_profile,
         check_new_profile,
@@ -94,10 +96,10 @@ def calibrate_threshold(
         save_sample(sample, targets.save_histogram)
     choice = _choose(sample, promise)
     if choice is not None and output is not None and profile is not None:
-        manifest = add_profile(opened.manifest, profile, choice)
-        section = describe_profile(profile, manifest.thresholds[profile], choice)
+        manifest = add_profile(opened.manifest, profile, choice, default=targets.default)
+        section = CardSection(describe_profile(profile, manifest.thresholds[profile], choice))
         write_copy(opened, output, manifest, card_section=section)
-    _report(opened, sample, choice, profile=profile, output=output, as_json=as_json)
+    _report(opened, sample, choice, profile=profile, default=targets.default, output=output, as_json=as_json)
 
 
 def _count_all(sample: ScoreSample, sources: Sources, loading: Loading, *, tau: float) -> ScoreSample:
@@ -161,6 +163,7 @@ def _report(
     choice: ThresholdChoice | None,
     *,
     profile: str | None,
+    default: bool,
     output: Path | None,
     as_json: bool,
 ) -> None:
@@ -206,4 +209,5 @@ def _report(
         ]
     print_table(f"Calibration of {manifest.name} {manifest.version}", ("what", "value"), rows)
     if output is not None:
-        print_line(f"wrote {output} with the profile {profile}")
+        which = "the default profile" if default else "the profile"
+        print_line(f"wrote {output} with {which} {profile}")

@@ -25,6 +25,9 @@ GATED = 16
 """Outputs of `mlp.Wi` that are adjacent, before those that gate them."""
 MOST_LAYERS = 256
 """Layers of a model; ModernBERT-large has 28."""
+ROPE_THETAS = (2.0**-20, 2.0**100)
+NORM_EPSILONS = (2.0**-60, 2.0**20)
+"""Both are float32 in every engine, and far within these in every model."""
 MOST_BYTES = 2**34
 """Bytes of all tensors: an engine's sums of sizes stay far below 2^63."""
 
@@ -107,9 +110,9 @@ def problem(architecture: NativeArchitecture) -> str | None:
         if layer.window is not None and not 0 <= layer.window <= 2**20:
             return "a window is out of range"
         # Both are float32 in the engine; a theta of 0.0 and one of -0.0 would be equal, and have two tables.
-        if not 2.0**-20 <= layer.rope_theta <= 2.0**100 or not 2.0**-20 <= layer.attention_scale <= 2.0**20:
+        if not ROPE_THETAS[0] <= layer.rope_theta <= ROPE_THETAS[1] or not 2.0**-20 <= layer.attention_scale <= 2.0**20:
             return "a layer's rope_theta or attention_scale is out of range"
-    if not 2.0**-60 <= one.norm_epsilon <= 2.0**20:
+    if not NORM_EPSILONS[0] <= one.norm_epsilon <= NORM_EPSILONS[1]:
         return "norm_epsilon is out of range"
     names = encoder_matrices(len(one.layers))
     if len(set(one.exact)) != len(one.exact) or not names.issuperset(one.exact):
