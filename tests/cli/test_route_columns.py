@@ -14,12 +14,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import fs
 
 from tests.support.bundles import write_bundle
 from tests.support.command_line import CommandLine, Finished
 from tests.support.prompts import mixed_prompts
 from vibe_router import Router
+from vibe_router.errors import DataError
 from vibe_router.integrations.arrow import OUTPUT, route_table
+from vibe_router_tools.columns import sources
 from vibe_router_tools.columns.sources import find_sources
 
 PROMPTS = mixed_prompts(500, seed=3)
@@ -164,6 +167,63 @@ def test_a_url_names_a_place(vibe_router: CommandLine, tiny_bundle: Path, logs: 
         "day=1/a-00000.parquet",
         "day=2/b-00000.parquet",
     ]
+
+
+def test_a_file_without_the_column_is_named_before_any_is_routed(
+    vibe_router: CommandLine, tiny_bundle: Path, logs: Path, tmp_path: Path
+) -> None:
+    pq.write_table(pa.table({"text": ["hi"]}), logs / "day=2" / "c.parquet")
+    done = vibe_router("route", "-i", logs, "-o", tmp_path / "out", "-b", tiny_bundle, "--threads", "1")
+    assert (done.code, "day=2/c.parquet: the table has no column 'prompt'" in done.error) == (2, True), done.error
+    assert "it has: text" in done.error
+    assert not (tmp_path / "out").exists()
+
+
+class ClosedStore(fs.FileSystemHandler):  # type: ignore[misc]  # pyarrow comes without types
+    """A store that lets nobody in."""
+
+    def get_file_info(self, _: object) -> None:
+        raise OSError("Access Denied\nat great length")
+
+    get_file_info_selector = get_type_name = open_input_file = open_input_stream = open_output_stream = get_file_info
+    open_append_stream = create_dir = delete_dir = delete_dir_contents = delete_root_dir_contents = get_file_info
+    delete_file = move = copy_file = normalize_path = get_file_info
+
+
+@pytest.mark.parametrize("pattern", ["", "/*.parquet"])
+def test_a_store_that_lets_nobody_in_is_said_with_what_to_check(monkeypatch: pytest.MonkeyPatch, pattern: str) -> None:
+    closed = sources.Place(fs.PyFileSystem(ClosedStore()), "bucket/logs")
+    monkeypatch.setattr(sources, "find_place", lambda _: closed)
+    with pytest.raises(DataError, match=r"^cannot look at s3://bucket/logs.*: Access Denied$") as raised:
+        find_sources(f"s3://bucket/logs{pattern}")
+    assert "AWS_ACCESS_KEY_ID" in str(raised.value.hint)
+
+
+@pytest.mark.slow
+def test_a_store_that_does_not_answer_is_said(vibe_router: CommandLine, tiny_bundle: Path, tmp_path: Path) -> None:
+    place = "s3://bucket/logs?endpoint_override=127.0.0.1:1&scheme=http"
+    done = vibe_router("route", "-i", place, "-o", tmp_path / "out", "-b", tiny_bundle)
+    assert (done.code, "cannot look at s3://bucket/logs: " in done.error) == (1, True), done.error
+    assert "AWS_ACCESS_KEY_ID" in done.error
+
+
+def test_a_run_that_is_interrupted_leaves_whole_files_and_goes_on(tiny_bundle: Path, tmp_path: Path) -> None:
+    source = write_log(tmp_path / "log.parquet", mixed_prompts(4_000, seed=9))
+    command = [sys.executable, "-m", "vibe_router_tools", "route", "-i", source, "-b", tiny_bundle, "--threads", "1"]
+    command += ["--rows", "200", "-o"]
+    stopped, whole = tmp_path / "stopped", tmp_path / "whole"
+    with subprocess.Popen([*command, stopped], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        while process.poll() is None and not list(stopped.glob("[!.]*.parquet")):
+            os.sched_yield()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+    assert (process.returncode, b"Traceback" in said) == (130, False)
+    left = digests(stopped)
+    assert 0 < len(left) < 20
+    subprocess.run([*command, stopped], check=True, capture_output=True)
+    subprocess.run([*command, whole], check=True, capture_output=True)
+    assert digests(stopped) == digests(whole)
+    assert left.items() <= digests(whole).items()
 
 
 def run_limited(arguments: list[str | Path], limit: int) -> subprocess.CompletedProcess[str]:

@@ -142,6 +142,12 @@ def test_a_name_twice_is_refused(router: Router) -> None:
         route_table(router, twice)
 
 
+def test_a_column_that_was_guessed_to_be_of_no_type_is_nulls(router: Router) -> None:
+    for name in ("prompt", "messages"):
+        routed = route_table(router, pa.table({name: pa.nulls(2)}))
+        assert routed.column("error").to_pylist() == ["PromptError: the cell is null"] * 2
+
+
 def test_no_rows_are_routed_to_no_rows(router: Router) -> None:
     table = pa.table({"prompt": pa.array([], pa.string())})
     assert route_table(router, table).schema == output_schema(table.schema)

@@ -114,7 +114,9 @@ def find_column(schema: pa.Schema, options: ColumnOptions) -> tuple[str, bool]:
     found = [field for field in schema if field.name == name]
     if len(found) != 1:
         many = "more than one column" if found else "no column"
-        raise UsageError(f"the table has {many} {name!r}", hint=f"it has: {', '.join(schema.names)[:200]}")
+        if chats and options.messages is None:
+            many = "no column 'prompt', and " + many
+        raise UsageError(f"the table has {many} {name!r}", hint=f"it has: {', '.join(schema.names)[:200] or 'none'}")
     kind = found[0].type
     if not (_is_text(kind) or (chats and (pa.types.is_list(kind) or pa.types.is_large_list(kind)))):
         expected = "lists of messages, or of JSON text" if chats else "text"
@@ -125,7 +127,11 @@ def find_column(schema: pa.Schema, options: ColumnOptions) -> tuple[str, bool]:
 def _is_text(kind: pa.DataType) -> bool:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+    # Programs that guess types give a column of nulls this one.
+    is_nothing = pa.types.is_null(kind)
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind) or is_nothing
+    )
 
 
 def _prompts(router: Router, cells: pa.ChunkedArray, options: ColumnOptions) -> list[Decision | str]:

@@ -73,6 +73,8 @@ def route_parts(run: Run, parts: Sequence[Part], *, progress: ProgressCallback |
         EngineError: as `route_table`.
         VibeRouterError: the disk is full or broken.
     """
+    for part in parts:
+        _require_columns(run, part)
     total, done = sum(part.rows for part in parts), 0
 
     def report(rows: int) -> None:
@@ -100,6 +102,15 @@ def route_parts(run: Run, parts: Sequence[Part], *, progress: ProgressCallback |
         write_whole(place, tables, schema, identity=identity, facts=terms, rows=part.rows)
         run.counts.files += 1
     return run.counts
+
+
+def _require_columns(run: Run, part: Part) -> None:
+    """Refuse a file without the column before any other is routed, for hours perhaps, and say which it is."""
+    try:
+        find_column(part.source.schema, run.options)
+        output_schema(part.source.schema)
+    except UsageError as error:
+        raise UsageError(f"{part.source.name}: {error.message}", hint=error.hint) from error
 
 
 def _routed(run: Run, part: Part, report: Any) -> Iterator[pa.Table]:

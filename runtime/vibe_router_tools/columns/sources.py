@@ -20,6 +20,15 @@ SUFFIXES = (".parquet", ".parq", ".pq")
 _WILD = "*?["
 _TAIL_BYTES = 8
 _MAGIC = b"PAR1"
+_HINTS = {
+    "s3": "check the bucket's name and region (?region=eu-central-1), and the credentials in AWS_ACCESS_KEY_ID and "
+    "AWS_SECRET_ACCESS_KEY or AWS_PROFILE",
+    "gs": "check the bucket's name and GOOGLE_APPLICATION_CREDENTIALS; gs://anonymous@bucket/logs asks without any",
+    "hdfs": "check the host, JAVA_HOME, HADOOP_HOME and CLASSPATH",
+    "http": "download the files, or name a store such as s3://bucket/logs",
+    "https": "download the files, or name a store such as s3://bucket/logs",
+}
+"""What to check, by a URL's scheme."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +72,9 @@ def find_place(location: str) -> Place:
     if "://" not in location:
         return Place(fs.LocalFileSystem(), str(Path(location).expanduser().absolute()))
     try:
-        return Place(*fs.FileSystem.from_uri(location))
+        return Place(*fs.FileSystem.from_uri(_impatient(location)))
     except (pa.ArrowException, ValueError, OSError) as error:
-        raise UsageError(
-            f"{_shown(location)}: {_first_line(error)}",
-            hint="give a path, or a URL such as s3://bucket/logs",
-        ) from error
+        raise UsageError(f"{_shown(location)}: {_first_line(error)}", hint=_hint(location)) from error
 
 
 def find_sources(location: str) -> list[Source]:
@@ -87,7 +93,8 @@ def find_sources(location: str) -> list[Source]:
     base, _, pattern = location[:wild].rpartition("/")
     pattern += location[wild:]
     place = find_place(base if base or not location.startswith("/") else "/") if base else find_place(".")
-    found = [name for name in _below(place) if fnmatch.fnmatchcase(name, pattern)]
+    with _looking_at(location):
+        found = [name for name in _below(place) if fnmatch.fnmatchcase(name, pattern)]
     if not found:
         raise UsageError(f"no Parquet file matches {location}", hint="quote the pattern, so that the shell leaves it")
     return [read_source(place.child(name), name) for name in found]
@@ -127,12 +134,13 @@ def opened(place: Place, name: str) -> Iterator[Any]:
 
 
 def _sources_at(place: Place, location: str) -> list[Source]:
-    kind = place.filesystem.get_file_info(place.path).type
+    with _looking_at(location):
+        kind = place.filesystem.get_file_info(place.path).type
+        found = list(_below(place)) if kind == fs.FileType.Directory else []
     if kind == fs.FileType.File:
         return [read_source(place, PurePosixPath(place.path).name)]
     if kind != fs.FileType.Directory:
         raise UsageError(f"nothing is at {_shown(location)}", hint="name a Parquet file, a folder or a glob")
-    found = list(_below(place))
     if not found:
         raise UsageError(f"no Parquet file is below {_shown(location)}", hint=f"looked for {', '.join(SUFFIXES)}")
     return [read_source(place.child(name), name) for name in found]
@@ -146,6 +154,32 @@ def _below(place: Place) -> Iterator[str]:
         name = path[len(base) :] if path.startswith(base) else path
         if name.endswith(SUFFIXES) and not any(part[0] in "._" for part in name.split("/") if part):
             yield name
+
+
+@contextmanager
+def _looking_at(location: str) -> Iterator[None]:
+    """Turn what a store says when it does not answer, or does not let one in, into an error with a hint.
+
+    Raises:
+        DataError: the block raised an error of the file system.
+    """
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"cannot look at {_shown(location)}: {_first_line(error)}", hint=_hint(location)) from error
+
+
+def _impatient(location: str) -> str:
+    """Return a URL with which Google's client gives up after a minute; its own limit is a quarter of an hour."""
+    if not location.startswith(("gs://", "gcs://")) or "retry_limit_seconds=" in location:
+        return location
+    return f"{location}{'&' if '?' in location else '?'}retry_limit_seconds=60"
+
+
+def _hint(location: str) -> str:
+    """Return what to check where a location cannot be looked at."""
+    scheme = location.partition("://")[0] if "://" in location else ""
+    return _HINTS.get(scheme, "give a path that you can read, or a URL such as s3://bucket/logs")
 
 
 def _shown(location: str) -> str:
