@@ -73,6 +73,8 @@ class ScriptedUpstream:
     slow_s: float = 0.5
     retry_after: str | None = None
     usage: bool = True
+    responses: int = 0
+    """Objects of the responses API so far; the number is part of their ids."""
     seen: list[Seen] = field(default_factory=list)
     keep_seen: bool = True
 
@@ -139,6 +141,10 @@ class ScriptedUpstream:
         if way is Way.MALFORMED:
             await response.write(b"data: {not json\n\n")
             return response
+        if request.path == "/v1/responses" and way is Way.WELL:
+            for event in self._response_events(fields):
+                await response.write(f"event: {event['type']}\n".encode() + _event(event))
+            return response
         for number in range(self.pieces):
             await response.write(_event(self._chunk(fields, f"{self.name}{number} ", None)))
             if way is Way.NEVER:
@@ -166,6 +172,8 @@ class ScriptedUpstream:
         if path == "/v1/embeddings":
             data = [{"object": "embedding", "index": 0, "embedding": [0.25, 0.5]}]
             return {"object": "list", "model": fields["model"], "data": data, "usage": _USAGE}
+        if path == "/v1/responses":
+            return self._response(fields, "completed")
         message: dict[str, Any] = {"role": "assistant", "content": f"{self.name} answers"}
         if fields.get("tools"):
             function = {"name": fields["tools"][0]["function"]["name"], "arguments": "{}"}
@@ -174,6 +182,34 @@ class ScriptedUpstream:
         choice = {"index": 0, "message": message, "finish_reason": "stop", "text": f"{self.name} answers"}
         body = {"id": "c1", "object": "chat.completion", "created": 1, "model": fields["model"], "choices": [choice]}
         return {**body, "usage": _USAGE} if self.usage else body
+
+    def _response(self, fields: dict[str, Any], status: str) -> dict[str, Any]:
+        """Return an object of the responses API; its id is new each time it is begun."""
+        if status != "completed" or not fields.get("stream"):
+            self.responses += 1
+        text = {"type": "output_text", "text": f"{self.name} answers", "annotations": []}
+        message = {"type": "message", "id": "m1", "role": "assistant", "status": "completed", "content": [text]}
+        return {
+            "id": f"resp_{self.name}_{self.responses}",
+            "object": "response",
+            "created_at": 1,
+            "model": fields["model"],
+            "status": status,
+            "output": [message] if status == "completed" else [],
+            "parallel_tool_calls": True,
+            "tool_choice": "auto",
+            "tools": [],
+        }
+
+    def _response_events(self, fields: dict[str, Any]) -> list[dict[str, Any]]:
+        where = {"item_id": "m1", "output_index": 0, "content_index": 0}
+        deltas = [
+            {"type": "response.output_text.delta", **where, "delta": f"{self.name}{number} ", "logprobs": []}
+            for number in range(self.pieces)
+        ]
+        begun = {"type": "response.created", "response": self._response(fields, "in_progress")}
+        events = [begun, *deltas, {"type": "response.completed", "response": self._response(fields, "completed")}]
+        return [{**event, "sequence_number": number} for number, event in enumerate(events)]
 
     def _chunk(self, fields: dict[str, Any], text: str, finish: str | None) -> dict[str, Any]:
         choice = {"index": 0, "delta": {"content": text} if text else {}, "finish_reason": finish}

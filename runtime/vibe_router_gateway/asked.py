@@ -10,6 +10,7 @@ from typing import Any
 
 from vibe_router_gateway.problems import ApiError
 
+RESPONSES = "/v1/responses"
 CLOUD_HEADER = "x-vibe-allow-cloud"
 CLOUD_FIELD = "vibe_allow_cloud"
 _YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
@@ -34,10 +35,10 @@ class Asked:
     def messages(self) -> list[dict[str, Any]]:
         """The conversation, for any of the three text paths; empty for embeddings."""
         given: object
-        if self.path == "/v1/responses":
+        if self.path == RESPONSES:
             given = self.fields.get("input")
             if isinstance(given, list):
-                given = [item for item in given if isinstance(item, dict) and "role" in item]
+                given = [message for item in given if (message := _message_of(item)) is not None]
             instructions = self.fields.get("instructions")
             if isinstance(instructions, str) and isinstance(given, list):
                 given = [{"role": "system", "content": instructions}, *given]
@@ -48,6 +49,12 @@ class Asked:
         if isinstance(given, str):
             return [{"role": "user", "content": given}]
         return [item for item in given if isinstance(item, dict)] if isinstance(given, list) else []
+
+    @property
+    def previous(self) -> str | None:
+        """The id of the answer that this request goes on from, which only the side that gave it has."""
+        given = self.fields.get("previous_response_id") if self.path == RESPONSES else None
+        return given if isinstance(given, str) else None
 
     @property
     def tools(self) -> list[object]:
@@ -140,6 +147,20 @@ def read_object(body: bytes) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise ApiError(400, "the body is not a JSON object", code="invalid_json")
     return fields
+
+
+def _message_of(item: object) -> dict[str, Any] | None:
+    """Return an item of the responses API as a message; None for items without words, such as reasoning."""
+    if not isinstance(item, dict):
+        return None
+    kind, call = item.get("type"), item.get("call_id")
+    if kind == "function_call":
+        function = {"name": item.get("name"), "arguments": item.get("arguments")}
+        called = {"id": call, "type": "function", "function": function}
+        return {"role": "assistant", "content": None, "tool_calls": [called]}
+    if kind == "function_call_output":
+        return {"role": "tool", "tool_call_id": call, "content": item.get("output")}
+    return item if "role" in item else None
 
 
 def _forbids_cloud(fields: Mapping[str, Any], headers: Mapping[str, str]) -> bool:

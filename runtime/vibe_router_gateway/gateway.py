@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from vibe_router.errors import VibeRouterError
+from vibe_router_gateway.answered import MOST_ANSWERS, AnsweredBy
 from vibe_router_gateway.budget import Budget
 from vibe_router_gateway.config.settings import Settings
 from vibe_router_gateway.exchange import Exchange
 from vibe_router_gateway.live import Live, live_of
 from vibe_router_gateway.log.figures import used_today
+from vibe_router_gateway.log.rows import last_answers
 from vibe_router_gateway.log.writer import LogWriter
 from vibe_router_gateway.metrics import Metrics
 from vibe_router_gateway.scoring import load_router, scores_quickly
@@ -38,14 +40,16 @@ class Gateway:
         self.metrics = Metrics()
         self.tracing = tracing
         self.budget = Budget(live.settings.budget)
+        self.answered = AnsweredBy()
         self._read_settings = read_settings
         self.open_requests = 0
         self._reloading = asyncio.Lock()
 
     async def begin(self) -> None:
-        """Read what today has cost so far, and forget old rows."""
+        """Read what today has cost so far and who gave the last answers, and forget old rows."""
         if self.log is not None:
             self.budget.begin(*await asyncio.to_thread(used_today, self.log.path))
+            self.answered = AnsweredBy(await asyncio.to_thread(last_answers, self.log.path, MOST_ANSWERS))
             log = self.live.settings.log
             self.log.purge(keep_days=log.keep_days, keep_prompts_days=log.keep_prompts_days)
 

@@ -78,6 +78,20 @@ def plan_named(upstream: Upstream, asked: Asked, *, model: str | None, cloud_all
     return Plan(reason=Why.MODEL, tries=(upstream,), model=model, scored=None)
 
 
+def plan_held(upstream: Upstream, *, cloud_allowed: bool, budget_left: bool) -> Plan:
+    """Return the plan for a request that goes on from an answer which only this side has.
+
+    Raises:
+        ApiError: 403, the cloud is forbidden; 429, its budget is spent.
+    """
+    if upstream.side is Target.CLOUD:
+        if not cloud_allowed:
+            raise cloud_forbidden("the answer that this request goes on from is in the cloud")
+        if not budget_left:
+            raise budget_spent()
+    return Plan(reason=Why.HELD, tries=(upstream,), model=None, scored=None)
+
+
 def plan_scored(
     upstreams: tuple[Upstream, ...],
     asked: Asked,

@@ -29,10 +29,12 @@ def run(*arguments: str, environment: Mapping[str, str] | None = None) -> subpro
 
 
 @contextmanager
-def process(*arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
+def process(
+    *arguments: str, environment: Mapping[str, str] | None = None
+) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client]]:
     port = free_port()
     command = [sys.executable, "-m", "vibe_router_tools", "serve", "--no-log", "--port", str(port), *arguments]
-    with subprocess.Popen(command, stderr=subprocess.PIPE) as running:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env={**os.environ, **(environment or {})}) as running:
         try:
             assert running.stderr is not None
             assert b"vibe-router serves" in running.stderr.readline()
@@ -71,6 +73,37 @@ def test_check_says_what_the_sides_are_and_never_a_key(gateway: Running) -> None
     unset = run("--check", *arguments, environment={"A_KEY": ""})
     assert unset.returncode != 0
     assert "A_KEY" in unset.stderr
+
+
+def test_a_key_of_the_keychain_reaches_its_side_and_nothing_else(gateway: Running, tmp_path: Path) -> None:
+    device, cloud = sides(gateway)
+    file = tmp_path / "gateway.toml"
+    file.write_text(f'[device]\nurl = "{device}"\n[cloud]\nurl = "{cloud}"\nkey_keyring = "openai/me"\n')
+    # A real keychain that needs no desktop; it keeps its file below XDG_DATA_HOME.
+    keychain = {"PYTHON_KEYRING_BACKEND": "keyrings.alt.file.PlaintextKeyring", "XDG_DATA_HOME": str(tmp_path)}
+    missing = run("--check", "--config", str(file), environment=keychain)
+    assert (missing.returncode, "keyring set openai me" in missing.stderr) == (2, True)
+    command = [sys.executable, "-m", "keyring", "set", "openai", "me"]
+    subprocess.run(command, input=KEY, text=True, env={**os.environ, **keychain}, check=True)
+    checked = run("--check", "--config", str(file), environment=keychain)
+    assert (checked.returncode, KEY in checked.stdout + checked.stderr) == (0, False)
+    with process("--config", str(file), environment=keychain) as (running, client):
+        body = {"model": "cloud", "messages": [{"role": "user", "content": EASY}]}
+        answer = client.post(CHAT, json=body)
+        running.terminate()
+        assert running.stderr is not None
+        printed = running.stderr.read().decode()
+    assert gateway.cloud.seen[-1].headers["Authorization"] == f"Bearer {KEY}"
+    assert KEY not in printed + answer.text + str(answer.headers)
+
+
+def test_a_keychain_that_fails_is_an_error_with_a_hint(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text('[device]\nurl = "http://127.0.0.1:9/v1"\nkey_keyring = "openai/me"\n')
+    refused = run(
+        "--check", "--config", str(file), environment={"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
+    )
+    assert (refused.returncode, "unlock it, or use key_env" in refused.stderr) == (2, True)
 
 
 @pytest.mark.slow

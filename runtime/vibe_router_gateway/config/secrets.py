@@ -59,12 +59,11 @@ def _from_keyring(entry: str, where: str) -> str:
         raise UsageError(f"{where}: key_keyring is not SERVICE/USER", hint='write it as "openai/me"')
     try:
         import keyring
-        from keyring.errors import KeyringError
     except ImportError as error:
         raise MissingExtraError("a key in the keychain", extra="serve", missing="keyring") from error
     try:
         value: str | None = keyring.get_password(service, user)
-    except KeyringError as error:
+    except Exception as error:
         raise UsageError(f"{where}: the keychain cannot be read", hint="unlock it, or use key_env") from error
     if not value:
         raise UsageError(f"{where}: the keychain has no entry {entry}", hint=f"keyring set {service} {user}")

@@ -8,7 +8,7 @@ import time
 from aiohttp import web
 
 from vibe_router.policy import Target
-from vibe_router_gateway.asked import Asked
+from vibe_router_gateway.asked import RESPONSES, Asked
 from vibe_router_gateway.budget import cost_of
 from vibe_router_gateway.config.settings import Upstream
 from vibe_router_gateway.endpoints.deciding import decide
@@ -135,8 +135,10 @@ async def _ask_once(
 
 def _whole(got: Answer, exchange: Exchange) -> web.Response:
     exchange.note_first_byte(got.side, got.status)
-    usage = (got.value or {}).get("usage")
+    value = got.value or {}
+    usage, answer_id = value.get("usage"), value.get("id")
     got.seen.usage = usage if isinstance(usage, dict) else None
+    got.seen.answer_id = answer_id if isinstance(answer_id, str) else None
     exchange.end(Outcome.ANSWERED, status=got.status)
     headers = {**got.headers, **exchange.headers()}
     return web.Response(status=got.status, body=got.body, headers=headers)
@@ -182,10 +184,13 @@ async def _relay(request: web.Request, got: Answer, exchange: Exchange) -> web.S
 
 
 def _settle(gateway: Gateway, live: Live, got: Answer | None, exchange: Exchange) -> None:
-    """Enter tokens and cost, and settle the budget, once the answer is over or its client has left."""
+    """Enter tokens, cost and the answer's id, and settle the budget; the answer is over, or its client has left."""
     asked, entry = exchange.asked, exchange.entry
     if got is None or asked is None:
         return
+    if asked.path == RESPONSES and got.seen.answer_id is not None:
+        entry.answer_id = got.seen.answer_id
+        gateway.answered.note(got.seen.answer_id, got.side)
     usage = got.seen.usage or {}
     given = _count(usage, "prompt_tokens", "input_tokens"), _count(usage, "completion_tokens", "output_tokens")
     entry.estimated = None in given

@@ -10,7 +10,7 @@ from vibe_router_gateway.budget import cost_of
 from vibe_router_gateway.exchange import Exchange
 from vibe_router_gateway.gateway import Gateway
 from vibe_router_gateway.live import Live, check_named
-from vibe_router_gateway.plan import Plan, plan_named, plan_scored
+from vibe_router_gateway.plan import Plan, plan_held, plan_named, plan_scored
 from vibe_router_gateway.problems import ApiError
 from vibe_router_gateway.scoring import score
 
@@ -32,6 +32,9 @@ async def decide(gateway: Gateway, live: Live, asked: Asked, exchange: Exchange)
     )
     head, colon, profile = name.partition(":")
     if head == AUTO:
+        holder = settings.upstream(held) if (held := gateway.answered.side_of(asked.previous)) is not None else None
+        if holder is not None:
+            return plan_held(holder, cloud_allowed=cloud_allowed, budget_left=budget_left)
         if not asked.messages:
             raise ApiError(400, f"there is no text to route for the model {asked.model!r}", param="model")
         started = time.perf_counter()

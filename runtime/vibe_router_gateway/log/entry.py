@@ -54,6 +54,8 @@ class Entry:
     estimated: bool | None = None
     """Whether the tokens were counted by the gateway because the upstream does not say."""
     cost: float | None = None
+    answer_id: str | None = None
+    """The id of an answer of the responses API, by which the next request can refer to it."""
 
     def row(self) -> tuple[object, ...]:
         """Return the values in the order of `COLUMNS`."""

@@ -30,6 +30,21 @@ def last_rows(path: Path, count: int) -> list[dict[str, Any]]:
     return [dict(row) for row in found]
 
 
+def last_answers(path: Path, count: int) -> list[tuple[str, str]]:
+    """Return id and side of the last answers of the responses API, oldest first.
+
+    Raises:
+        DataError: as `last_rows`.
+    """
+    with reading(path) as log:
+        found = log.execute(
+            "SELECT answer_id, side FROM decisions WHERE answer_id IS NOT NULL AND side IS NOT NULL "
+            "ORDER BY time DESC LIMIT ?",
+            (count,),
+        ).fetchall()
+    return [(row["answer_id"], row["side"]) for row in reversed(found)]
+
+
 def iterate_rows(path: Path, *, since: float) -> Iterator[dict[str, Any]]:
     """Yield all decisions from `since` (Unix seconds) on, oldest first, with feedback and text.
 

@@ -49,6 +49,10 @@ STEPS = (
     CREATE TABLE feedback (id TEXT PRIMARY KEY, time REAL NOT NULL, better TEXT NOT NULL);
     CREATE TABLE prompts (id TEXT PRIMARY KEY, time REAL NOT NULL, body TEXT NOT NULL);
     """,
+    """
+    ALTER TABLE decisions ADD COLUMN answer_id TEXT;
+    CREATE INDEX decisions_with_answers ON decisions (time) WHERE answer_id IS NOT NULL;
+    """,
 )
 """Step n leads from version n to version n + 1."""
 

@@ -104,6 +104,8 @@ class Seen:
     """Events with content: about one a token, for upstreams that do not count."""
     complete: bool = False
     failed: bool = False
+    answer_id: str | None = None
+    """Of the responses API, whose next request may name it."""
 
     def add(self, event: Event) -> None:
         """Take one event into account."""
@@ -119,6 +121,8 @@ class Seen:
         usage = data.get("usage") or (response.get("usage") if isinstance(response, dict) else None)
         if isinstance(usage, dict):
             self.usage = usage
+        if isinstance(response, dict) and isinstance(response.get("id"), str):
+            self.answer_id = response["id"]
         if str(data.get("type", "")) in ("response.completed", "response.incomplete", "response.failed"):
             self.complete = True
         choices = data.get("choices")
