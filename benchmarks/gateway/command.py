@@ -1,4 +1,4 @@
-"""`python -m benchmarks gateway` and `python -m benchmarks gateway-faults`."""
+"""`python -m benchmarks gateway`, `gateway-faults` and `gateway-endurance`."""
 
 from __future__ import annotations
 
@@ -48,3 +48,19 @@ def gateway_faults(
     print_json(facts)
     if report.broken_promises:
         raise typer.Exit(1)
+
+
+def gateway_endurance(
+    requests: Annotated[int, typer.Option(min=20)] = 100_000,
+    streams: Annotated[int, typer.Option(min=1)] = 200,
+    output: Annotated[Path, typer.Option("-o", "--output")] = RESULTS / "gateway-endurance.json",
+) -> None:
+    """Measure the gateway's memory over many requests, and hold many streams open at once."""
+    from benchmarks.gateway.endurance import measure_memory, measure_streams
+
+    with tempfile.TemporaryDirectory() as name:
+        memory = measure_memory(Path(name), requests=requests)
+        held = measure_streams(Path(name), streams=streams)
+    facts = {"command": "python -m benchmarks gateway-endurance", "memory": memory, "streams": held}
+    write_with_machine(output, facts)
+    print_json(facts)

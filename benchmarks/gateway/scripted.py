@@ -203,11 +203,11 @@ class ScriptedUpstream:
 
     def _response_events(self, fields: dict[str, Any]) -> list[dict[str, Any]]:
         where = {"item_id": "m1", "output_index": 0, "content_index": 0}
-        deltas = [
+        deltas: list[dict[str, Any]] = [
             {"type": "response.output_text.delta", **where, "delta": f"{self.name}{number} ", "logprobs": []}
             for number in range(self.pieces)
         ]
-        begun = {"type": "response.created", "response": self._response(fields, "in_progress")}
+        begun: dict[str, Any] = {"type": "response.created", "response": self._response(fields, "in_progress")}
         events = [begun, *deltas, {"type": "response.completed", "response": self._response(fields, "completed")}]
         return [{**event, "sequence_number": number} for number, event in enumerate(events)]
 

@@ -48,4 +48,18 @@ def _faults(content: Mapping[str, Any]) -> str:
     )
 
 
-GATEWAY: Sections = {"gateway": _gateway, "gateway-faults": _faults}
+def _endurance(content: Mapping[str, Any]) -> str:
+    memory, streams = content["memory"], content["streams"]
+    samples = memory["samples"]
+    every = samples[len(samples) // 5 - 1 :: len(samples) // 5]
+    points = ", ".join(f"{sample['mib']:.0f} after {sample['requests']:,}" for sample in every)
+    return (
+        f"Resident memory of the gateway's process over {memory['requests']:,} requests of six kinds, in MiB: "
+        f"{memory['mib_before']:.0f} before, {points}. {streams['open_at_once']} of {streams['streams']} streams of "
+        f"{streams['seconds_each']:.0f} s were open at once and {streams['whole']} ended whole; they took "
+        f"{streams['mib_during'] - streams['mib_before']:.0f} MiB, and a decision beside them came after "
+        f"{streams['decision_ms_meanwhile']:.1f} ms (median).\n"
+    )
+
+
+GATEWAY: Sections = {"gateway": _gateway, "gateway-faults": _faults, "gateway-endurance": _endurance}
