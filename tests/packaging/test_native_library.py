@@ -164,7 +164,7 @@ def test_structures_are_laid_out_as_in_c(tmp_path: Path, target: str) -> None:
     )
 
 
-# Heads of 64 and of 32; inputs that fill strips and that do not; norms, biases, pooling and matrices of either kind.
+# Heads of 64 and of 32; inputs that fill panels and that do not; norms, biases, pooling and matrices of either kind.
 MODELS = {
     "plain": native_config(hidden_size=128, num_attention_heads=2, intermediate_size=128),
     "uneven": native_config(

@@ -18,9 +18,9 @@ from nano.settings import SILENT, NanoEvents, NanoSettings
 from tests.support.training import TINY, write_rows
 from vibe_router_export.checkpoint.checkpoint import read_checkpoint
 from vibe_router_tools.evaluation.baselines import length_scores
+from vibe_router_training.choices import Precision, Size
 from vibe_router_training.data import Split, split_of
-from vibe_router_training.fit_settings import Precision
-from vibe_router_training.model import SHAPES, Size
+from vibe_router_training.model import SHAPES
 
 # The Trainer doubts clocks by which two snapshots are written within a second.
 pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable:UserWarning")

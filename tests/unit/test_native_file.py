@@ -1,4 +1,4 @@
-"""The native engine's file: every matrix comes back from its strips, and other readers of safetensors read it."""
+"""The native engine's file: every matrix comes back from its panels, and other readers of safetensors read it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vibe_router.errors import CheckpointError
 from vibe_router_export.checkpoint.checkpoint import Checkpoint
 from vibe_router_export.checkpoint.config import parse_config
 from vibe_router_export.checkpoint.weights import Linear, arrange
-from vibe_router_export.emit.native.file import int8_strips, native_architecture, write_native
+from vibe_router_export.emit.native.file import int8_panels, native_architecture, write_native
 from vibe_router_export.emit.quantize import encoder_linears, int8_rows
 from vibe_router_export.emit.rope import rope_tables
 from vibe_router_export.synthetic.checkpoint import random_tensors
@@ -46,15 +46,15 @@ def tensors(file: Path) -> dict[str, np.ndarray]:
     return dict(load_file(file))
 
 
-def rows_of_strips(strips: np.ndarray) -> np.ndarray:
-    """Return [outputs, inputs] of int8 strips [strips, groups, 64, 4] or float strips [strips, inputs, 64]."""
-    if strips.ndim == 3:
-        return np.concatenate([strip.T for strip in strips])
-    count, groups, outputs, inputs = strips.shape
-    rows = np.empty((count * outputs, groups * inputs), strips.dtype)
+def rows_of_strips(panels: np.ndarray) -> np.ndarray:
+    """Return [outputs, inputs] of int8 panels [panels, groups, 64, 4] or float panels [panels, inputs, 64]."""
+    if panels.ndim == 3:
+        return np.concatenate([strip.T for strip in panels])
+    count, groups, outputs, inputs = panels.shape
+    rows = np.empty((count * outputs, groups * inputs), panels.dtype)
     for strip in range(count):
         for group in range(groups):
-            rows[strip * outputs : (strip + 1) * outputs, group * inputs : (group + 1) * inputs] = strips[strip, group]
+            rows[strip * outputs : (strip + 1) * outputs, group * inputs : (group + 1) * inputs] = panels[strip, group]
     return rows
 
 
@@ -74,7 +74,7 @@ def stored(linear: Linear, tensors: dict[str, np.ndarray], suffix: str = "") -> 
 @pytest.mark.parametrize("shape", [(1, 1), (64, 64), (65, 130), (192, 96)])
 def test_strips_hold_a_matrix_and_zeros(shape: tuple[int, int]) -> None:
     values = np.random.default_rng(0).integers(-127, 128, shape).astype(np.int8)
-    rows = rows_of_strips(int8_strips(values))
+    rows = rows_of_strips(int8_panels(values))
     assert rows.shape == tuple(-(-size // 64) * 64 for size in shape)
     np.testing.assert_array_equal(rows[: shape[0], : shape[1]], values)
     assert not rows[shape[0] :].any()

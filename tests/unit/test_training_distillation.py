@@ -7,14 +7,14 @@ import math
 import pytest
 import torch
 
+from vibe_router_training.choices import Objective
 from vibe_router_training.distillation import (
-    LossSettings,
-    Objective,
     capped_margin,
     cross_entropy,
     reverse_kl,
     router_loss,
 )
+from vibe_router_training.fit_settings import LossSettings
 
 LOGIT_OF_THREE_QUARTERS = math.log(3)
 Q = torch.tensor([0.9])

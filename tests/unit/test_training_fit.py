@@ -11,9 +11,10 @@ import torch
 
 from tests.support.training import examples, tiny_model, tiny_tokenizer
 from vibe_router.errors import UsageError
+from vibe_router_training.choices import OptimizerKind, Precision
 from vibe_router_training.fit import fit
-from vibe_router_training.fit_settings import FitResult, FitSettings, Precision
-from vibe_router_training.optimizer import Muon, MuonBesideAdamW, OptimizerKind, orthogonalised
+from vibe_router_training.fit_settings import FitResult, FitSettings
+from vibe_router_training.optimizer import Muon, MuonBesideAdamW, orthogonalised
 from vibe_router_training.progress import FitProgress
 from vibe_router_training.scoring import score_logits
 from vibe_router_training.sweep import SweepRow, sweep, sweep_json, sweep_markdown

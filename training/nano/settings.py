@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from nano.mix import MARGIN_SHARE, QUALITY_SHARE
-from vibe_router_training.distillation import LossSettings, Objective
-from vibe_router_training.fit_settings import FitSettings
-from vibe_router_training.model import SHAPES, Shape, Size
-from vibe_router_training.optimizer import OptimizerKind
+from vibe_router_training.choices import Objective, OptimizerKind, Size
+from vibe_router_training.fit_settings import FitSettings, LossSettings
+from vibe_router_training.model import SHAPES, Shape
 from vibe_router_training.progress import FitCallback
 from vibe_router_training.tokenizer import VOCABULARY_SIZE
 

@@ -27,31 +27,15 @@ H(q, pi) without margin and KL, is calibrated by itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from vibe_router_training.choices import Objective
+from vibe_router_training.fit_settings import LossSettings
+
 SMALLEST_TEACHER = 1e-4
 """Labels are kept this far from 0 and 1 inside the logarithms of the KL term, which else would be infinite."""
-
-
-class Objective(str, Enum):
-    """What is minimised: the distillation loss above, or plain cross-entropy against the soft label."""
-
-    PID = "pid"
-    CROSS_ENTROPY = "cross-entropy"
-
-
-@dataclass(frozen=True, kw_only=True)
-class LossSettings:
-    """`beta_kl` >= 0 weighs the reverse KL term; `margin_cap` in (0, 1] caps the margin."""
-
-    objective: Objective = Objective.PID
-    beta_kl: float = 0.05
-    margin_cap: float = 0.9
 
 
 def router_loss(logits: Tensor, p_teacher: Tensor, weight: Tensor, settings: LossSettings) -> Tensor:

@@ -14,10 +14,11 @@ from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, Traini
 from transformers.trainer_utils import get_last_checkpoint
 
 from vibe_router_training.batches import Collate, Items, SimilarLengths
+from vibe_router_training.choices import OptimizerKind, Precision
 from vibe_router_training.data import Example
 from vibe_router_training.distillation import router_loss
-from vibe_router_training.fit_settings import FitResult, FitSettings, Precision
-from vibe_router_training.optimizer import MuonBesideAdamW, OptimizerKind
+from vibe_router_training.fit_settings import FitResult, FitSettings
+from vibe_router_training.optimizer import MuonBesideAdamW
 from vibe_router_training.progress import FitCallback, ReportProgress
 from vibe_router_training.resume import claim, fingerprint, finish, finished
 

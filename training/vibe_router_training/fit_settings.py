@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
 
-from vibe_router_training.distillation import LossSettings
-from vibe_router_training.optimizer import OptimizerKind
+from vibe_router_training.choices import Objective, OptimizerKind, Precision
 
 
-class Precision(str, Enum):
-    """Arithmetic of the forward and backward pass; weights and optimiser stay in fp32."""
+@dataclass(frozen=True, kw_only=True)
+class LossSettings:
+    """`beta_kl` >= 0 weighs the reverse KL term; `margin_cap` in (0, 1] caps the margin."""
 
-    AUTO = "auto"
-    BF16 = "bf16"
-    FP32 = "fp32"
+    objective: Objective = Objective.PID
+    beta_kl: float = 0.05
+    margin_cap: float = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)

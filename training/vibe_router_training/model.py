@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from vibe_router_export.checkpoint.config import parse_backbone
 from vibe_router_export.checkpoint.files import read_object
 from vibe_router_export.checkpoint.find import find_checkpoint
 from vibe_router_export.checkpoint.transformers_config import transformers_config
+from vibe_router_training.choices import Size
 from vibe_router_training.tokenizer import END, PADDING, START
 
 
@@ -34,13 +34,6 @@ class Shape:
     dropout: float
     max_tokens: int
     local_attention: int = 128
-
-
-class Size(str, Enum):
-    """Named shapes: `nano` has 2.8 M parameters with a vocabulary of 8,000, `base` is ModernBERT-base."""
-
-    NANO = "nano"
-    BASE = "base"
 
 
 SHAPES = {

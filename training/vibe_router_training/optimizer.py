@@ -8,7 +8,6 @@ match a function from one pass over its lessons comes measurably nearer with it;
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from enum import Enum
 from typing import Any
 
 import torch
@@ -17,13 +16,6 @@ _EMBEDDINGS, _CLASSIFIER = "embeddings", "classifier"
 _MOMENTUM, _ITERATIONS = 0.95, 5
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of Jordan et al.: the steepest at zero for which five iterations leave every singular value in 0.5..1.5."""
-
-
-class OptimizerKind(str, Enum):
-    """What moves the weights."""
-
-    ADAMW = "adamw"
-    MUON = "muon"
 
 
 class Muon(torch.optim.Optimizer):

@@ -16,11 +16,12 @@ from vibe_router.errors import UsageError
 from vibe_router_tools.atomic.write import staged_folder
 from vibe_router_tools.evaluation.labels import TAU
 from vibe_router_training.checkpoint import require_new, work_folder, write_checkpoint
+from vibe_router_training.choices import Size
 from vibe_router_training.data import Example, Split, read_prompts, split_of
 from vibe_router_training.fit import fit
 from vibe_router_training.fit_settings import FitResult, FitSettings
 from vibe_router_training.mixture import DataFile, Mixture, read_mixture
-from vibe_router_training.model import SHAPES, Size, build_model, load_model
+from vibe_router_training.model import SHAPES, build_model, load_model
 from vibe_router_training.progress import FitCallback
 from vibe_router_training.resume import release
 from vibe_router_training.sweep import LEARNING_RATES, SweepRow, sweep, sweep_json, sweep_markdown

@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vibe_router.errors import UsageError
+from vibe_router_training.choices import Objective, Precision, Size
 from vibe_router_training.commands.setup import require_training
+from vibe_router_training.fit_settings import FitSettings, LossSettings
 
 if TYPE_CHECKING:
-    from vibe_router_training.fit_settings import FitSettings
     from vibe_router_training.mixture import DataFile
 
 
-class SizeName(str, Enum):
-    """Sizes of models from scratch, as the command line names them."""
-
-    NANO = "nano"
-    BASE = "base"
-
-
-class PrecisionName(str, Enum):
-    """Arithmetic, as the command line names it."""
-
-    AUTO = "auto"
-    BF16 = "bf16"
-    FP32 = "fp32"
-
-
-class ObjectiveName(str, Enum):
-    """Losses, as the command line names them."""
-
-    PID = "pid"
-    CROSS_ENTROPY = "cross-entropy"
-
+DEFAULTS = FitSettings()
+"""Of the options that are settings of a fit."""
 
 DataArgument = Annotated[Path, typer.Argument(metavar="DATA.jsonl", help="Labelled prompts, one JSON object a line.")]
 DataArguments = Annotated[
@@ -61,7 +42,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as on
 StartOption = Annotated[
     str | None, typer.Option("--from", help="Checkpoint to start from: a folder or hub id; default: from scratch.")
 ]
-SizeOption = Annotated[SizeName, typer.Option("--size", help="Shape of a model from scratch.")]
+SizeOption = Annotated[Size, typer.Option("--size", help="Shape of a model from scratch.")]
 TokenizerOption = Annotated[
     Path | None,
     typer.Option("--tokenizer", help="tokenizer.json for a model from scratch; default: trained on the data."),
@@ -73,8 +54,8 @@ PatienceOption = Annotated[int, typer.Option(min=1, help="Epochs without a lower
 BatchOption = Annotated[int, typer.Option(min=1, help="Examples a step.")]
 MaxTokensOption = Annotated[int, typer.Option(min=8, max=512, help="Prompts are cut to this many tokens.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="The same seed gives the same model on the same machine.")]
-PrecisionOption = Annotated[PrecisionName, typer.Option(help="auto: bf16 where the hardware has it.")]
-LossOption = Annotated[ObjectiveName, typer.Option(help="Privileged information distillation, or plain cross-entropy.")]
+PrecisionOption = Annotated[Precision, typer.Option(help="auto: bf16 where the hardware has it.")]
+LossOption = Annotated[Objective, typer.Option(help="Privileged information distillation, or plain cross-entropy.")]
 BetaKlOption = Annotated[float, typer.Option(min=0.0, help="Weight of the reverse KL term.")]
 MarginCapOption = Annotated[float, typer.Option(min=0.01, max=1.0, help="Cap of the margin |2p - 1|.")]
 TauOption = Annotated[float, typer.Option(min=1e-3, help="p_teacher = sigmoid((strong - weak) / tau).")]
@@ -107,8 +88,8 @@ def fit_settings(
     batch: int,
     max_tokens: int,
     seed: int,
-    precision: PrecisionName,
-    loss: ObjectiveName,
+    precision: Precision,
+    loss: Objective,
     beta_kl: float,
     margin_cap: float,
 ) -> FitSettings:
@@ -118,9 +99,6 @@ def fit_settings(
         MissingExtraError: a library that training needs is not installed.
     """
     require_training()
-    from vibe_router_training.distillation import LossSettings, Objective
-    from vibe_router_training.fit_settings import FitSettings, Precision
-
     return FitSettings(
         learning_rate=learning_rate,
         weight_decay=weight_decay,
@@ -130,6 +108,6 @@ def fit_settings(
         batch=batch,
         max_tokens=max_tokens,
         seed=seed,
-        precision=Precision(precision.value),
-        loss=LossSettings(objective=Objective(loss.value), beta_kl=beta_kl, margin_cap=margin_cap),
+        precision=precision,
+        loss=LossSettings(objective=loss, beta_kl=beta_kl, margin_cap=margin_cap),
     )

@@ -1,4 +1,4 @@
-"""The file of the native engine, from weights: strips of int8, float where asked for; see `native_format`."""
+"""The file of the native engine, from weights: panels of int8, float where asked for; see `native_format`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vibe_router.engines.native.format import (
     FORMAT,
     GATED,
     GROUP,
-    STRIP,
+    PANEL,
     NativeArchitecture,
     NativeLayer,
     TensorShape,
@@ -139,8 +139,8 @@ def _tensors(weights: ModernBertWeights, architecture: NativeArchitecture) -> It
     exact = set(architecture.exact)
     table = weights.token_embedding
     rows = int8_rows(table.value)
-    yield table.name, _filled(rows.values, padded(len(rows.values), STRIP))
-    yield f"{table.name}.scales", _filled(rows.scales, padded(len(rows.scales), STRIP))
+    yield table.name, _filled(rows.values, padded(len(rows.values), PANEL))
+    yield f"{table.name}.scales", _filled(rows.scales, padded(len(rows.scales), PANEL))
     yield from _norm(weights.embedding_norm)
     for layer in weights.layers:
         yield from _norm(layer.attention_norm)
@@ -152,7 +152,7 @@ def _tensors(weights: ModernBertWeights, architecture: NativeArchitecture) -> It
     yield from _norm(weights.final_norm)
     yield from _matrix(weights.head_dense, {weights.head_dense.weight.name})
     yield from _norm(weights.head_norm)
-    positions = padded(architecture.max_tokens, STRIP)
+    positions = padded(architecture.max_tokens, PANEL)
     for theta in {layer.pattern.rope_theta for layer in weights.layers}:
         cosine, sine = rope_tables(positions, architecture.head_size, theta)
         yield rope_name(theta, "cosine"), cosine
@@ -175,17 +175,17 @@ def _matrix(
     name = linear.weight.name
     weight = _beside_gates(linear.weight.value) if gated else linear.weight.value
     if name in exact:
-        yield name, _float_strips(weight)
+        yield name, _float_panels(weight)
     else:
         rows = int8_rows(weight)
-        strips = int8_strips(rows.values)
-        yield name, strips
-        yield f"{name}.scales", _filled(rows.scales, strips.shape[0] * STRIP)
-        sums = strips.sum(axis=(1, 3), dtype=np.int32).reshape(-1)
+        panels = int8_panels(rows.values)
+        yield name, panels
+        yield f"{name}.scales", _filled(rows.scales, panels.shape[0] * PANEL)
+        sums = panels.sum(axis=(1, 3), dtype=np.int32).reshape(-1)
         yield f"{name}.offsets", sums * np.int32(-_ACTIVATION_OFFSET)
     if linear.bias is not None:
         bias = _beside_gates(linear.bias.value) if gated else linear.bias.value
-        yield linear.bias.name, _filled(bias, padded(len(bias), STRIP))
+        yield linear.bias.name, _filled(bias, padded(len(bias), PANEL))
 
 
 def _beside_gates(rows: Array) -> Array:
@@ -194,18 +194,18 @@ def _beside_gates(rows: Array) -> Array:
     return np.ascontiguousarray(rows.reshape(2, groups, GATED, *rows.shape[1:]).swapaxes(0, 1).reshape(rows.shape))
 
 
-def int8_strips(values: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Return [strips, inputs / 4, 64, 4] of a matrix [outputs, inputs]."""
+def int8_panels(values: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Return [panels, inputs / 4, 64, 4] of a matrix [outputs, inputs]."""
     outputs, inputs = values.shape
-    full = np.zeros((padded(outputs, STRIP), padded(inputs, STRIP)), np.int8)
+    full = np.zeros((padded(outputs, PANEL), padded(inputs, PANEL)), np.int8)
     full[:outputs, :inputs] = values
-    return np.ascontiguousarray(full.reshape(-1, STRIP, full.shape[1] // GROUP, GROUP).swapaxes(1, 2))
+    return np.ascontiguousarray(full.reshape(-1, PANEL, full.shape[1] // GROUP, GROUP).swapaxes(1, 2))
 
 
-def _float_strips(weight: Array) -> Array:
-    """Return [strips, inputs, 64] of a matrix [outputs, inputs]."""
-    full = _filled(weight, padded(len(weight), STRIP))
-    return np.ascontiguousarray(full.reshape(-1, STRIP, full.shape[1]).swapaxes(1, 2))
+def _float_panels(weight: Array) -> Array:
+    """Return [panels, inputs, 64] of a matrix [outputs, inputs]."""
+    full = _filled(weight, padded(len(weight), PANEL))
+    return np.ascontiguousarray(full.reshape(-1, PANEL, full.shape[1]).swapaxes(1, 2))
 
 
 def _filled(rows: NDArray[np.generic], count: int) -> NDArray[np.generic]:

@@ -1,12 +1,12 @@
 """The file of the native engine: what its tensors are called, and which shapes a model's must have.
 
 It is a safetensors file (https://huggingface.co/docs/safetensors). Its metadata say what the model is; its tensors lie
-as the engine reads them, so that the file is mapped and nothing is copied or converted. Matrices are cut into strips of
+as the engine reads them, so that the file is mapped and nothing is copied or converted. Matrices are cut into panels of
 64 outputs, filled up with zeros where they do not divide:
 
-    int8    [strips, inputs / 4, 64, 4], the inputs filled up to a multiple of 64; `.scales` float32 [64 strips], one an
-            output; `.offsets` int32 [64 strips], -128 times the sum of an output's weights
-    float   [strips, inputs, 64], float32, for the matrices named in `exact` and for the head
+    int8    [panels, inputs / 4, 64, 4], the inputs filled up to a multiple of 64; `.scales` float32 [64 panels], one an
+            output; `.offsets` int32 [64 panels], -128 times the sum of an output's weights
+    float   [panels, inputs, 64], float32, for the matrices named in `exact` and for the head
 
 In `mlp.Wi` 16 outputs that GELU activates lie before the 16 that gate them, and so on.
 """
@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 FORMAT = "vibe-router-native/1"
-STRIP = 64
-"""Outputs of a strip."""
+PANEL = 64
+"""Outputs of a panel."""
 GROUP = 4
 """Inputs of one output that are adjacent."""
 GATED = 16
@@ -100,11 +100,11 @@ def problem(architecture: NativeArchitecture) -> str | None:
     sizes = (one.vocabulary_size, one.hidden_size, one.intermediate_size, one.heads, one.max_tokens, len(one.layers))
     if min(sizes) < 1 or max(sizes) > 2**20 or len(one.layers) > MOST_LAYERS:
         return "a size is out of range"
-    if one.hidden_size % STRIP:
-        return f"hidden_size {one.hidden_size} is not a multiple of {STRIP}"
-    if one.intermediate_size % (STRIP // 2):
-        return f"intermediate_size {one.intermediate_size} is not a multiple of {STRIP // 2}"
-    if one.hidden_size % one.heads or one.head_size > STRIP or one.head_size % 16:
+    if one.hidden_size % PANEL:
+        return f"hidden_size {one.hidden_size} is not a multiple of {PANEL}"
+    if one.intermediate_size % (PANEL // 2):
+        return f"intermediate_size {one.intermediate_size} is not a multiple of {PANEL // 2}"
+    if one.hidden_size % one.heads or one.head_size > PANEL or one.head_size % 16:
         return f"{one.heads} heads of hidden_size {one.hidden_size} are not of a width of 16, 32, 48 or 64"
     for layer in one.layers:
         if layer.window is not None and not 0 <= layer.window <= 2**20:
@@ -153,16 +153,16 @@ def expected_tensors(architecture: NativeArchitecture) -> dict[str, TensorShape]
         rest[name] = TensorShape(TensorType.FLOAT32, (size,))
 
     def matrix(name: str, outputs: int, inputs: int, *, bias: bool, exact: bool = False) -> None:
-        strips = padded(outputs, STRIP) // STRIP
+        panels = padded(outputs, PANEL) // PANEL
         if exact or f"{name}.weight" in exact_names:
-            rest[f"{name}.weight"] = TensorShape(TensorType.FLOAT32, (strips, inputs, STRIP))
+            rest[f"{name}.weight"] = TensorShape(TensorType.FLOAT32, (panels, inputs, PANEL))
         else:
-            groups = padded(inputs, STRIP) // GROUP
-            low[f"{name}.weight"] = TensorShape(TensorType.INT8, (strips, groups, STRIP, GROUP))
-            vector(f"{name}.weight.scales", strips * STRIP)
-            rest[f"{name}.weight.offsets"] = TensorShape(TensorType.INT32, (strips * STRIP,))
+            groups = padded(inputs, PANEL) // GROUP
+            low[f"{name}.weight"] = TensorShape(TensorType.INT8, (panels, groups, PANEL, GROUP))
+            vector(f"{name}.weight.scales", panels * PANEL)
+            rest[f"{name}.weight.offsets"] = TensorShape(TensorType.INT32, (panels * PANEL,))
         if bias:
-            vector(f"{name}.bias", strips * STRIP)
+            vector(f"{name}.bias", panels * PANEL)
 
     def norm(name: str) -> None:
         vector(f"{name}.weight", one.hidden_size)
@@ -170,8 +170,8 @@ def expected_tensors(architecture: NativeArchitecture) -> dict[str, TensorShape]
             vector(f"{name}.bias", one.hidden_size)
 
     table = "model.embeddings.tok_embeddings.weight"
-    low[table] = TensorShape(TensorType.INT8, (padded(one.vocabulary_size, STRIP), one.hidden_size))
-    vector(f"{table}.scales", padded(one.vocabulary_size, STRIP))
+    low[table] = TensorShape(TensorType.INT8, (padded(one.vocabulary_size, PANEL), one.hidden_size))
+    vector(f"{table}.scales", padded(one.vocabulary_size, PANEL))
     norm("model.embeddings.norm")
     for index in range(len(one.layers)):
         prefix = f"model.layers.{index}"
@@ -185,7 +185,7 @@ def expected_tensors(architecture: NativeArchitecture) -> dict[str, TensorShape]
     norm("model.final_norm")
     matrix("head.dense", one.hidden_size, one.hidden_size, bias=one.classifier_bias, exact=True)
     norm("head.norm")
-    positions = padded(one.max_tokens, STRIP)
+    positions = padded(one.max_tokens, PANEL)
     for theta in sorted({layer.rope_theta for layer in one.layers}):
         for part in ("cosine", "sine"):
             rest[rope_name(theta, part)] = TensorShape(TensorType.FLOAT32, (positions, one.head_size // 2))
