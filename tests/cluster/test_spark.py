@@ -5,24 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.native_logs import expected_rows, read_rows, write_logs
+from tests.support.cluster_driver import kill_driver, session, write_with_spark
+from tests.support.native_logs import Logs, contents, pages, read_rows
 from tests.support.processes import descendants, killed_at_random
+from tests.support.small_disk import grow, small_disk
 from vibe_router import Router
 
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
-ROWS = 4_000
-"""Eight tasks for two workers: enough for deaths in the middle, seconds of work; the benchmark has more."""
 KILLS = 10
 _PORT = 17_077
 
@@ -32,40 +27,6 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("java") is None, reason="no Java: apt-get install default-jre-headless"),
     pytest.mark.filterwarnings("ignore"),  # Spark's own, of every kind
 ]
-
-
-@contextmanager
-def session(master: str) -> Iterator[SparkSession]:
-    from pyspark.sql import SparkSession
-
-    builder = SparkSession.builder.master(master).appName("vibe-router").config("spark.ui.enabled", "false")
-    builder = builder.config("spark.sql.execution.arrow.maxRecordsPerBatch", "4096")
-    builder = builder.config("spark.executorEnv.PYTHONPATH", os.environ.get("PYTHONPATH", ""))
-    # One prompt file a task, and no end of retries for workers that are killed.
-    builder = builder.config("spark.sql.files.openCostInBytes", str(2**30)).config("spark.task.maxFailures", "20")
-    builder = builder.config("spark.driver.host", "127.0.0.1")
-    # Otherwise files are divided by how many cores have registered at that moment.
-    builder = builder.config("spark.sql.files.minPartitionNum", "8")
-    spark = builder.getOrCreate()
-    spark.sparkContext.setLogLevel("OFF")
-    try:
-        yield spark
-    finally:
-        spark.stop()
-
-
-@pytest.fixture(autouse=True)
-def this_python(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers of Spark run the Python of the tests, not the first one of the path."""
-    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
-
-
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, object]]]:
-    folder = tmp_path_factory.mktemp("spark") / "logs"
-    table = write_logs(folder, ROWS)
-    with Router.load(threads=1) as router:
-        return folder, expected_rows(router, table)
 
 
 @contextmanager
@@ -97,25 +58,22 @@ def standalone(folder: Path) -> Iterator[str]:
             process.wait()
 
 
-@pytest.mark.parametrize("kind", ["local[2]", "standalone"])
-def test_rows_are_the_same_in_every_run(
-    expected: tuple[Path, list[dict[str, object]]], tmp_path: Path, kind: str
-) -> None:
-    from vibe_router.integrations.spark import route_frame
-
-    logs, rows = expected
-    contents = []
-    with standalone(tmp_path) if kind == "standalone" else no_cluster(kind) as master, session(master) as spark:
+def test_rows_are_the_same_in_every_run(few: Logs, tmp_path: Path) -> None:
+    with session("local[2]") as spark:
         for name in ("a", "b"):
-            route_frame(spark.read.parquet(str(logs))).write.parquet(str(tmp_path / name))
-            contents.append([file.read_bytes() for file in sorted((tmp_path / name).glob("*.parquet"))])
-    assert read_rows(tmp_path / "a") == rows
-    assert contents[0] == contents[1]
+            write_with_spark(spark, few.folder, tmp_path / name)
+    assert read_rows(tmp_path / "a") == few.rows
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
-@contextmanager
-def no_cluster(master: str) -> Iterator[str]:
-    yield master
+def test_a_cluster_of_two_workers_gives_the_same_files(few: Logs, tmp_path: Path) -> None:
+    with standalone(tmp_path) as master, session(master) as spark:
+        assert spark.sparkContext.master.startswith("spark://")
+        write_with_spark(spark, few.folder, tmp_path / "cluster")
+    with session("local[2]") as spark:
+        write_with_spark(spark, few.folder, tmp_path / "local")
+    assert read_rows(tmp_path / "cluster") == few.rows
+    assert pages(tmp_path / "cluster") == pages(tmp_path / "local")
 
 
 def test_a_udf_gives_scores(tiny_bundle: Path, router: Router) -> None:
@@ -130,18 +88,33 @@ def test_a_udf_gives_scores(tiny_bundle: Path, router: Router) -> None:
     assert scores[1] is None or scores[1] != scores[1]
 
 
-def test_workers_that_are_killed_lose_and_double_nothing(
-    expected: tuple[Path, list[dict[str, object]]], tmp_path: Path
-) -> None:
-    from vibe_router.integrations.spark import route_frame
-
-    logs, rows = expected
+def test_workers_that_are_killed_lose_and_double_nothing(many: Logs, tmp_path: Path) -> None:
     with session("local[2,20]") as spark, killed_at_random(python_workers, KILLS) as killed:
         runs = 0
         while len(killed) < KILLS:
-            route_frame(spark.read.parquet(str(logs))).write.parquet(str(tmp_path / str(runs)))
-            assert read_rows(tmp_path / str(runs)) == rows
+            write_with_spark(spark, many.folder, tmp_path / str(runs))
+            assert read_rows(tmp_path / str(runs)) == many.rows
             runs += 1
+
+
+def test_a_driver_that_is_killed_is_started_again(few: Logs, tmp_path: Path) -> None:
+    kill_driver("spark", "local[2]", few.folder, tmp_path / "out")
+    assert not (tmp_path / "out" / "_SUCCESS").exists()
+    with session("local[2]") as spark:
+        for name in ("out", "whole"):
+            write_with_spark(spark, few.folder, tmp_path / name)
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    assert read_rows(tmp_path / "out") == few.rows
+
+
+def test_a_full_disk_is_an_error_and_the_next_run_is_whole(few: Logs, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", size="64k") as disk, session("local[2]") as spark:
+        with pytest.raises(Exception, match=r"Job aborted|No space left"):
+            write_with_spark(spark, few.folder, disk / "out")
+        assert not (disk / "out" / "_SUCCESS").exists()
+        grow(disk, size="64m")
+        write_with_spark(spark, few.folder, disk / "out")
+        assert read_rows(disk / "out") == few.rows
 
 
 def python_workers() -> list[int]:

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -41,6 +41,13 @@ def descendants(root: int | None = None) -> dict[int, Child]:
         return pid == root
 
     return {pid: child for pid, child in found.items() if pid != root and is_below(pid)}
+
+
+def kill_tree(root: int) -> None:
+    """Kill a process and all below it, at once, as a machine that loses its power does."""
+    for pid in (root, *descendants(root)):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 @contextmanager

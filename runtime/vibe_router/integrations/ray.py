@@ -50,13 +50,15 @@ def route_dataset(
 ) -> Dataset:
     """Return the dataset with the columns of `vibe_router.integrations.arrow.OUTPUT`, computed when it is consumed.
 
-    `actors` are the fewest and the most, of `cpus` CPUs each; Ray starts an actor that
-    dies again, and routes its batch again. `rows` are a batch.
+    `actors` are the fewest and the most, of `cpus` CPUs each; Ray starts an actor that dies again, and routes its rows
+    again. `rows` are what an actor takes at a time: Ray reads many small files as one block, which one actor would
+    route alone, so that blocks are divided first. All have exactly `rows`, which are the same ones in every run.
 
     Raises:
         As `ship_bundle`; as `Router.load` and `route_table` where the dataset is consumed.
     """
-    return dataset.map_batches(
+    divided = dataset.repartition(target_num_rows_per_block=rows, strict=True)
+    return divided.map_batches(
         RouteRows,
         # An object of the store is fetched once by each machine, an argument once by each actor.
         fn_constructor_args=(ray.put(ship_bundle(bundle)), options),
