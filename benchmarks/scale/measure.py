@@ -1,11 +1,10 @@
-"""Throughput of each way in turns, and the memory of the Parquet command by rows."""
+"""The seconds of each way in turns, and the memory of the Parquet command by rows."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import time
@@ -41,39 +40,37 @@ def folder_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*.parquet"))
 
 
-def throughput(work: Path, bundle: str | None, rows: int, *, ways: Sequence[str], rounds: int) -> list[dict[str, Any]]:
-    """Return the rows a second of each way, the median of `rounds`, all of them in turn."""
-    logs, seconds = work / "logs", {way: list[float]() for way in ways}
-    for _ in range(rounds):
-        for way in ways:
+def one_round(work: Path, bundle: str | None, *, ways: Sequence[str], batch: int) -> dict[str, Any]:
+    """Return the seconds of each way, in turn: for all rows, and for so few that they show what starting takes."""
+    found: dict[str, Any] = {}
+    for way in ways:
+        seconds = {}
+        for name in ("few", "all"):
             out = work / "out"
             shutil.rmtree(out, ignore_errors=True)
-            command = [sys.executable, "-m", "benchmarks.scale.way", way, str(logs), str(out), bundle or ""]
-            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-            seconds[way].append(json.loads(done.stdout.splitlines()[-1])["seconds"])
-    return [
-        {"way": way, "rows_a_second": rows / statistics.median(found), "seconds": [round(one, 3) for one in found]}
-        for way, found in seconds.items()
-    ]
-
-
-def memory(work: Path, bundle: str | None, prompts: Sequence[str], sizes: Sequence[int]) -> list[dict[str, Any]]:
-    """Return the most resident memory of the Parquet command, in MiB, for each number of rows."""
-    found = []
-    for rows in sizes:
-        logs, out = work / f"memory-{rows}", work / "memory-out"
-        write_logs(logs, prompts, rows)
-        shutil.rmtree(out, ignore_errors=True)
-        command = [sys.executable, "-m", "vibe_router_tools", "route", "-i", str(logs), "-o", str(out), "--json"]
-        command += [] if bundle is None else ["-b", bundle]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise SystemExit(f"the command ended with {process.returncode}")
-        found.append({"rows": rows, "peak_mib": round(usage.ru_maxrss / 1024, 1)})
-        shutil.rmtree(logs)
+            command = [sys.executable, "-m", "benchmarks.scale.way", way, str(work / name), str(out), bundle or ""]
+            done = subprocess.run([*command, str(batch)], stdout=subprocess.PIPE, text=True, check=True)
+            seconds[name] = round(json.loads(done.stdout.splitlines()[-1])["seconds"], 3)
+        found[way] = seconds
     return found
+
+
+def memory(work: Path, bundle: str | None, prompts: Sequence[str], rows: int) -> dict[str, Any]:
+    """Return the most resident memory of the Parquet command, in MiB, for a number of rows, and its seconds."""
+    logs, out = work / "memory", work / "memory-out"
+    write_logs(logs, prompts, rows)
+    shutil.rmtree(out, ignore_errors=True)
+    command = [sys.executable, "-m", "vibe_router_tools", "route", "-i", str(logs), "-o", str(out), "--json"]
+    command += [] if bundle is None else ["-b", bundle]
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"the command ended with {process.returncode}")
+    shutil.rmtree(logs)
+    seconds = round(time.perf_counter() - began, 1)
+    return {"rows": rows, "peak_mib": round(usage.ru_maxrss / 1024, 1), "seconds": seconds}
 
 
 def loading_seconds(bundle: str | None) -> float:

@@ -1,4 +1,6 @@
-"""One way to route a folder of Parquet files, in a process of its own: `python -m benchmarks.scale.way WAY IN OUT ...`.
+"""One way to route a folder of Parquet files, in a process of its own.
+
+    python -m benchmarks.scale.way WAY IN OUT BUNDLE BATCH
 
 Prints the seconds that the rows took, without the start of a cluster or of this process.
 """
@@ -20,7 +22,7 @@ CPUS = 2
 """What each way may use."""
 
 
-def route_many(logs: Path, _: Path, bundle: str | None) -> float:
+def route_many(logs: Path, _: Path, bundle: str | None, __: int) -> float:
     """Decide the prompts as a list in memory."""
     import pyarrow.parquet as pq
 
@@ -32,7 +34,7 @@ def route_many(logs: Path, _: Path, bundle: str | None) -> float:
         return time.perf_counter() - began
 
 
-def parquet(logs: Path, out: Path, bundle: str | None) -> float:
+def parquet(logs: Path, out: Path, bundle: str | None, _: int) -> float:
     """Do what `vibe-router route -i -o` does."""
     from vibe_router_tools.columns.parts import plan_parts
     from vibe_router_tools.columns.run import Run, route_parts
@@ -46,7 +48,7 @@ def parquet(logs: Path, out: Path, bundle: str | None) -> float:
         return time.perf_counter() - began
 
 
-def plain(logs: Path, out: Path, bundle: str | None) -> float:
+def plain(logs: Path, out: Path, bundle: str | None, _: int) -> float:
     """Run two commands with a share and a thread each, from their start to their end."""
     command = [sys.executable, "-m", "vibe_router_tools", "route", "-i", str(logs), "-o", str(out), "--threads", "1"]
     command += ["--json", *([] if bundle is None else ["-b", bundle])]
@@ -61,7 +63,7 @@ def plain(logs: Path, out: Path, bundle: str | None) -> float:
     return time.perf_counter() - began
 
 
-def ray(logs: Path, out: Path, bundle: str | None) -> float:
+def ray(logs: Path, out: Path, bundle: str | None, batch: int) -> float:
     """Route with two actors of one CPU on a running local cluster, from the reading to the last file."""
     import ray as cluster
     import ray.data
@@ -72,14 +74,14 @@ def ray(logs: Path, out: Path, bundle: str | None) -> float:
     cluster.init(num_cpus=CPUS + 2, log_to_driver=False)
     ray.data.DataContext.get_current().enable_progress_bars = False
     began = time.perf_counter()
-    routed = route_dataset(ray.data.read_parquet(str(logs)), bundle=bundle, actors=(CPUS, CPUS))
+    routed = route_dataset(ray.data.read_parquet(str(logs)), bundle=bundle, actors=(CPUS, CPUS), rows=batch)
     routed.write_parquet(str(out), filename_provider=StableNames(), mode=ray.data.SaveMode.OVERWRITE)
     seconds = time.perf_counter() - began
     cluster.shutdown()
     return seconds
 
 
-def spark(logs: Path, out: Path, bundle: str | None) -> float:
+def spark(logs: Path, out: Path, bundle: str | None, batch: int) -> float:
     """Route with local[2] in a running session, from the reading to the last file."""
     from pyspark.sql import SparkSession
 
@@ -88,7 +90,9 @@ def spark(logs: Path, out: Path, bundle: str | None) -> float:
     # Workers run this Python, not the first one of the path.
     os.environ["PYSPARK_PYTHON"] = sys.executable
     builder = SparkSession.builder.master(f"local[{CPUS}]").config("spark.ui.enabled", "false")
-    session = builder.config("spark.sql.execution.arrow.maxRecordsPerBatch", "4096").getOrCreate()
+    builder = builder.config("spark.sql.execution.arrow.maxRecordsPerBatch", str(batch))
+    # Otherwise it gives all of many small files to one task, and the other core waits at the end.
+    session = builder.config("spark.sql.files.minPartitionNum", "8").getOrCreate()
     session.range(1).count()
     began = time.perf_counter()
     route_frame(session.read.parquet(str(logs)), bundle=bundle).write.parquet(str(out))
@@ -97,7 +101,7 @@ def spark(logs: Path, out: Path, bundle: str | None) -> float:
     return seconds
 
 
-WAYS: dict[str, Callable[[Path, Path, str | None], float]] = {
+WAYS: dict[str, Callable[[Path, Path, str | None, int], float]] = {
     "route_many": route_many,
     "parquet": parquet,
     "plain": plain,
@@ -108,8 +112,8 @@ WAYS: dict[str, Callable[[Path, Path, str | None], float]] = {
 
 def main() -> None:
     """Run the way that the arguments name."""
-    name, logs, out, bundle = sys.argv[1:5]
-    seconds = WAYS[name](Path(logs), Path(out), bundle or None)
+    name, logs, out, bundle, batch = sys.argv[1:6]
+    seconds = WAYS[name](Path(logs), Path(out), bundle or None, int(batch))
     sys.stdout.write(json.dumps({"seconds": seconds}) + "\n")
 
 
