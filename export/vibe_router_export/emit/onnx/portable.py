@@ -53,13 +53,14 @@ class PortableOperations(OnnxOperations):
         return self._node("Sub", [x, self._node("ReduceMean", [x], axes=[-1], keepdims=1)])
 
     def split(self, x: str, parts: int) -> tuple[str, ...]:
-        return tuple(self.nodes.add_with_outputs("Split", [x], parts, axis=-1))
+        # Query, key and value together, or the two halves of what an MLP's first product gives.
+        return self._split(x, parts, self.config.hidden_size if parts == 3 else self.config.intermediate_size)
 
     def rotate(self, x: str, theta: float) -> str:
         if theta not in self.tables:
             self.tables[theta] = self._rope(theta)
         cosine, sine = self.tables[theta]
-        first, second = self.split(self._by_head(x), 2)
+        first, second = self._split(self._by_head(x), 2, self.config.head_size // 2)
         left = self._node("Sub", [self.multiply(first, cosine), self.multiply(second, sine)])
         right = self.add(self.multiply(first, sine), self.multiply(second, cosine))
         return self._merged(self._node("Concat", [left, right], axis=-1))
@@ -131,6 +132,10 @@ class PortableOperations(OnnxOperations):
     def _bias(self, masked: str) -> str:
         values = (self._constant(name, np.array(value, np.float32)) for name, value in _BIASES)
         return self._node("Where", [masked, *values])
+
+    def _split(self, x: str, parts: int, width: int) -> tuple[str, ...]:
+        # With their widths: where those are left out, the WebGPU provider of ONNX Runtime 1.22 makes empty tensors.
+        return tuple(self.nodes.add_with_outputs("Split", [x, self._integers(*[width] * parts)], parts, axis=-1))
 
     def _length(self) -> str:
         return self.nodes.once("length", lambda: self.nodes.add("Shape", ["input_ids"], start=1, end=2))
