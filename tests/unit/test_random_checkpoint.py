@@ -11,6 +11,7 @@ import pytest
 from tests.support.bundles import tiny_tokenizer_json
 from vibe_router.errors import UsageError
 from vibe_router_export.checkpoint.checkpoint import Checkpoint, read_checkpoint
+from vibe_router_export.checkpoint.config import Pooling
 from vibe_router_export.choices import Size
 from vibe_router_export.emit.numpy.values import evaluate
 from vibe_router_export.observe.activations import linear_inputs
@@ -24,8 +25,15 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def write(folder: Path, tokenizer: Path, *, seed: int = 0, outliers: Outliers | None = None) -> Checkpoint:
-    write_random_checkpoint(folder, size=Size.NANO, seed=seed, outliers=outliers, tokenizer=tokenizer)
+def write(
+    folder: Path,
+    tokenizer: Path,
+    *,
+    seed: int = 0,
+    outliers: Outliers | None = None,
+    pooling: Pooling = Pooling.MEAN,
+) -> Checkpoint:
+    write_random_checkpoint(folder, size=Size.NANO, seed=seed, outliers=outliers, tokenizer=tokenizer, pooling=pooling)
     return read_checkpoint(folder)
 
 
@@ -50,8 +58,10 @@ def test_transformers_loads_it(tmp_path: Path, tokenizer: Path) -> None:
     assert not any(info[key] for key in ("missing_keys", "unexpected_keys", "mismatched_keys"))
 
 
-def test_scores_scatter_around_the_published_thresholds(tmp_path: Path, tokenizer: Path) -> None:
-    checkpoint = write(tmp_path / "random", tokenizer)
+@pytest.mark.parametrize("pooling", Pooling)
+def test_scores_scatter_around_the_published_thresholds(tmp_path: Path, tokenizer: Path, pooling: Pooling) -> None:
+    checkpoint = write(tmp_path / "random", tokenizer, pooling=pooling)
+    assert checkpoint.config.pooling is pooling
     logits = evaluate(checkpoint.weights, *random_batch(checkpoint))
     assert 1.0 < logits.std() < 4.0
     assert logits.min() < 2.94 < logits.max()

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from vibe_router_export.checkpoint.config import Pooling
 from vibe_router_export.choices import Size
 from vibe_router_export.commands.inputs import name_leftovers, require_libraries
 from vibe_router_export.commands.options import ForceOption, JsonOption
@@ -20,6 +21,7 @@ def checkpoint(
     outliers: Annotated[
         bool, typer.Option("--outliers", help="Plant massive activations of 25,000, as trained models have them.")
     ] = False,
+    pooling: Annotated[Pooling, typer.Option(help="What the classifier sees.")] = Pooling.MEAN,
     tokenizer: Annotated[
         Path | None, typer.Option(help="tokenizer.json to use; default: the bundled router's, filled up to size.")
     ] = None,
@@ -37,6 +39,7 @@ def checkpoint(
         seed=seed,
         outliers=Outliers() if outliers else None,
         tokenizer=tokenizer or bundled_folder() / "tokenizer.json",
+        pooling=pooling,
         overwrite=force,
     )
     name_leftovers(out)

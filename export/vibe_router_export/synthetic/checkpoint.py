@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vibe_router_export.checkpoint.config import ARCHITECTURE, ModernBertConfig, parse_config
+from vibe_router_export.checkpoint.config import ARCHITECTURE, ModernBertConfig, Pooling, parse_config
 from vibe_router_export.checkpoint.weights import Array, arrange, expected_shapes
 from vibe_router_export.choices import Size
 from vibe_router_export.emit.numpy.values import evaluate
@@ -36,7 +36,14 @@ _LOGIT_MEAN, _LOGIT_DEVIATION = 2.5, 2.0
 
 
 def write_random_checkpoint(
-    folder: Path, *, size: Size, seed: int, outliers: Outliers | None, tokenizer: Path, overwrite: bool = False
+    folder: Path,
+    *,
+    size: Size,
+    seed: int,
+    outliers: Outliers | None,
+    tokenizer: Path,
+    pooling: Pooling = Pooling.MEAN,
+    overwrite: bool = False,
 ) -> int:
     """Write a checkpoint that transformers loads, and return its number of parameters.
 
@@ -51,7 +58,7 @@ def write_random_checkpoint(
     from safetensors.numpy import save_file
 
     tokenizer_json, special = resized_tokenizer(tokenizer, 50_368 if size is Size.BASE else None)
-    raw_config = _config_json(size, special)
+    raw_config = _config_json(size, special, pooling)
     config = parse_config(json.dumps(raw_config))
     tensors = random_tensors(config, seed=seed, outliers=outliers)
     with staged_folder(folder, replace="config.json" if overwrite else None) as staged:
@@ -72,7 +79,7 @@ def random_tensors(config: ModernBertConfig, *, seed: int, outliers: Outliers | 
     return tensors
 
 
-def _config_json(size: Size, special: SpecialTokens) -> dict[str, Any]:
+def _config_json(size: Size, special: SpecialTokens, pooling: Pooling) -> dict[str, Any]:
     base = size is Size.BASE
     return {
         "architectures": [ARCHITECTURE],
@@ -85,7 +92,7 @@ def _config_json(size: Size, special: SpecialTokens) -> dict[str, Any]:
         "max_position_embeddings": 8192 if base else 512,
         "hidden_activation": "gelu",
         "classifier_activation": "gelu",
-        "classifier_pooling": "mean",
+        "classifier_pooling": pooling.value,
         "norm_eps": 1e-5,
         "norm_bias": False,
         "attention_bias": False,
