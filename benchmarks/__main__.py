@@ -10,6 +10,7 @@ from vibe_router_tools.console.entry import run
 
 def build_app() -> typer.Typer:
     """Return the command with all its subcommands: peers, hardening, studies, and the report of them all."""
+    from benchmarks.consumers.checkpoint import bundle_checkpoint
     from benchmarks.consumers.command import consumers
     from benchmarks.gateway.command import gateway, gateway_endurance, gateway_faults
     from benchmarks.hardening.commands.adversarial import adversarial
@@ -41,7 +42,8 @@ def build_app() -> typer.Typer:
     studies = (batch_budget, conversations, instructions, session_settings, steps, *half_precision)
     app = new_app("benchmarks", "Measure on this machine what the documentation says.")
     # A command is called what its function is, with hyphens.
-    for command in (*peers, *hardening, *studies, gateway, gateway_faults, gateway_endurance, consumers, scale, report):
+    served = (gateway, gateway_faults, gateway_endurance)
+    for command in (*peers, *hardening, *studies, *served, bundle_checkpoint, consumers, scale, report):
         app.command()(command)
     return app
 

@@ -18,7 +18,7 @@ def consumers(
         list[Path] | None, typer.Argument(help="Folders of bundles; default: the bundled router.")
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Result to add to.")] = RESULTS / "consumers.json",
-    only: Annotated[list[str] | None, typer.Option(help="Key of a consumer; may be repeated.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Key of a consumer, or coverage; may be repeated.")] = None,
     precision: Annotated[list[str] | None, typer.Option(help="fp32 or int8; may be repeated.")] = None,
     prompts: Annotated[Path | None, typer.Option(help="Real prompts, JSONL; default: the shared ones.")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="At most so many golden and so many real prompts.")] = None,
@@ -26,7 +26,7 @@ def consumers(
     work: Annotated[Path, typer.Option(help="Where packages are installed, and kept.")] = _ROOT / "build" / "consumers",
 ) -> None:
     """Load bundles with other people's software, and compare ids, scores and decisions with the runtime's."""
-    from benchmarks.consumers.coverage import coverage
+    from benchmarks.consumers.coverage import COVERAGE, coverage
     from benchmarks.consumers.definition import CONSUMERS
     from benchmarks.consumers.material import material
     from benchmarks.consumers.measure import GRAPHS, measure
@@ -36,9 +36,10 @@ def consumers(
     from vibe_router.errors import UsageError
     from vibe_router_tools.measurement.workload import of_every_length
 
-    unknown = set(only or ()) - {one.key for one in CONSUMERS}
+    keys = [*(one.key for one in CONSUMERS), COVERAGE]
+    unknown = set(only or ()) - set(keys)
     if unknown:
-        raise UsageError(f"no consumer {', '.join(sorted(unknown))}", hint=", ".join(one.key for one in CONSUMERS))
+        raise UsageError(f"no consumer {', '.join(sorted(unknown))}", hint=", ".join(keys))
     source = prompts or (SHARED if SHARED.exists() else None)
     real = [] if source is None else of_every_length(read_prompts(source), _REAL_PROMPTS)
     typer.echo(f"{len(real)} real prompts" if real else "no real prompts: there is no shared data here", err=True)
@@ -53,7 +54,8 @@ def consumers(
                 row = measure(consumer, given, precision=name, work=work.resolve(), seconds=seconds)
                 add_rows(output, "rows", [row])
                 typer.echo(f"{given.name} {name}, {consumer.key}: {_said(row)}", err=True)
-            add_rows(output, "coverage", coverage(graph, bundle=given.name, precision=name))
+            if only is None or COVERAGE in only:
+                add_rows(output, "coverage", coverage(graph, bundle=given.name, precision=name))
 
 
 def _said(row: dict[str, object]) -> str:

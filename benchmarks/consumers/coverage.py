@@ -6,6 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+COVERAGE = "coverage"
+"""What this is called among the consumers."""
 _TOKENS = 128
 _CORE_ML = "coreml_supported_mlprogram_ops.md"
 

@@ -62,7 +62,7 @@ def _transformers_js(major: str, package: str) -> tuple[Consumer, ...]:
     )
     browser = Consumer(
         key=f"transformers-js-{major}-browser",
-        label="transformers.js, Chromium (wasm), dtype left out",
+        label="transformers.js, Chromium (wasm)",
         runner="browser.mjs",
         distribution="@huggingface/transformers",
         npm=(package, "playwright-core"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -45,6 +46,9 @@ def measure(consumer: Consumer, material: Material, *, precision: str, work: Pat
     return row | {"version": _version(consumer, packages), "status": "measured"} | _compare(answer, material)
 
 
+_FOLDERS = re.compile(r"""(?:\w+://|(?<![\w.])/)(?:/?[^\s"'()/]+/)+""")
+
+
 class _FailedError(Exception):
     """The consumer's own error, in one line."""
 
@@ -59,6 +63,7 @@ def _compare(answer: dict[str, Any], material: Material) -> dict[str, Any]:
         "flips": sum((p > threshold) != (ours > threshold) for p, ours in pairs),
         "load_ms": round(answer["load_ms"], 1),
         "median_ms": round(statistics.median(answer["ms"]), 3),
+        **({"adapter": answer["adapter"]} if "adapter" in answer else {}),
     }
 
 
@@ -128,4 +133,5 @@ def _last_error(stderr: str) -> str:
     """Return the line of a program's errors that says most."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     errors = [line for line in lines if "Error" in line and not line.startswith(("at ", "throw "))]
-    return (errors or lines or ["it ended without a word"])[-1][:300]
+    # Only the names of files: folders and ports are this machine's, and results are published.
+    return _FOLDERS.sub("", (errors or lines or ["it ended without a word"])[-1])[:300]

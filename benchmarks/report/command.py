@@ -30,7 +30,7 @@ def report(
     plots: Annotated[bool, typer.Option(help="Draw the plots again; needs matplotlib.")] = True,
 ) -> None:
     """Write the committed results' figures into the documentation, between its markers."""
-    from benchmarks.report.consumers import CONSUMERS
+    from benchmarks.report.consumers import SECTIONS as CONSUMERS
     from benchmarks.report.coreml import COREML
     from benchmarks.report.files import file_sections
     from benchmarks.report.gateway import GATEWAY

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from benchmarks.consumers.definition import CONSUMERS
 from benchmarks.markdown import markdown
 from benchmarks.report.files import Sections
 
+_ORDER = {consumer.key: place for place, consumer in enumerate(CONSUMERS)}
+_COVERAGE_HEADER = ("operators by ONNX Runtime's lists", "nodes supported", "of", "partitions", "not in the list")
+# It lists no operators for this one; only a device with the provider can tell.
+_NO_LIST = ("QNN", "no list published", "", "", "")
 _HEADER = ("consumer", "version", "loads", "prompts", "other ids", "max |dp|", "flips", "load ms", "ms a prompt")
 
 
 def _consumers(content: Mapping[str, Any]) -> str:
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for row in content["rows"]:
+    for row in sorted(content["rows"], key=lambda row: _ORDER.get(row["key"], len(_ORDER))):
         groups.setdefault((row["bundle"], row["precision"]), []).append(row)
     machine = content["machine"]
     parts = [f"On {machine['cpu']}, {machine['system']}, one thread.\n"]
@@ -28,8 +33,9 @@ def _consumers(content: Mapping[str, Any]) -> str:
 def _row(row: Mapping[str, Any]) -> Sequence[object]:
     if row["status"] != "measured":
         return (row["label"], row["version"], "no", *[""] * 6)
+    adapter = f", {row['adapter']}" if "adapter" in row else ""
     return (
-        row["label"],
+        row["label"] + adapter,
         row["version"],
         "yes",
         row["prompts"],
@@ -51,12 +57,12 @@ def _reasons(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _coverage(rows: Sequence[Mapping[str, Any]], bundle: str, precision: str) -> list[str]:
-    return [
-        f"- ONNX Runtime's {row['key']} provider lists the operators of {row['supported']} of {row['nodes']} nodes, "
-        f"in {row['partitions']} partitions.\n"
+    cells: list[Sequence[object]] = [
+        (row["key"], row["supported"], row["nodes"], row["partitions"], ", ".join(row["unsupported"]) or "none")
         for row in rows
         if (row["bundle"], row["precision"]) == (bundle, precision)
     ]
+    return [markdown((_COVERAGE_HEADER, [*cells, _NO_LIST]))] if cells else []
 
 
-CONSUMERS: Sections = {"consumers": _consumers}
+SECTIONS: Sections = {"consumers": _consumers}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from benchmarks.consumers.install import NotHereError, install
 from benchmarks.consumers.material import Material
 from benchmarks.consumers.measure import measure
 from benchmarks.consumers.results import add_rows
-from benchmarks.report.consumers import CONSUMERS as SECTIONS
+from benchmarks.report.consumers import SECTIONS
 from tests.support.bundles import write_bundle
 
 HERE = Consumer(key="here", label="onnxruntime", runner="session", distribution="onnxruntime")
@@ -89,11 +90,31 @@ def test_the_table_names_what_fails_and_what_was_not_tried() -> None:
         name | {"key": "b", "label": "B", "version": "2.0", "status": "failed", "reason": "no operator"},
         name | {"key": "c", "label": "C", "version": None, "status": "not here", "reason": "no adapter"},
     ]
-    coverage = [name | {"key": "CoreML", "nodes": 211, "supported": 208, "partitions": 2}]
+    coverage = [
+        name | {"key": "CoreML", "nodes": 211, "supported": 208, "partitions": 2, "unsupported": ["ai.onnx:Erf"]}
+    ]
     machine = {"cpu": "Some CPU", "system": "Linux x86_64"}
     text = SECTIONS["consumers"]({"rows": rows, "coverage": coverage, "machine": machine})
     assert "| A | 1.0 | yes | 304 | 0 | 1.5e-07 | 0 | 12 | 0.46 |" in text
     assert "| B | 2.0 | no |" in text
     assert "- B (2.0) fails: no operator" in text
     assert "- C (c) was not tried: no adapter" in text
-    assert "208 of 211 nodes" in text
+    assert "| CoreML | 208 | 211 | 2 | ai.onnx:Erf |" in text
+    assert "| QNN | no list published |" in text
+
+
+@pytest.mark.parametrize(
+    ("said", "published"),
+    [
+        ("Error: no /home/me/it/onnx/model.onnx", "Error: no model.onnx"),
+        ("TypeError: (file:///home/me/x.mjs:3)", "TypeError: (x.mjs:3)"),
+        ('Error: "http://127.0.0.1:4242/models/nano/config.json"', 'Error: "config.json"'),
+        ("Error: Split(17) of 3/4", "Error: Split(17) of 3/4"),
+    ],
+)
+def test_reasons_name_files_and_not_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, published: str
+) -> None:
+    script = f"import sys; sys.exit({said!r})"
+    monkeypatch.setattr("benchmarks.consumers.measure._program", lambda _: [sys.executable, "-c", script])
+    assert ask(given(tmp_path), tmp_path / "work")["reason"] == published

@@ -50,13 +50,14 @@ try {
   const inPage = { ...request, models: "/models/", settings: { ...request.settings, device: request.options.device } };
   const answer = await page.evaluate(
     async ([request, address]) => {
-      if (request.settings.device === "webgpu" && !(await navigator.gpu?.requestAdapter())) {
-        throw new Error("no WebGPU adapter on this machine");
-      }
+      const adapter = request.settings.device === "webgpu" && (await navigator.gpu?.requestAdapter());
+      if (adapter === undefined || adapter === null) throw new Error("no WebGPU adapter on this machine");
       const library = await import(address);
       Object.assign(library.env.backends.onnx.wasm, { wasmPaths: "/packages/onnxruntime-web/dist/", numThreads: 1 });
       const { score } = await import("/runners/score.mjs");
-      return score(library, request);
+      const answer = await score(library, request);
+      if (adapter) answer.adapter = `${adapter.info.vendor} ${adapter.info.architecture}`;
+      return answer;
     },
     [inPage, PACKAGE],
   );

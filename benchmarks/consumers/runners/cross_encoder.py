@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sentence_transformers import CrossEncoder
 
+from benchmarks.consumers.runners.sessions import session_options
 from benchmarks.consumers.runners.support import Encode, Request, Score, run
 
 
@@ -11,7 +12,7 @@ def _load(request: Request) -> tuple[Encode, Score]:
     encoder = CrossEncoder(
         request["bundle"],
         backend="onnx",
-        model_kwargs={"file_name": request["graph"]},
+        model_kwargs={"file_name": request["graph"], "session_options": session_options(request["precision"])},
         device="cpu",
         max_length=request["max_tokens"],
     )

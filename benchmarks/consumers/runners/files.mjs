@@ -12,6 +12,7 @@ export function readRequest() {
   request.models = `${dirname(request.bundle)}/`;
   // In Node the library takes fp32 unless told otherwise; in a browser what config.json says.
   request.settings = request.precision === "int8" ? { dtype: "q8" } : {};
+  request.settings.session_options = { intraOpNumThreads: 1 };
   return request;
 }
 

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from optimum.onnxruntime import ORTModelForSequenceClassification
 from transformers import AutoTokenizer
 
+from benchmarks.consumers.runners.sessions import session_options
 from benchmarks.consumers.runners.support import Encode, Request, Score, run, sigmoid
 
 
@@ -14,7 +15,10 @@ def _load(request: Request) -> tuple[Encode, Score]:
     graph = PurePosixPath(request["graph"])
     tokenizer = AutoTokenizer.from_pretrained(request["bundle"])
     model = ORTModelForSequenceClassification.from_pretrained(
-        request["bundle"], subfolder=str(graph.parent), file_name=graph.name
+        request["bundle"],
+        subfolder=str(graph.parent),
+        file_name=graph.name,
+        session_options=session_options(request["precision"]),
     )
 
     def encode(text: str) -> list[int]:

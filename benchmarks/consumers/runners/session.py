@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime
 
+from benchmarks.consumers.runners.sessions import session_options
 from benchmarks.consumers.runners.support import Encode, Request, Score, plain_tokenizer, run
-
-
-def _options(request: Request) -> Any:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    if request["precision"] == "int8":
-        # docs/consumers.md: exact products on processors without VNNI.
-        options.add_session_config_entry("session.x64quantprecision", "1")
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-    return options
 
 
 def _converted(request: Request, graph: Path) -> Path:
     """Return the graph as a file in ONNX Runtime's own format, for builds without a reader of ONNX."""
-    options = _options(request)
+    options = session_options(request["precision"])
     converted = Path(request["scratch"]) / "model.ort"
     options.optimized_model_filepath = str(converted)
     options.add_session_config_entry("session.save_model_format", "ORT")
@@ -36,7 +26,8 @@ def _load(request: Request) -> tuple[Encode, Score]:
     if request["options"].get("format") == "ort":
         graph = _converted(request, graph)
     encode = plain_tokenizer(request)
-    session = onnxruntime.InferenceSession(str(graph), _options(request), providers=["CPUExecutionProvider"])
+    options = session_options(request["precision"])
+    session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
 
     def score(_: str, ids: list[int]) -> float:
         row = np.array([ids], np.int64)
