@@ -36,6 +36,13 @@ class Size(str, Enum):
     BASE = "base"
 
 
+class RuntimeFormat(str, Enum):
+    """What other runtimes want: ONNX Runtime's own format, or a model repository of Triton."""
+
+    ORT = "ort"
+    TRITON = "triton"
+
+
 class Layout(str, Enum):
     """Memory layout of Core ML activations, named after the hardware it suits."""
 

@@ -14,6 +14,7 @@ def build_app() -> typer.Typer:
     """Return the command with all its subcommands."""
     from vibe_router_export.commands.checkpoint import checkpoint
     from vibe_router_export.commands.coreml import coreml
+    from vibe_router_export.commands.deploy import deploy
     from vibe_router_export.commands.inspect import inspect
     from vibe_router_export.commands.lint import lint
     from vibe_router_export.commands.native import native
@@ -21,7 +22,7 @@ def build_app() -> typer.Typer:
     from vibe_router_export.commands.verify import verify
 
     app = new_app("router-export", _DESCRIPTION)
-    for command in (onnx, native, coreml, lint, verify, inspect, checkpoint):
+    for command in (onnx, native, coreml, lint, verify, inspect, deploy, checkpoint):
         app.command()(command)
     return app
 
