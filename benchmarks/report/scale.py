@@ -44,13 +44,14 @@ def _scale(content: Mapping[str, Any]) -> str:
     header = ("way", "rows a second", "start", "with the start", "against", "runs")
     parts = [
         f"**{content['name']}**, {content['rows']:,} rows of {content['prompts']}, batches of {content['batch']:,}, "
-        f"on {content['machine']['cpu']}, medians of runs in turn:\n",
+        f"on {content['machine']['cpu']}, medians of runs in turn:\n\n",
         markdown((header, rows)),
         f"\n*start* is how long {content['few']} rows take; *rows a second* is the rate of all further ones.\n",
     ]
     if content["memory"]:
         peaks = ", ".join(f"{one['peak_mib']:.0f} MiB with {one['rows']:,} rows" for one in content["memory"])
-        parts.append(f"\nMost resident memory of the Parquet command: {peaks}.\n")
+        cut = content["memory"][0]["characters"]
+        parts.append(f"\nMost resident memory of the Parquet command: {peaks}, cut to {cut} characters.\n")
     if "plain" in rates:
         parts.append("\n" + _cost(content, rates["plain"] / 2, max(starts.values())))
     return "".join(parts)
