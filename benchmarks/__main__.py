@@ -33,13 +33,14 @@ def build_app() -> typer.Typer:
     from benchmarks.studies.commands.half_precision_folds import half_precision_folds
     from benchmarks.studies.commands.half_precision_lengths import half_precision_lengths
     from benchmarks.studies.commands.instructions import instructions
+    from benchmarks.studies.commands.load_checks import load_checks
     from benchmarks.studies.commands.session_settings import session_settings
     from benchmarks.studies.commands.steps import steps
 
     peers = (prepare, latency, busy, cold, memory, throughput, limits, quantization)
     hardening = (adversarial, dialogues, fuzz, kill_exports, soak)
     half_precision = (half_precision_folds, half_precision_lengths)
-    studies = (batch_budget, conversations, instructions, session_settings, steps, *half_precision)
+    studies = (batch_budget, conversations, instructions, load_checks, session_settings, steps, *half_precision)
     app = new_app("benchmarks", "Measure on this machine what the documentation says.")
     # A command is called what its function is, with hyphens.
     served = (gateway, gateway_faults, gateway_endurance)

@@ -102,7 +102,8 @@ VR_EXPORT VrEngine *vr_open(const VrModel *model, int32_t instructions, int32_t 
 
 /* Write one logit for each sequence and return a VrStatus. `ids` holds the ids of all sequences, one sequence after the
  * other, and `lengths` the number of ids of each. Several threads may call at once: one of them uses the engine's
- * threads, the others compute alone. Once `*stop` is not 0, the call ends within a layer. */
+ * threads, the others compute alone. `*stop` is looked at before each part of a step and within attention: once it is
+ * not 0, the call ends in a few milliseconds, however long its sequences are. */
 VR_EXPORT int32_t vr_logits(VrEngine *engine, const int64_t *ids, const int32_t *lengths, int32_t sequences,
                             const _Atomic(int32_t) *stop, float *logits);
 

@@ -137,7 +137,7 @@ VIBE_ROUTER_API int32_t vibe_router_route_many(VibeRouter *router, const char *c
                                                size_t count, const VibeRouterTerms *terms,
                                                VibeRouterDecision *decisions, VibeRouterError *error);
 
-/* Have calls end whose terms have this flag: the engine stops between two of its steps. From any thread. */
+/* Have calls end whose terms have this flag: the engine stops within one of its steps. From any thread. */
 VIBE_ROUTER_API void vibe_router_cancel(int32_t *flag);
 
 /* Write the ids of a prompt, at most `max_tokens` of VibeRouterInfo, and how many. */

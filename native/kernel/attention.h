@@ -3,6 +3,7 @@
 #define VIBE_ROUTER_ATTENTION_H
 
 #include "rows.h"
+#include "steps.h"
 #include "tiles.h"
 
 /* A tile of attention: as many queries and vectors of keys as there are registers for. It has more queries and fewer
@@ -144,11 +145,15 @@ INLINE void attend_rows(const int rows, int first, const Head *head, const VrLay
     }
 }
 
-static void attend(const Head *head, const VrLayer *layer, AttentionScratch scratch) {
+/* A head of thousands of tokens takes long, so that a stop is looked for at every tile; what is written then is never
+ * read as a result. */
+static void attend(const Pass *pass, const Head *head, const VrLayer *layer, AttentionScratch scratch) {
     pack_keys_and_values(head, layer, scratch);
     int first = 0;
-    for (; first + ATTENTION_ROWS <= head->tokens; first += ATTENTION_ROWS)
+    for (; first + ATTENTION_ROWS <= head->tokens; first += ATTENTION_ROWS) {
+        if (is_to_stop(pass)) return;
         attend_rows(ATTENTION_ROWS, first, head, layer, scratch);
+    }
     for (; first < head->tokens; first += TILE_ROWS) {
         int rows = head->tokens - first < TILE_ROWS ? head->tokens - first : TILE_ROWS;
         WITH_ROWS(rows, attend_rows(ROWS, first, head, layer, scratch))

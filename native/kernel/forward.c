@@ -54,9 +54,6 @@ static void attention(Pass *pass, const VrLayer *layer) {
     int hidden = model->hidden, size = hidden / model->heads;
     AttentionScratch scratch = attention_scratch(pass->scratch, request->longest);
     int items = request->sequences * model->heads;
-    /* The caller alone may read `stop`: a member that comes late may find that the call, and `stop` with it, is over.
-     */
-    if (pass->member->number == 0 && atomic_load_explicit(request->stop, memory_order_relaxed)) stop(pass->member);
     /* All sequences of a head follow each other: a member's share is the heads whose queries, keys and values it has
      * computed. */
     for (int item; (item = next_item(pass, items)) != NOTHING;) {
@@ -71,7 +68,7 @@ static void attention(Pass *pass, const VrLayer *layer) {
             .tokens = request->starts[sequence + 1] - (int)start,
             .size = size,
         };
-        attend(&head, layer, scratch);
+        attend(pass, &head, layer, scratch);
     }
     finish_step(pass, items);
 }

@@ -21,10 +21,18 @@ typedef struct {
     PrefetchQueue queue;
 } Pass;
 
+/* Return whether the call is to compute no more. The caller alone reads `stop`: a member that comes late may find that
+ * the call, and `stop` with it, is over. */
+static bool is_to_stop(const Pass *pass) {
+    if (pass->member->number == 0 && atomic_load_explicit(pass->request->stop, memory_order_relaxed))
+        stop(pass->member);
+    return is_stopped(pass->member);
+}
+
 /* Claim an item of the current step that is to be computed; NOTHING: none is left, or the call is stopped. */
 static int next_item(const Pass *pass, int items) {
     int item = claim(pass->member, items);
-    while (item != NOTHING && is_stopped(pass->member)) item = claim(pass->member, items);
+    while (item != NOTHING && is_to_stop(pass)) item = claim(pass->member, items);
     return item;
 }
 
@@ -33,8 +41,11 @@ static void finish_step(Pass *pass, int items) {
     Wait wait = {0};
     report(pass->member);
     int64_t computed = TIME_STEPS ? nanoseconds_now() : 0;
-    while (!step_is_over(pass->member, items))
+    while (!step_is_over(pass->member, items)) {
+        /* The others hear of a stop from the caller alone, also while it waits for them. */
+        is_to_stop(pass);
         if (!prefetch_some(&pass->queue)) wait_a_turn(pass->member, &wait);
+    }
     note_step(pass->member, computed);
     advance(pass->member);
 }

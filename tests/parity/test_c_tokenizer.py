@@ -14,11 +14,11 @@ from native.text.library import CTokenizer, compile_tokenizer
 from native.text.make_tables import TABLES, tables
 from tests.support.bundles import tiny_tokenizer_json
 from tests.support.prompts import mixed_prompts
+from tests.support.shared_data import TOKENIZER, needs
 from vibe_router.text.tokenizer import PromptTokenizer
 from vibe_router_export.emit.native.text_tables import text_tables
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARED = ROOT.parent / "shared" / "tokenizer" / "tokenizer.json"
 ROWS = (
     "-",
     "a",
@@ -38,9 +38,9 @@ VOCABULARIES = [
     pytest.param(None, id="tiny"),
     pytest.param(ROOT / "artifacts" / "nano" / "tokenizer.json", id="nano"),
     pytest.param(
-        SHARED,
+        TOKENIZER,
         id="ModernBERT",
-        marks=pytest.mark.skipif(not SHARED.is_file(), reason=f"the shared {SHARED.name} is not here"),
+        marks=needs(TOKENIZER),
     ),
 ]
 

@@ -8,19 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.shared_data import PROMPTS, TOKENIZER, needs
 from vibe_router_export.checkpoint.checkpoint import read_checkpoint
 from vibe_router_export.choices import Precision, ReferenceChoice, Size
 from vibe_router_export.export import ExportOptions, export_onnx
 from vibe_router_export.synthetic.checkpoint import Outliers, write_random_checkpoint
 
-SHARED = Path(__file__).resolve().parents[3] / "shared"
-PROMPTS = SHARED / "data" / "prompts.jsonl"
-TOKENIZER = SHARED / "tokenizer" / "tokenizer.json"
 COUNT = 2_000
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not (PROMPTS.exists() and TOKENIZER.exists()), reason=f"no prompts and tokenizer in {SHARED}"),
+    needs(PROMPTS, TOKENIZER),
 ]
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import random
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from tests.support.shared_data import PROMPTS, needs
 from vibe_router import Router
 from vibe_router.integrations.arrow import route_table
 from vibe_router_tools.calibration.choose import choose_for_cloud_rate
@@ -18,13 +18,12 @@ from vibe_router_tools.calibration.keyed import CountOptions, count_rows, merge_
 from vibe_router_tools.calibration.sample import is_for_checking
 from vibe_router_tools.calibration.sketches import Sketches, sample_of_sketches
 
-PROMPTS = Path(__file__).resolve().parents[3] / "shared" / "data" / "prompts.jsonl"
 RATES = (0.05, 0.2, 0.4, 0.65, 0.9)
 PARTS = 50
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not PROMPTS.exists(), reason=f"no prompts at {PROMPTS}"),
+    needs(PROMPTS),
 ]
 
 

@@ -12,6 +12,7 @@ import pytest
 from tests.support.conformance import golden_prompts, spread, write_expected
 from tests.support.native import native_checkpoint, needs_native_engine
 from tests.support.prompts import mixed_prompts
+from tests.support.shared_data import PROMPTS, needs
 from vibe_router_export.choices import ReferenceChoice
 from vibe_router_export.export import NativeOptions, export_native
 from web.build import build
@@ -19,7 +20,6 @@ from web.build import build
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = ROOT / "web" / "test"
 NANO = ROOT / "artifacts" / "nano"
-REAL_PROMPTS = ROOT.parent / "shared" / "data" / "prompts.jsonl"
 NODE, NPM, CHROMIUM = (shutil.which(name) for name in ("node", "npm", "chromium"))
 
 pytestmark = [
@@ -50,9 +50,9 @@ def test_node_decides_as_python(tmp_path: Path) -> None:
     run_node("conformance.test.js", bundle=bundle, expected=tmp_path / "expected.jsonl")
 
 
-@pytest.mark.skipif(not REAL_PROMPTS.is_file(), reason="the shared data is not here")
+@needs(PROMPTS)
 def test_node_decides_as_python_on_two_thousand_real_prompts(tmp_path: Path) -> None:
-    prompts = [*golden_prompts(NANO), *spread([REAL_PROMPTS], 2000)]
+    prompts = [*golden_prompts(NANO), *spread([PROMPTS], 2000)]
     assert write_expected(NANO, prompts, tmp_path / "expected.jsonl") > 2000
     run_node("conformance.test.js", bundle=NANO, expected=tmp_path / "expected.jsonl")
 

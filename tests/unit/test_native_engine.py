@@ -7,6 +7,7 @@ import gc
 import os
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.native import mapped, native_bundle, native_checkpoint, needs_native_engine
+from tests.support.native import mapped, native_bundle, native_checkpoint, native_engine, needs_native_engine
 from tests.support.prompts import mixed_prompts
 from tests.support.sequences import padded_sequences, unpadded
 from vibe_router import Router, Usage
@@ -142,6 +143,31 @@ def test_a_stop_at_any_time_leaves_no_thread_waiting(engine: NativeEngine, check
             CURRENT_STOP.reset(token)
             timer.join()
     assert stopped
+
+
+@needs_native_engine
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_stop_is_heard_within_the_only_layer(tmp_path: Path, threads: int) -> None:
+    checkpoint = native_checkpoint(
+        tmp_path / "c", num_hidden_layers=1, num_attention_heads=1, max_position_embeddings=8192
+    )
+    engine = native_engine(checkpoint, tmp_path / "file", threads=threads)
+    ids, mask = padded_sequences(checkpoint.config, lengths=[8192])
+    begun = time.perf_counter()
+    expected = engine.logits(unpadded(ids, mask)).tobytes()
+    whole = time.perf_counter() - begun
+    stop = Stop()
+    token = CURRENT_STOP.set(stop)
+    # Nearly all of the time is that of one head's attention, which begins long before.
+    timer = threading.Timer(whole / 3, stop.set)
+    timer.start()
+    try:
+        with pytest.raises(EngineError, match="asked to stop"):
+            engine.logits(unpadded(ids, mask))
+    finally:
+        CURRENT_STOP.reset(token)
+        timer.join()
+    assert engine.logits(unpadded(ids, mask)).tobytes() == expected
 
 
 @needs_native_engine

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from tests.support.prompts import mixed_prompts, pieces
+from tests.support.shared_data import TOKENIZER, needs
 from vibe_router.errors import PromptError
 from vibe_router.text.stable_prefix import SettledTokens, normalization_break
 from vibe_router.text.tokenizer import PromptTokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARED = ROOT.parent / "shared" / "tokenizer" / "tokenizer.json"
 MAX_TOKENS = 16
 
 
@@ -45,9 +45,9 @@ TEXTS = st.lists(st.tuples(st.sampled_from((*DENSE, *pieces())), st.sampled_from
 VOCABULARIES = [
     pytest.param(ROOT / "artifacts" / "nano" / "tokenizer.json", id="nano"),
     pytest.param(
-        SHARED,
+        TOKENIZER,
         id="ModernBERT",
-        marks=pytest.mark.skipif(not SHARED.is_file(), reason=f"the shared {SHARED.name} is not here"),
+        marks=needs(TOKENIZER),
     ),
 ]
 
@@ -193,11 +193,11 @@ def test_a_long_row_costs_no_more_than_a_few_of_its_pieces(
     assert ids == [*expected[:511], expected[-1]]
 
 
-@pytest.mark.skipif(not SHARED.is_file(), reason=f"the shared tokenizer {SHARED.name} is not here")
+@needs(TOKENIZER)
 def test_the_full_vocabulary_is_capped_without_a_change() -> None:
     letters = "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz", k=20_000))
     for prompt in (*mixed_prompts(60, seed=5), letters):
-        encoded = capped(SHARED, 24).encode(prompt)
-        ids = whole(SHARED).encode(prompt).ids
+        encoded = capped(TOKENIZER, 24).encode(prompt)
+        ids = whole(TOKENIZER).encode(prompt).ids
         kept = ids if len(ids) <= 24 else [*ids[:23], ids[-1]]
         assert (encoded.ids.tolist(), encoded.truncated) == (kept, len(ids) > 24)
