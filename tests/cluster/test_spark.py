@@ -17,6 +17,7 @@ from tests.support.native_logs import Logs, contents, pages, read_rows
 from tests.support.processes import descendants, killed_at_random
 from tests.support.small_disk import grow, small_disk
 from vibe_router import Router
+from vibe_router.errors import UsageError
 
 KILLS = 10
 _PORT = 17_077
@@ -86,6 +87,20 @@ def test_a_udf_gives_scores(tiny_bundle: Path, router: Router) -> None:
     assert scores[0] == pytest.approx(router.route("hi").p_cloud)
     assert scores[2] == pytest.approx(router.route("what is 2+2?").p_cloud)
     assert scores[1] is None or scores[1] != scores[1]
+
+
+def test_a_frame_that_cannot_be_routed_is_refused_before_a_task_starts() -> None:
+    from vibe_router.integrations.spark import route_frame
+
+    with session("local[1]") as spark:
+        frame = spark.createDataFrame([("hi", 1)], ["prompt", "target"])
+        for wrong, said in (
+            (frame, "column 'target' already"),
+            (frame.select(frame["prompt"].alias("text")), "no column 'prompt'"),
+            (frame.select(frame["target"].alias("prompt")), "not of text"),
+        ):
+            with pytest.raises(UsageError, match=said):
+                route_frame(wrong)
 
 
 def test_workers_that_are_killed_lose_and_double_nothing(many: Logs, tmp_path: Path) -> None:

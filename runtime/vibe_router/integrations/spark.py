@@ -18,10 +18,10 @@ import numpy as np
 import pyarrow as pa
 from pyspark.ml.functions import predict_batch_udf
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 from pyspark.sql.types import FloatType, StructType
 
-from vibe_router.integrations.arrow import OUTPUT, ROWS, ColumnOptions, route_table
+from vibe_router.integrations.arrow import OUTPUT, ROWS, ColumnOptions, find_column, output_schema, route_table
 from vibe_router.integrations.node import ShippedBundle, ship_bundle
 
 if TYPE_CHECKING:
@@ -41,8 +41,13 @@ def route_frame(
     broadcast, so that each executor fetches it once.
 
     Raises:
+        UsageError: no such column, a column of a wrong type, or a column that has the name of an output.
         As `ship_bundle`; as `Router.load` and `route_table` in the tasks.
     """
+    # Now, because what a task raises comes hours later, below a hundred lines of Java's.
+    columns = to_arrow_schema(frame.schema)
+    find_column(columns, options or ColumnOptions())
+    output_schema(columns)
     shipped = frame.sparkSession.sparkContext.broadcast(ship_bundle(bundle))
     schema = StructType([*frame.schema.fields, *from_arrow_schema(OUTPUT).fields])
 
