@@ -20,6 +20,7 @@ DOCUMENTS = (
             "consumers.md",
             "scale.md",
             "gateway.md",
+            "speed.md",
         )
     ),
 )
@@ -39,10 +40,12 @@ def report(
     from benchmarks.report.plot import plot_latency
     from benchmarks.report.scale import SCALE
     from benchmarks.report.sections import fill, plot_name, read_results, sections
+    from benchmarks.report.speed import SPEED
     from benchmarks.results_file import RESULTS
 
     results = read_results(RESULTS)
-    generated = sections(results) | file_sections(RESULTS, {**HARDENING, **COREML, **CONSUMERS, **SCALE, **GATEWAY})
+    by_file = {**HARDENING, **COREML, **CONSUMERS, **SCALE, **GATEWAY, **SPEED}
+    generated = sections(results) | file_sections(RESULTS, by_file)
     pages = {_ROOT / "docs" / "benchmarks" / name: text for name, text in machine_pages(results).items()}
     stale = [page.name for page in pages if not page.exists() or page.read_text("utf-8") != pages[page]]
     if not check:

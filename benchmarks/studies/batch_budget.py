@@ -1,4 +1,4 @@
-"""Prompts a second of one router by how many tokens a padded batch may hold, in turns; tokenizing is left out."""
+"""Prompts a second of one ONNX graph by how many tokens a padded batch may hold, in turns; tokenizing is left out."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibe_router import Router
+from vibe_router.engines.onnx.cpu import OnnxCpuEngine
 from vibe_router.routing.many import batches
 from vibe_router.routing.scorer import score
 
@@ -19,7 +20,7 @@ _BUDGETS = (64, 128, 256, 384, 512, 1024, 2048)
 
 def measure(bundle: str, prompts: Sequence[str], *, rounds: int) -> dict[str, float]:
     """Return prompts a second, the median over `rounds`, for one by one and for batches of every budget."""
-    with Router.load(bundle) as router:
+    with Router.load(bundle, engine=OnnxCpuEngine.name) as router:
         sequences = [router.tokenizer.encode(prompt).ids for prompt in prompts]
         ways: dict[str, partial[None]] = {"one by one": partial(_one_by_one, router, sequences)}
         ways |= {f"{budget} tokens": partial(_batched, router, sequences, budget) for budget in _BUDGETS}

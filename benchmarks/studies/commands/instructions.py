@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from benchmarks.results_file import RESULTS, write_with_machine
 
 
 def instructions(
     bundle: Annotated[str, typer.Argument(help="A bundle's folder with a native file.")],
     threads: Annotated[int, typer.Option(min=1)] = 2,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of three calls, in turns.")] = 7,
+    output: Annotated[Path, typer.Option("-o", "--output")] = RESULTS / "instructions.json",
 ) -> None:
     """Time the native engine on each instruction set of this processor; all must give the same bits."""
-    from benchmarks.markdown import markdown
     from benchmarks.prompts import default_prompts
-    from benchmarks.studies.instructions import TOKENS, measure
+    from benchmarks.report.speed import instructions_table
+    from benchmarks.studies.instructions import measure
 
     times = measure(bundle, default_prompts(64), threads=threads, rounds=rounds)
-    rows = [(name, *(f"{by_tokens[tokens]:.1f}" for tokens in TOKENS)) for name, by_tokens in times.items()]
-    typer.echo(markdown((("", *map(str, TOKENS)), rows)), nl=False)
+    by_name = {name: {str(tokens): value for tokens, value in one.items()} for name, one in times.items()}
+    content = {"command": "python -m benchmarks instructions", "milliseconds": by_name}
+    write_with_machine(output, content, threads=threads)
+    typer.echo(instructions_table(by_name), nl=False)
