@@ -10,7 +10,8 @@ from benchmarks.hardening.fuzzing.campaign import Budget, run_campaign
 from benchmarks.hardening.fuzzing.mutations import mutate_bytes, mutate_json
 from benchmarks.hardening.fuzzing.sandbox import Sandbox, write_bundle, write_checkpoint
 from benchmarks.hardening.fuzzing.subjects import TARGETS, Folders, Kind, judge, known_decisions
-from benchmarks.hardening.fuzzing.tamper import TAMPER, Change, Tampering, all_subjects, dump, tamperings
+from benchmarks.hardening.fuzzing.tamper import REHASHED, TAMPER, Change, Tampering, all_subjects, dump, tamperings
+from benchmarks.results_file import RESULTS
 from vibe_router.errors import BundleCorruptError
 
 
@@ -70,8 +71,25 @@ def test_tampering_is_noticed(file: str, folders: Folders) -> None:
 
 
 def test_every_file_meets_every_change() -> None:
-    every = list(tamperings(["a", "b", "c"], regions=4))
+    every = [one for rehash in (False, True) for one in tamperings(["a", "b", "c"], regions=4, rehash=rehash)]
     assert len(every) == len(set(every)) == 3 * 2 * (4 * 4 + 3 + 2)
+
+
+def test_published_tamperings_are_as_many_as_a_run_of_today_makes(folders: Folders) -> None:
+    published = json.loads((RESULTS / "fuzz.json").read_text("utf-8"))["targets"]
+    files = list(Sandbox(folders.bundle).originals)
+    today = {
+        target: len(list(tamperings(files, regions=8, rehash=target == REHASHED))) for target in (TAMPER, REHASHED)
+    }
+    assert published[TAMPER]["inputs"] == today[TAMPER]
+    assert published.get(REHASHED, {"inputs": today[REHASHED]})["inputs"] == today[REHASHED]
+
+
+def test_what_is_published_has_a_target_and_no_failure() -> None:
+    published = json.loads((RESULTS / "fuzz.json").read_text("utf-8"))["targets"]
+    assert set(published) <= set(all_subjects())
+    for one in published.values():
+        assert [one["outcomes"][kind] for kind in ("crash", "hang", "wrong answer")] == [0, 0, 0]
 
 
 @pytest.mark.slow

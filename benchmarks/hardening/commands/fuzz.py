@@ -14,7 +14,9 @@ from vibe_router_tools.console.output import print_table, progress_bar
 def fuzz(
     target: Annotated[
         list[str] | None,
-        typer.Option(help="manifest, tokenizer, config, golden, safetensors, onnx, native, prompt, tamper."),
+        typer.Option(
+            help="manifest, tokenizer, config, golden, safetensors, onnx, native, prompt, tamper, 'tamper, rehashed'."
+        ),
     ] = None,
     inputs: Annotated[int, typer.Option(min=1, help="Inputs a target; tampering goes through all files once.")] = 2000,
     seconds: Annotated[float, typer.Option(min=1, help="Time a target.")] = 120.0,

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks.hardening.fuzzing.sandbox import Sandbox, write_bundle, write_checkpoint
 from benchmarks.hardening.fuzzing.subjects import Folders, Kind, Outcome
-from benchmarks.hardening.fuzzing.tamper import TAMPER, all_subjects, dump, tamperings
+from benchmarks.hardening.fuzzing.tamper import REHASHED, TAMPER, all_subjects, dump, tamperings
 from vibe_router.progress import Progress, ProgressCallback
 
 _FAILURES = (Kind.CRASH, Kind.HANG, Kind.WRONG)
@@ -124,8 +124,9 @@ def _prepare(work: Path) -> Folders:
 
 
 def _inputs(target: str, folders: Folders, *, seed: int, regions: int, count: int) -> Iterator[bytes]:
-    if target == TAMPER:
-        return map(dump, tamperings(sorted(Sandbox(folders.bundle).originals), regions=regions))
+    if target in (TAMPER, REHASHED):
+        files = sorted(Sandbox(folders.bundle).originals)
+        return map(dump, tamperings(files, regions=regions, rehash=target == REHASHED))
     subject = all_subjects()[target](folders)
     made: Iterable[bytes] = (subject.make(random.Random(f"{seed} {number}")) for number in itertools.count())
     return itertools.islice(made, count)
