@@ -13,7 +13,7 @@ let package = Package(
         .target(
             name: "CVibeRouter",
             path: "native",
-            exclude: ["README.md", "build_hook.py", "dist.py", "examples", "fuzz", "kernel"] + [
+            exclude: ["README.md", "build_hook.py", "dist.py", "examples", "fuzz", "kernel", "windows"] + [
                 "text/compare.py", "text/library.py", "text/make_tables.py",
             ],
             sources: ["engine", "router", "swiftpm", "text"],

@@ -24,12 +24,13 @@ if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from native import xcframework
-from native.build_hook import FLAGS, PLATFORMS, SOURCES, Platform, units
+from native.build_hook import AVX2, AVX512_VNNI, AVX_VNNI, FLAGS, PLATFORMS, SOURCES, Platform, units
 
 _ROOT = SOURCES.parent
 _LIBRARY_SOURCES = (*sorted(SOURCES.glob("text/*.c")), *sorted(SOURCES.glob("router/*.c")))
 _LINKING = ("-dynamic", "-lc", "-fno-compiler-rt", "-fno-ubsan-rt", "-fstrip", "-O", "ReleaseFast")
 HEADER = SOURCES / "include" / "vibe_router.h"
+_EXAMPLE = SOURCES / "examples" / "vibe_route" / "vibe_route.c"
 
 _PKG_CONFIG = """\
 prefix=${{pcfiledir}}/../..
@@ -41,7 +42,7 @@ Description: Decide on the device whether a chat request needs the cloud
 Version: {version}
 Cflags: -I${{includedir}}
 Libs: -L${{libdir}} -lvibe_router
-Libs.private: -lpthread -lm
+Libs.private: {needs}
 """
 _CMAKE = """\
 # find_package(vibe_router) gives the targets vibe_router::shared and vibe_router::static.
@@ -49,7 +50,7 @@ get_filename_component(_prefix "${{CMAKE_CURRENT_LIST_DIR}}/../../.." ABSOLUTE)
 find_package(Threads REQUIRED)
 add_library(vibe_router::shared SHARED IMPORTED)
 set_target_properties(vibe_router::shared PROPERTIES
-  IMPORTED_LOCATION "${{_prefix}}/lib/{shared}"
+  IMPORTED_LOCATION "${{_prefix}}/{shared}"{linked}
   INTERFACE_INCLUDE_DIRECTORIES "${{_prefix}}/include")
 add_library(vibe_router::static STATIC IMPORTED)
 set_target_properties(vibe_router::static PROPERTIES
@@ -60,13 +61,20 @@ set(vibe_router_VERSION {version})
 """
 
 
+# For Windows there is the C library alone: a wheel of it would be one that nobody has run.
+WINDOWS = Platform("vibe_router-windows-x86_64.dll", "x86_64-windows-gnu", "win_amd64", (AVX2, AVX_VNNI, AVX512_VNNI))
+ALL = (*PLATFORMS, WINDOWS)
+
+
 @dataclass(frozen=True)
 class Built:
-    """The libraries of one platform, and where the compiler's objects lie."""
+    """The libraries of one platform, and where the compiler's objects lie; for Windows also what else belongs to it."""
 
     platform: Platform
     shared: Path
     static: Path
+    imports: Path | None = None
+    program: Path | None = None
 
 
 def name_of(platform: Platform) -> str:
@@ -80,9 +88,9 @@ def this_platform() -> Platform:
     Raises:
         LookupError: there is no library for it.
     """
-    system = {"linux": "linux", "darwin": "macos"}.get(sys.platform)
+    system = {"linux": "linux", "darwin": "macos", "win32": "windows"}.get(sys.platform)
     processor = {"amd64": "x86_64", "aarch64": "arm64"}.get(machine.machine().lower(), machine.machine().lower())
-    for one in PLATFORMS:
+    for one in ALL:
         if name_of(one) == f"{system}-{processor}":
             return one
     raise LookupError(f"no library for {sys.platform} on {machine.machine()}")
@@ -97,17 +105,32 @@ def build(platform: Platform, folder: Path, *, flags: Sequence[str] = ()) -> Bui
     folder.mkdir(parents=True)
     commands, objects = [], []
     plain = [(unit.name, SOURCES / unit.source, unit.flags) for unit in units(platform)]
+    system = (f"-I{SOURCES / 'windows'}",) if platform is WINDOWS else ()
     for name, source, more in (*plain, *((f"{one.parent.name}-{one.stem}", one, ()) for one in _LIBRARY_SOURCES)):
         objects.append(f"{name}.o")
-        options = ("-DVIBE_ROUTER_BUILD", *FLAGS, *more, *flags)
+        options = ("-DVIBE_ROUTER_BUILD", *FLAGS, *system, *more, *flags)
         commands.append(("cc", "-target", platform.target, *options, "-c", str(source), "-o", objects[-1]))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(lambda command: _compiler(folder, *command), commands))
     static, shared = "libvibe_router.a", f"libvibe_router{Path(platform.file).suffix}"
     _compiler(folder, "ar", "rcsD", static, *objects)
+    if platform is WINDOWS:
+        return _link_for_windows(folder, folder / static, objects)
     names = (f"-femit-bin={shared}", f"-fsoname={shared}")
     _compiler(folder, "build-lib", "-target", platform.target, *_LINKING, *names, *objects)
     return Built(platform, folder / shared, folder / static)
+
+
+def _link_for_windows(folder: Path, static: Path, objects: Sequence[str]) -> Built:
+    """Link the library and the program, with the compiler's own routines: Windows wants the stack probed."""
+    shared, imports, program = "vibe_router.dll", "vibe_router.lib", "vibe-route.exe"
+    target = ("-target", WINDOWS.target)
+    options = ("-shared", "-s", f"-Wl,--out-implib,{imports}")
+    _compiler(folder, "cc", *target, *options, *objects, "-o", shared)
+    _compiler(
+        folder, "cc", *target, "-O2", "-s", f"-I{HEADER.parent}", str(_EXAMPLE), static.name, "-lshell32", "-o", program
+    )
+    return Built(WINDOWS, folder / shared, static, imports=folder / imports, program=folder / program)
 
 
 def _compiler(folder: Path, *arguments: str) -> None:
@@ -117,20 +140,28 @@ def _compiler(folder: Path, *arguments: str) -> None:
 def pack(built: Built, archive: Path, *, version: str) -> None:
     """Write the archive of one platform; the same sources give the same bytes."""
     prefix = f"vibe_router-{version}-{name_of(built.platform)}"
-    math = "" if "macos" in built.platform.target else "m"
-    names = {"version": version, "shared": built.shared.name, "static": built.static.name, "math": math}
+    windows = built.platform is WINDOWS
+    # What a program must also be linked with.
+    needs = "" if windows else "-lpthread -lm"
+    math = "m" if "linux" in built.platform.target else ""
+    place = f"bin/{built.shared.name}" if windows else f"lib/{built.shared.name}"
+    linked = f'\n  IMPORTED_IMPLIB "${{_prefix}}/lib/{built.imports.name}"' if built.imports else ""
+    names = {"version": version, "shared": place, "static": built.static.name, "math": math}
     texts = {
-        "lib/pkgconfig/vibe_router.pc": _PKG_CONFIG.format(**names),
-        "lib/cmake/vibe_router/vibe_router-config.cmake": _CMAKE.format(**names),
+        "lib/pkgconfig/vibe_router.pc": _PKG_CONFIG.format(**names, needs=needs),
+        "lib/cmake/vibe_router/vibe_router-config.cmake": _CMAKE.format(**names, linked=linked),
     }
     files = {
         "include/vibe_router.h": HEADER.read_bytes(),
-        f"lib/{built.shared.name}": built.shared.read_bytes(),
+        place: built.shared.read_bytes(),
         f"lib/{built.static.name}": built.static.read_bytes(),
-        "share/vibe_router/vibe_route.c": (SOURCES / "examples" / "vibe_route" / "vibe_route.c").read_bytes(),
+        "share/vibe_router/vibe_route.c": _EXAMPLE.read_bytes(),
         "LICENSE": (_ROOT / "LICENSE").read_bytes(),
         **{name: text.encode() for name, text in texts.items()},
     }
+    if built.imports and built.program:
+        files[f"lib/{built.imports.name}"] = built.imports.read_bytes()
+        files[f"bin/{built.program.name}"] = built.program.read_bytes()
     archive.parent.mkdir(parents=True, exist_ok=True)
     with gzip.GzipFile(archive, "wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
         for name, content in sorted(files.items()):
@@ -158,7 +189,7 @@ def main() -> None:
     version = _version()
     static = {}
     with tempfile.TemporaryDirectory(prefix="vibe-router-dist-") as workspace:
-        for platform in (this_platform(),) if options.here else PLATFORMS:
+        for platform in (this_platform(),) if options.here else ALL:
             built = build(platform, Path(workspace) / name_of(platform))
             archive = options.out / f"vibe_router-{version}-{name_of(platform)}.tar.gz"
             pack(built, archive, version=version)

@@ -1,12 +1,16 @@
 #define _GNU_SOURCE
 #include "balance.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+
+#if defined(__linux__)
+#include <fcntl.h>
 #include <unistd.h>
+#endif
 
 #include "clock.h"
+#include "processor.h"
 
 /* 1 in tests of the team, which must not depend on what else runs. */
 #ifndef ALWAYS_FULL_SIZE
@@ -19,6 +23,14 @@
 
 /* How long a look at the machine is good for: it takes two microseconds, and short calls hardly more than a hundred. */
 #define LOOK_NANOSECONDS 500000
+
+#if defined(__linux__)
+
+static int open_load(void) { return open("/proc/loadavg", O_RDONLY | O_CLOEXEC); }
+
+static void close_load(int file) {
+    if (file >= 0) close(file);
+}
 
 /* Return the threads on this machine that run or wait for a processor, or 0 if that is not known. The fourth field of
  * /proc/loadavg begins with them (proc(5)). */
@@ -35,6 +47,18 @@ static int runnable_threads(int file) {
     return field ? atoi(field) : 0;
 }
 
+#else
+
+static int open_load(void) { return -1; }
+static void close_load(int file) { (void)file; }
+
+static int runnable_threads(int file) {
+    (void)file;
+    return 0;
+}
+
+#endif
+
 /* Return how many threads find a processor that nothing else uses, the caller's included. */
 static int room(const Balance *balance, int threads, int awake) {
     int running = runnable_threads(balance->file);
@@ -44,17 +68,12 @@ static int room(const Balance *balance, int threads, int awake) {
 }
 
 void open_balance(Balance *balance, int threads) {
-    *balance = (Balance){.file = -1, .penalty = FIRST_REST};
-#if defined(__linux__)
-    balance->file = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
-#endif
-    balance->cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    *balance = (Balance){.file = open_load(), .penalty = FIRST_REST};
+    balance->cpus = processor_count();
     balance->seen = room(balance, threads, 0);
 }
 
-void close_balance(Balance *balance) {
-    if (balance->file >= 0) close(balance->file);
-}
+void close_balance(Balance *balance) { close_load(balance->file); }
 
 int choose_size(Balance *balance, int threads, int awake) {
     if (ALWAYS_FULL_SIZE) return threads;

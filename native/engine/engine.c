@@ -5,6 +5,7 @@
 
 #include "balance.h"
 #include "check.h"
+#include "memory.h"
 #include "processor.h"
 #include "step_times.h"
 #include "workers.h"
@@ -51,7 +52,7 @@ void vr_close(VrEngine *engine) {
     close_balance(&engine->balance);
     pthread_mutex_destroy(&engine->in_use);
     free((void *)engine->model.layers);
-    free(engine->workspace.memory);
+    free_lines(engine->workspace.memory);
     free(engine);
 }
 
@@ -79,7 +80,7 @@ static VrStatus run_beside_another(VrEngine *engine, Job *job) {
     Workspace own = {0};
     VrStatus status = lay_out_job(&own, job, &engine->model, 1);
     if (status == VR_OK) status = run_alone(&engine->workers, job);
-    free(own.memory);
+    free_lines(own.memory);
     return status;
 }
 

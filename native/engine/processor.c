@@ -1,12 +1,29 @@
 #define _GNU_SOURCE
 #include "processor.h"
 
+#if defined(_WIN32)
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
+#elif !defined(__wasm__)
+#include <unistd.h>
+#endif
+
+int processor_count(void) {
+#if defined(_WIN32)
+    long count = (long)GetActiveProcessorCount(ALL_PROCESSOR_GROUPS);
+#elif defined(__wasm__)
+    long count = 1;
+#else
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+#endif
+    return count < 1 ? 1 : count > 1024 ? 1024 : (int)count;
+}
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 
 #if defined(__linux__)
 #include <sys/syscall.h>
-#include <unistd.h>
 #endif
 
 #define BIT(word, number) (((word) >> (number)) & 1u)

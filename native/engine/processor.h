@@ -1,4 +1,4 @@
-/* The instruction sets of the processor. */
+/* The processors of the machine, and their instruction sets. */
 #ifndef VIBE_ROUTER_PROCESSOR_H
 #define VIBE_ROUTER_PROCESSOR_H
 
@@ -8,5 +8,8 @@
 
 /* Return whether the processor and its operating system run these VrInstructions. */
 bool processor_has(int32_t instructions);
+
+/* Return how many processors there are, 1 to 1024. */
+int processor_count(void);
 
 #endif

@@ -1,8 +1,4 @@
-#define _POSIX_C_SOURCE 200809L
 #include "team.h"
-
-#include <sched.h>
-#include <time.h>
 
 /* Turns of some ten nanoseconds that a waiting thread spins, because most steps end within them. */
 #define SPIN_TURNS 1024
@@ -48,13 +44,12 @@ void wait_a_turn(Member *member, Wait *wait) {
     }
     int64_t waited = now - wait->since;
     if (waited < YIELD_NANOSECONDS) {
-        sched_yield();
+        yield_processor();
         return;
     }
     if (waited > wait->patience && member->number == 0 && !member->stalled) {
         member->stalled = true;
         atomic_store_explicit(&member->team->alone, member->call, memory_order_relaxed);
     }
-    struct timespec time = {.tv_nsec = SLEEP_NANOSECONDS};
-    nanosleep(&time, 0);
+    sleep_briefly(SLEEP_NANOSECONDS);
 }

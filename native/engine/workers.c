@@ -5,12 +5,13 @@
 
 #if defined(__APPLE__)
 #include <pthread/qos.h>
-#elif !defined(__wasm__)
+#elif !defined(_WIN32) && !defined(__wasm__)
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
 
+#include "memory.h"
 #include "rounding.h"
 
 typedef struct {
@@ -43,6 +44,8 @@ VrStatus run_alone(const Workers *workers, const Job *job) {
 static void lower_priority(void) {
 #if defined(__APPLE__)
     pthread_set_qos_class_self_np(QOS_CLASS_UTILITY, 0);
+#elif defined(_WIN32)
+    SetThreadPriority(GetCurrentThread(), THREAD_PRIORITY_LOWEST);
 #elif !defined(__wasm__)
     setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), BACKGROUND_NICE);
 #endif
@@ -85,7 +88,7 @@ static void *work(void *argument) {
 static int open_team(Team *team, int layers, int members) {
     team->row = (int)rounded_up(forward_steps(layers), 64 / sizeof(Counter));
     team->counters = (members + 1) * team->row;
-    team->claimed = aligned_alloc(64, (size_t)team->counters * sizeof(Counter));
+    team->claimed = allocate_lines((size_t)team->counters * sizeof(Counter));
     if (!team->claimed) return -1;
     team->finished = team->claimed + (size_t)members * (size_t)team->row;
     begin_call(team, 0);
@@ -124,7 +127,7 @@ void close_workers(Workers *workers) {
     pthread_mutex_destroy(&workers->mutex);
     pthread_cond_destroy(&workers->called);
     pthread_cond_destroy(&workers->answered);
-    free((void *)workers->team.claimed);
+    free_lines((void *)workers->team.claimed);
     free(workers->threads);
 }
 

@@ -1,8 +1,6 @@
 #include "workspace.h"
 
-#include <stdlib.h>
-
-#define CACHE_LINE 64
+#include "memory.h"
 
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
@@ -44,9 +42,9 @@ static size_t lay_out(Job *job, const VrModel *model, int threads, char *memory)
 
 static VrStatus grow(Workspace *workspace, size_t bytes) {
     if (bytes <= workspace->bytes) return VR_OK;
-    free(workspace->memory);
+    free_lines(workspace->memory);
     workspace->bytes = 0;
-    workspace->memory = aligned_alloc(CACHE_LINE, bytes);
+    workspace->memory = allocate_lines(bytes);
     if (!workspace->memory) return VR_NO_MEMORY;
     workspace->bytes = bytes;
     return VR_OK;

@@ -7,11 +7,8 @@
 #include <string.h>
 
 #include "../engine/check.h"
+#include "../engine/processor.h"
 #include "router.h"
-
-#if defined(_WIN32)
-#include <windows.h>
-#endif
 
 int32_t vibe_router_abi(void) { return VIBE_ROUTER_ABI; }
 
@@ -20,17 +17,6 @@ int64_t vr_process(void) {
     return 0;
 #else
     return getpid();
-#endif
-}
-
-static int32_t processors(void) {
-#if defined(_WIN32)
-    return (int32_t)GetActiveProcessorCount(ALL_PROCESSOR_GROUPS);
-#elif defined(__wasm__)
-    return 1;
-#else
-    long count = sysconf(_SC_NPROCESSORS_ONLN);
-    return count < 1 ? 1 : count > 1024 ? 1024 : (int32_t)count;
 #endif
 }
 
@@ -77,7 +63,7 @@ static int32_t read_all(VibeRouter *router, int32_t threads, VibeRouterError *er
         problem = "its tokenizer does not fit its model";
     if (!problem && !model_is_whole(&model)) problem = "its model is not whole";
     if (problem) return vr_fail(error, VIBE_ROUTER_CORRUPT, problem);
-    return open_engine(router, &model, threads > 0 ? threads : processors(), error);
+    return open_engine(router, &model, threads > 0 ? threads : processor_count(), error);
 }
 
 static int32_t open_bytes(VibeRouter *router, const void *bytes, size_t size, const VibeRouterOptions *options,

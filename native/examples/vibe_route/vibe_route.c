@@ -6,6 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#if defined(_WIN32)
+#include <windows.h>
+#include <shellapi.h>
+#include <stdlib.h>
+#endif
+
 #include "vibe_router.h"
 
 static int report(const VibeRouterError *error) {
@@ -24,9 +30,26 @@ static int route(VibeRouter *router, const char *prompt) {
     return 0;
 }
 
+#if defined(_WIN32)
+/* Arguments arrive in the code page of the system; replace them by the same in UTF-8. */
+static void read_arguments(int *count, char ***arguments) {
+    wchar_t **wide = CommandLineToArgvW(GetCommandLineW(), count);
+    if (!wide || !(*arguments = calloc((size_t)*count + 1, sizeof **arguments))) exit(VIBE_ROUTER_NO_MEMORY);
+    for (int place = 0; place < *count; place++) {
+        int bytes = WideCharToMultiByte(CP_UTF8, 0, wide[place], -1, 0, 0, 0, 0);
+        if (!((*arguments)[place] = malloc((size_t)bytes))) exit(VIBE_ROUTER_NO_MEMORY);
+        WideCharToMultiByte(CP_UTF8, 0, wide[place], -1, (*arguments)[place], bytes, 0, 0);
+    }
+    LocalFree(wide);
+}
+#else
+static void read_arguments(int *count, char ***arguments) { (void)count, (void)arguments; }
+#endif
+
 int main(int count, char **arguments) {
     VibeRouter *router;
     VibeRouterError error;
+    read_arguments(&count, &arguments);
     if (count < 2) {
         fprintf(stderr, "usage: vibe-route BUNDLE [PROMPT ...]\n");
         return VIBE_ROUTER_BAD_ARGUMENT;
