@@ -23,6 +23,7 @@ _Static_assert(VR_PANEL % (16 * TILE_VECTORS) == 0, "a panel is whole tiles");
 #define ACTIVATION_OFFSET 0
 #endif
 
+#if KERNEL != KERNEL_WASM
 /* sums[i] += the product of 4 activations and the 4 weights of output i, exactly. */
 INLINE I32 dot(I32 sums, int32_t activations, const int8_t *weights) {
 #if WITH_AVX512
@@ -43,19 +44,6 @@ INLINE I32 dot(I32 sums, int32_t activations, const int8_t *weights) {
     I32x8 low_sums = LOW_HALF(sums) + (I32x8)_mm256_madd_epi16(_mm256_maddubs_epi16(size, low), ones);
     I32x8 high_sums = HIGH_HALF(sums) + (I32x8)_mm256_madd_epi16(_mm256_maddubs_epi16(size, high), ones);
     return JOINED(low_sums, high_sums);
-#elif KERNEL == KERNEL_WASM
-    /* Products of pairs, then sums of neighbouring pairs: WebAssembly multiplies and adds 16-bit integers only. */
-    v128_t a = wasm_i16x8_extend_low_i8x16(wasm_i32x4_splat(activations)), parts[4];
-    memcpy(parts, &sums, sizeof parts);
-    UNROLL for (int part = 0; part < 4; part++) {
-        v128_t b = wasm_v128_load(weights + 16 * part);
-        v128_t low = wasm_i32x4_dot_i16x8(wasm_i16x8_extend_low_i8x16(b), a);
-        v128_t high = wasm_i32x4_dot_i16x8(wasm_i16x8_extend_high_i8x16(b), a);
-        v128_t pairs = wasm_i32x4_add(wasm_i32x4_shuffle(low, high, 0, 2, 4, 6), wasm_i32x4_shuffle(low, high, 1, 3, 5, 7));
-        parts[part] = wasm_i32x4_add(parts[part], pairs);
-    }
-    memcpy(&sums, parts, sizeof parts);
-    return sums;
 #else
     int8x16_t a = vreinterpretq_s8_s32(vdupq_n_s32(activations));
     int32x4_t parts[4];
@@ -65,6 +53,7 @@ INLINE I32 dot(I32 sums, int32_t activations, const int8_t *weights) {
     return sums;
 #endif
 }
+#endif
 
 /* Bytes of a panel that are prefetched before a tile reads them. */
 #define NEAR 1536
@@ -78,6 +67,14 @@ INLINE int32_t four_bytes(const uint8_t *from) {
 /* sums[row * TILE_VECTORS + vector] = offsets + activations x weights; `activations` has a row every `stride` bytes. */
 INLINE void integer_tile(const int rows, const uint8_t *activations, int64_t stride, const int8_t *weights,
                          const int32_t *offsets, int inputs, Prefetch prefetch, I32 *sums) {
+#if KERNEL == KERNEL_WASM
+    (void)offsets, (void)prefetch;
+    for (int part = 0; part < 4; part++) {
+        v128_t four[TILE_ROWS];
+        multiply_four_outputs(rows, activations, stride, weights + 16 * part, 4 * VR_PANEL, inputs, four);
+        UNROLL for (int row = 0; row < rows; row++) memcpy((char *)(sums + row) + 16 * part, four + row, sizeof *four);
+    }
+#else
     UNROLL for (int row = 0; row < rows; row++) {
         UNROLL for (int vector = 0; vector < TILE_VECTORS; vector++)
             sums[row * TILE_VECTORS + vector] = ACTIVATION_OFFSET ? load_integers(offsets + LANES * vector) : (I32){0};
@@ -95,6 +92,7 @@ INLINE void integer_tile(const int rows, const uint8_t *activations, int64_t str
                     dot(sums[row * TILE_VECTORS + vector], four, weights + 4 * LANES * vector);
         }
     }
+#endif
 }
 
 /* The right side of a float tile, with the distances, in floats, to the next vector and to the next row. */

@@ -69,13 +69,20 @@ INLINE I32 load_integers(const int32_t *from) {
     return values;
 }
 
-/* a * b + c, rounded once. WebAssembly has no such instruction: there the product is exact in double precision, and the
- * sum is rounded to it first, which changes one result in some hundred millions. */
+#if KERNEL == KERNEL_WASM
+#include "wasm.h"
+#endif
+
+/* a * b + c, rounded once. */
 INLINE F32 fma16(F32 a, F32 b, F32 c) {
 #if KERNEL == KERNEL_WASM
-    typedef double F64 __attribute__((vector_size(128)));
-    F64 sums = __builtin_convertvector(a, F64) * __builtin_convertvector(b, F64) + __builtin_convertvector(c, F64);
-    return __builtin_convertvector(sums, F32);
+    v128_t x[4], y[4], z[4];
+    memcpy(x, &a, sizeof x);
+    memcpy(y, &b, sizeof y);
+    memcpy(z, &c, sizeof z);
+    UNROLL for (int part = 0; part < 4; part++) z[part] = fma4(x[part], y[part], z[part]);
+    memcpy(&c, z, sizeof c);
+    return c;
 #elif defined(__clang__) && __has_builtin(__builtin_elementwise_fma)
     return __builtin_elementwise_fma(a, b, c);
 #elif WITH_AVX512

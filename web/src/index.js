@@ -39,9 +39,10 @@ export class Router {
    *   cache?: boolean, signal?: AbortSignal}} [options]
    */
   static async load(source, options = {}) {
-    const module = compile(options.module ?? new URL("./vibe_router.wasm", import.meta.url));
-    const wasm = await instantiate(await module);
-    const bytes = isBytes(source) ? asBytes(source) : await download(source, options);
+    const module = options.module ?? new URL(hasRelaxedSimd() ? "./vibe_router_relaxed.wasm" : "./vibe_router.wasm", import.meta.url);
+    // At the same time: a page waits for the slower of the two, not for both.
+    const instance = compile(module).then(instantiate);
+    const [wasm, bytes] = await Promise.all([instance, isBytes(source) ? asBytes(source) : download(source, options)]);
     return Router.#openBytes(wasm, bytes);
   }
 
@@ -202,10 +203,24 @@ function allocate(wasm, size) {
   return memory;
 }
 
+// A module with one relaxed instruction, which engines without them refuse.
+const RELAXED = [
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 1, 253, 15, 65, 2, 253, 15, 253, 128, 2, 11,
+];
+
+function hasRelaxedSimd() {
+  return WebAssembly.validate(new Uint8Array(RELAXED));
+}
+
 async function compile(source) {
   if (source instanceof WebAssembly.Module) return source;
   if (isBytes(source)) return WebAssembly.compile(source);
-  return WebAssembly.compile(await read(source));
+  const url = new URL(source, import.meta.url);
+  if (url.protocol === "file:") return WebAssembly.compile(await read(url));
+  const response = await fetched(url);
+  // Compiles while the bytes arrive; servers that do not know the type are common.
+  if (response.headers.get("content-type") === "application/wasm") return WebAssembly.compileStreaming(response);
+  return WebAssembly.compile(await response.arrayBuffer());
 }
 
 async function instantiate(module) {
