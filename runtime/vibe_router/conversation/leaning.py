@@ -47,13 +47,13 @@ def kind_of(text: str, *, bare_words: int, leaning_words: int) -> Kind:
         return Kind.OWN
     if count <= bare_words and _says_nothing(words):
         return Kind.BARE
-    if words and (words[0] in OPENERS or any(word in ANAPHORA for word in words) or start.startswith(_LEANING_STARTS)):
+    if words and (words[0] in OPENERS or any(word in ANAPHORA for word in words) or start.startswith(LEANING_STARTS)):
         return Kind.LEANING
     return Kind.OWN
 
 
 # What opens a leaning turn in more words than one, or in scripts without spaces.
-_LEANING_STARTS = (
+LEANING_STARTS = (
     "what about",
     "how about",
     "what if",

@@ -14,6 +14,10 @@ public enum Reason: String, Codable, Hashable, Sendable {
     case pinned
     /// There is no score, and the caller had named a target for that case.
     case fallback
+    /// A conversation stayed on its side, against its last score or without one.
+    case held
+    /// The device's model lacks what a conversation needs.
+    case required
 }
 
 /// One routed prompt.

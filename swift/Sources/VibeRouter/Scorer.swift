@@ -1,4 +1,13 @@
-import Foundation
+        return try decision(prompt, after: problem)
+    }
+
+    /// Decide without a score, where the terms allow it.
+    func decision(_ prompt: Tokens, after problem: RouterError) throws(RouterError) -> Decision {
+        guard !terms.allowCloud || terms.fallback != nil else { throw problem }
+        return decision(prompt, nil)
+    }
+
+    func decisionimport Foundation
 
 /// An engine other than the C library's: ids in, logit out.
 protocol Scorer: Sendable {
@@ -45,11 +54,16 @@ struct Policy {
         } catch {
             problem = .failed("the engine failed: \(error.localizedDescription)")
         }
+        return try decision(prompt, after: problem)
+    }
+
+    /// Decide without a score, where the terms allow it.
+    func decision(_ prompt: Tokens, after problem: RouterError) throws(RouterError) -> Decision {
         guard !terms.allowCloud || terms.fallback != nil else { throw problem }
         return decision(prompt, nil)
     }
 
-    private func decision(_ prompt: Tokens, _ pCloud: Double?) -> Decision {
+    func decision(_ prompt: Tokens, _ pCloud: Double?) -> Decision {
         let wanted: Target = pCloud.map { $0 > threshold ? .cloud : .device } ?? terms.fallback ?? .device
         let reason: Reason = terms.allowCloud ? (pCloud == nil ? .fallback : .score) : .pinned
         return Decision(
