@@ -36,7 +36,9 @@ native-dist: .venv/.done  ## The C library for every platform, as archives in bu
 test-swift:  ## The Swift package's tests, where Swift 6.0 or newer is on the PATH. Python's decisions need .venv.
 	@if ! command -v swift > /dev/null; then echo "no swift on the PATH: nothing was tested"; exit 0; fi; \
 	set -e; if [ -x $(DEVELOP) ]; then \
-	    mkdir -p build; $(DEVELOP) -m tests.support.conformance artifacts/nano -o build/expected.jsonl; \
+	    mkdir -p build; $(DEVELOP) -m benchmarks.conformance.expected artifacts/nano -o build/expected.jsonl; \
+	    $(DEVELOP) -m benchmarks.conformance.chats artifacts/nano -o build/chats.jsonl; \
+	    export VIBE_ROUTER_CHATS="$$PWD/build/chats.jsonl"; \
 	    export VIBE_ROUTER_EXPECTED="$$PWD/build/expected.jsonl"; fi; \
 	swift test -c release -Xswiftc -enable-testing
 

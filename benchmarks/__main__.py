@@ -10,6 +10,8 @@ from vibe_router_tools.console.entry import run
 
 def build_app() -> typer.Typer:
     """Return the command with all its subcommands: peers, hardening, studies, and the report of them all."""
+    from benchmarks.clib.command import clib
+    from benchmarks.conformance.command import conformance
     from benchmarks.consumers.checkpoint import bundle_checkpoint
     from benchmarks.consumers.command import consumers
     from benchmarks.gateway.command import gateway, gateway_endurance, gateway_faults
@@ -36,6 +38,7 @@ def build_app() -> typer.Typer:
     from benchmarks.studies.commands.load_checks import load_checks
     from benchmarks.studies.commands.session_settings import session_settings
     from benchmarks.studies.commands.steps import steps
+    from benchmarks.web.command import web
 
     peers = (prepare, latency, busy, cold, memory, throughput, limits, quantization)
     hardening = (adversarial, dialogues, fuzz, kill_exports, soak)
@@ -43,8 +46,8 @@ def build_app() -> typer.Typer:
     studies = (batch_budget, conversations, instructions, load_checks, session_settings, steps, *half_precision)
     app = new_app("benchmarks", "Measure on this machine what the documentation says.")
     # A command is called what its function is, with hyphens.
-    served = (gateway, gateway_faults, gateway_endurance)
-    for command in (*peers, *hardening, *studies, *served, bundle_checkpoint, consumers, scale, report):
+    served, bindings = (gateway, gateway_faults, gateway_endurance), (clib, web, conformance)
+    for command in (*peers, *hardening, *studies, *served, *bindings, bundle_checkpoint, consumers, scale, report):
         app.command()(command)
     return app
 

@@ -21,6 +21,9 @@ DOCUMENTS = (
             "scale.md",
             "gateway.md",
             "speed.md",
+            "conformance.md",
+            "clib.md",
+            "web.md",
         )
     ),
 )
@@ -31,6 +34,8 @@ def report(
     plots: Annotated[bool, typer.Option(help="Draw the plots again; needs matplotlib.")] = True,
 ) -> None:
     """Write the committed results' figures into the documentation, between its markers."""
+    from benchmarks.report.clib import CLIB
+    from benchmarks.report.conformance import CONFORMANCE
     from benchmarks.report.consumers import SECTIONS as CONSUMERS
     from benchmarks.report.coreml import COREML
     from benchmarks.report.files import file_sections
@@ -41,10 +46,11 @@ def report(
     from benchmarks.report.scale import SCALE
     from benchmarks.report.sections import fill, plot_name, read_results, sections
     from benchmarks.report.speed import SPEED
+    from benchmarks.report.web import WEB
     from benchmarks.results_file import RESULTS
 
     results = read_results(RESULTS)
-    by_file = {**HARDENING, **COREML, **CONSUMERS, **SCALE, **GATEWAY, **SPEED}
+    by_file = {**HARDENING, **COREML, **CLIB, **CONFORMANCE, **CONSUMERS, **SCALE, **GATEWAY, **SPEED, **WEB}
     generated = sections(results) | file_sections(RESULTS, by_file)
     pages = {_ROOT / "docs" / "benchmarks" / name: text for name, text in machine_pages(results).items()}
     stale = [page.name for page in pages if not page.exists() or page.read_text("utf-8") != pages[page]]

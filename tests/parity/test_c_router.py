@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.conformance.expected import golden_prompts, write_expected
 from native.dist import HEADER, SOURCES, build, this_platform
 from tests.support.c_router import CRouter, CRouterError, terms
 from tests.support.native import native_checkpoint, needs_native_engine
@@ -29,6 +30,7 @@ from vibe_router_export.export import NativeOptions, export_native
 from vibe_router_tools.bundle_edit import write_copy
 
 pytestmark = needs_native_engine
+NANO = Path(__file__).resolve().parents[2] / "artifacts" / "nano"
 BAD_ARGUMENT, NOT_FOUND, CORRUPT, BAD_PROMPT, CANCELLED, FAILED = 1, 2, 3, 6, 7, 8
 DEVICE, CLOUD = 0, 1
 
@@ -78,13 +80,28 @@ def test_golden_prompts_have_their_ids(router: CRouter, bundle: Path) -> None:
     golden = [json.loads(line) for line in (bundle / "golden.jsonl").read_text("utf-8").splitlines()]
     assert golden
     for line in golden:
-        ids, count, truncated = (ctypes.c_int64 * 1024)(), ctypes.c_int32(), ctypes.c_int32()
-        text = line["prompt"].encode("utf-8", "surrogatepass")
-        arguments = (ids, ctypes.byref(count), ctypes.byref(truncated), None)
-        assert router.library.vibe_router_tokenize(router._handle, text, ctypes.c_size_t(len(text)), *arguments) == 0
-        assert ids[: count.value] == line["input_ids"]
-        assert bool(truncated.value) == line["truncated"]
+        assert router.tokenize(line["prompt"]) == (line["input_ids"], line["truncated"])
     assert_as_in_python(router, bundle, [line["prompt"] for line in golden])
+
+
+def test_the_bundled_router_answers_as_python(library: Path, tmp_path: Path) -> None:
+    """`python -m benchmarks conformance` gives prompts and keeps the answers; otherwise the golden ones are enough."""
+    given = Path(os.environ.get("VIBE_ROUTER_EXPECTED", tmp_path / "expected.jsonl"))
+    if not given.exists():
+        write_expected(NANO, golden_prompts(NANO), given)
+    expected = [json.loads(line) for line in given.read_text("utf-8").splitlines()]
+    prompts = [line.pop("prompt") for line in expected]
+    router, answers = CRouter(library, NANO), []
+    for prompt, decision in zip(prompts, router.route_many(prompts), strict=True):
+        target, p_cloud, threshold, *_ = decision.as_in_python()
+        ids, truncated = router.tokenize(prompt)
+        found = {"ids": ids, "truncated": truncated, "p_cloud": p_cloud}
+        answers.append(found | {"threshold": threshold, "target": target})
+    router.close()
+    if "VIBE_ROUTER_ANSWERS" in os.environ:
+        text = "".join(f"{json.dumps(answer)}\n" for answer in answers)
+        Path(os.environ["VIBE_ROUTER_ANSWERS"]).write_text(text)
+    assert answers == expected
 
 
 def test_the_golden_sample_is_replayed_and_a_changed_one_found(library: Path, bundle: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.conformance import golden_prompts, spread, write_expected
+from benchmarks.conformance.expected import golden_prompts, spread, write_expected
 from tests.support.native import native_checkpoint, needs_native_engine
 from tests.support.prompts import mixed_prompts
 from tests.support.shared_data import PROMPTS, needs
@@ -30,7 +30,7 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module", autouse=True)
-def module() -> Path:
+def modules() -> list[Path]:
     return build()
 
 

@@ -126,6 +126,16 @@ class CRouter:
             raise CRouterError(status, failure)
         return list(decisions)
 
+    def tokenize(self, prompt: str) -> tuple[list[int], bool]:
+        """Return the ids of a prompt, and whether it had more."""
+        text, failure = prompt.encode("utf-8", "surrogatepass"), Failure()
+        ids, count, truncated = (ctypes.c_int64 * 8192)(), ctypes.c_int32(), ctypes.c_int32()
+        found = (ids, ctypes.byref(count), ctypes.byref(truncated), ctypes.byref(failure))
+        status = self.library.vibe_router_tokenize(self._handle, text, ctypes.c_size_t(len(text)), *found)
+        if status:
+            raise CRouterError(status, failure)
+        return ids[: count.value], bool(truncated.value)
+
     def self_test(self) -> None:
         failure = Failure()
         status = self.library.vibe_router_self_test(self._handle, ctypes.byref(failure))

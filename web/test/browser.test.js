@@ -1,9 +1,10 @@
 // The module and the demo in Chromium, under a strict Content-Security-Policy: decisions, worker, no network.
 // VIBE_ROUTER_PLAYWRIGHT is the URL of playwright-core's module, VIBE_ROUTER_CHROMIUM the browser.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 
+import { answer } from "./answer.js";
 import { launch, serve } from "./server.js";
 
 const skip = process.env.VIBE_ROUTER_PLAYWRIGHT ? false : "VIBE_ROUTER_PLAYWRIGHT names no playwright-core";
@@ -47,6 +48,8 @@ test("page and worker decide as Python", { skip }, async () => {
   const prompts = lines.map((line) => line.prompt);
   const here = await page.evaluate((all) => window.test.route(all), prompts);
   const there = await page.evaluate((all) => window.test.routeInWorker(all), prompts.slice(0, 60));
+  const answers = here.map((found) => answer(found, found));
+  if (process.env.VIBE_ROUTER_ANSWERS) await writeFile(process.env.VIBE_ROUTER_ANSWERS, answers.join(""));
   lines.forEach((line, place) => {
     const found = here[place];
     assert.deepEqual(found.ids, line.ids);

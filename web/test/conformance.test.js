@@ -1,9 +1,11 @@
 // Decisions in Node are those of Python: VIBE_ROUTER_BUNDLE names a bundle, VIBE_ROUTER_EXPECTED what Python decided.
+// VIBE_ROUTER_ANSWERS names a file for what was found, where somebody wants it.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { before, test } from "node:test";
 
 import { Router, VibeRouterError } from "../dist/index.js";
+import { answer } from "./answer.js";
 
 const bundle = process.env.VIBE_ROUTER_BUNDLE;
 const expected = (await readFile(process.env.VIBE_ROUTER_EXPECTED, "utf8")).trim().split("\n").map((line) => JSON.parse(line));
@@ -16,8 +18,10 @@ before(async () => {
 
 test("the golden sample is replayed", () => router.selfTest());
 
-test("every prompt has Python's ids, decision and, within 1e-4, score", () => {
+test("every prompt has Python's ids, decision and, within 1e-4, score", async () => {
   assert.ok(expected.length > 100);
+  const answers = expected.map(({ prompt }) => answer(router.tokenize(prompt), router.route(prompt)));
+  if (process.env.VIBE_ROUTER_ANSWERS) await writeFile(process.env.VIBE_ROUTER_ANSWERS, answers.join(""));
   for (const line of expected) {
     assert.deepEqual(router.tokenize(line.prompt), { ids: line.ids, truncated: line.truncated });
     const decision = router.route(line.prompt);

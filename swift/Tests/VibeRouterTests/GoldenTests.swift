@@ -24,6 +24,25 @@ final class GoldenTests: XCTestCase {
         let target: Target
     }
 
+    /// A line of what this binding found, for `python -m benchmarks conformance`.
+    private struct Answer: Encodable {
+        let ids: [Int64]
+        let truncated: Bool
+        let p_cloud: Double?
+        let threshold: Double
+        let target: Target
+
+        init(_ tokens: Tokens, _ decision: Decision) {
+            (ids, truncated) = (tokens.ids, tokens.truncated)
+            (p_cloud, threshold, target) = (decision.pCloud, decision.threshold, decision.target)
+        }
+    }
+
+    private func write(_ answers: [Answer], to path: String) throws {
+        let lines = try answers.map { String(decoding: try JSONEncoder().encode($0), as: UTF8.self) + "\n" }
+        try lines.joined().write(toFile: path, atomically: true, encoding: .utf8)
+    }
+
     func testTheGoldenSampleIsReplayed() throws {
         try Router.nano().selfTest()
     }
@@ -48,7 +67,7 @@ final class GoldenTests: XCTestCase {
         XCTAssertEqual(Set(decisions.map(\.target)), [.device, .cloud])
     }
 
-    /// `python -m tests.support.conformance artifacts/nano -o FILE` writes what Python decides.
+    /// `python -m benchmarks.conformance.expected artifacts/nano -o FILE` writes what Python decides.
     func testDecisionsAreThoseOfPythonBitByBit() throws {
         guard let path = ProcessInfo.processInfo.environment["VIBE_ROUTER_EXPECTED"] else {
             throw XCTSkip("VIBE_ROUTER_EXPECTED names no file of Python's decisions")
@@ -56,7 +75,11 @@ final class GoldenTests: XCTestCase {
         let router = try Router(bundle: Place.bundle)
         let expected: [Expected] = try lines(of: URL(fileURLWithPath: path))
         XCTAssertGreaterThan(expected.count, 90)
-        for (line, decision) in zip(expected, try router.route(expected.map(\.prompt))) {
+        let decisions = try router.route(expected.map(\.prompt))
+        if let path = ProcessInfo.processInfo.environment["VIBE_ROUTER_ANSWERS"] {
+            try write(zip(expected, decisions).map { Answer(try router.tokenize($0.prompt), $1) }, to: path)
+        }
+        for (line, decision) in zip(expected, decisions) {
             XCTAssertEqual(try router.tokenize(line.prompt), Tokens(ids: line.ids, truncated: line.truncated))
             XCTAssertEqual(decision.pCloud, line.p_cloud)
             XCTAssertEqual(decision.threshold, line.threshold)

@@ -1,9 +1,10 @@
 """Write what Python decides about prompts, for the tests of the bindings in other languages.
 
-    python -m tests.support.conformance artifacts/nano -o expected.jsonl --prompts PROMPTS.jsonl --count 2000
+    python -m benchmarks.conformance.expected artifacts/nano -o expected.jsonl --prompts PROMPTS.jsonl --count 2000
 
 writes one line for each golden prompt of the bundle, and for each of `--count` prompts spread evenly over the files:
-the prompt, its ids, whether it had more, and the native engine's score, threshold and target.
+the prompt, its ids, whether it had more, and the native engine's score, threshold and target. A binding's tests write
+the same lines, without the prompts, into the file that VIBE_ROUTER_ANSWERS names.
 """
 
 from __future__ import annotations

@@ -1,0 +1,37 @@
+"""`python -m benchmarks clib`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from benchmarks.results_file import RESULTS, read_result, write_with_machine
+from vibe_router_tools.console.output import print_json
+
+
+def clib(
+    bundle: Annotated[Path | None, typer.Option("--bundle", "-b", help="Default: the bundled one.")] = None,
+    rounds: Annotated[int, typer.Option(min=2, help="Fresh processes of each way, in turns.")] = 60,
+    output: Annotated[Path, typer.Option("-o", "--output")] = RESULTS / "clib.json",
+) -> None:
+    """Time fresh processes to a decision: `vibe-route`, Python, and Python with the C library; needs a C compiler."""
+    from benchmarks.clib.measure import PROMPT, compile_all, measure
+    from vibe_router.bundle.bundle import open_bundle
+
+    opened = open_bundle(bundle)
+    with tempfile.TemporaryDirectory() as folder:
+        library, program = compile_all(Path(folder))
+
+        def tell(done: int) -> None:
+            typer.echo(f"\r{done} of {rounds} rounds", nl=done == rounds, err=True)
+
+        found = measure(Path(opened.folder), library, program, rounds=rounds, progress=tell)
+    before = read_result(output)
+    name = opened.manifest.name
+    row: dict[str, Any] = {"name": name, "prompt": PROMPT, "rounds": rounds, **found}
+    kept = [one for one in (before["bundles"] if before else []) if one["name"] != name]
+    write_with_machine(output, {"command": "python -m benchmarks clib", "bundles": [*kept, row]})
+    print_json(row)
