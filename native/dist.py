@@ -24,7 +24,7 @@ if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from native import xcframework
-from native.build_hook import AVX2, AVX512_VNNI, AVX_VNNI, FLAGS, PLATFORMS, SOURCES, Platform, units
+from native.build_hook import APPLE_NEON, AVX2, AVX512_VNNI, AVX_VNNI, FLAGS, PLATFORMS, SOURCES, Platform, units
 
 _ROOT = SOURCES.parent
 _LIBRARY_SOURCES = (*sorted(SOURCES.glob("text/*.c")), *sorted(SOURCES.glob("router/*.c")))
@@ -64,6 +64,12 @@ set(vibe_router_VERSION {version})
 # For Windows there is the C library alone: a wheel of it would be one that nobody has run.
 WINDOWS = Platform("vibe_router-windows-x86_64.dll", "x86_64-windows-gnu", "win_amd64", (AVX2, AVX_VNNI, AVX512_VNNI))
 ALL = (*PLATFORMS, WINDOWS)
+# Static libraries for an XCFramework, by its names of systems. An application is linked by Xcode, which has what is missing.
+IOS = {
+    "ios-arm64": Platform("vibe_router-ios-arm64.a", "aarch64-ios.16.0", "", (APPLE_NEON,)),
+    "ios-arm64-simulator": Platform("vibe_router-simulator-arm64.a", "aarch64-ios.16.0-simulator", "", (APPLE_NEON,)),
+}
+_MACOS = "macos-arm64_x86_64"
 
 
 @dataclass(frozen=True)
@@ -102,23 +108,43 @@ def build(platform: Platform, folder: Path, *, flags: Sequence[str] = ()) -> Bui
     Raises:
         subprocess.CalledProcessError: the compiler refuses the sources.
     """
+    system = (f"-I{SOURCES / 'windows'}",) if platform is WINDOWS else ()
+    objects, static = _archive(platform, folder, (*system, *flags))
+    if platform is WINDOWS:
+        return _link_for_windows(folder, static, objects)
+    shared = f"libvibe_router{Path(platform.file).suffix}"
+    names = (f"-femit-bin={shared}", f"-fsoname={shared}")
+    _compiler(folder, "build-lib", "-target", platform.target, *_LINKING, *names, *objects)
+    return Built(platform, folder / shared, static)
+
+
+def build_for_ios(platform: Platform, folder: Path) -> Path:
+    """Compile the static library of one of IOS into `folder`, a new one.
+
+    The compiler has no headers of iOS; those of macOS declare the same of what is used here.
+
+    Raises:
+        subprocess.CalledProcessError: the compiler refuses the sources.
+    """
+    import ziglang
+
+    headers = Path(ziglang.__file__).parent / "lib" / "libc" / "include" / "any-macos-any"
+    return _archive(platform, folder, ("-isystem", str(headers)))[1]
+
+
+def _archive(platform: Platform, folder: Path, flags: Sequence[str]) -> tuple[list[str], Path]:
+    """Compile the sources into `folder`; return the objects' names, and the static library of them."""
     folder.mkdir(parents=True)
     commands, objects = [], []
     plain = [(unit.name, SOURCES / unit.source, unit.flags) for unit in units(platform)]
-    system = (f"-I{SOURCES / 'windows'}",) if platform is WINDOWS else ()
     for name, source, more in (*plain, *((f"{one.parent.name}-{one.stem}", one, ()) for one in _LIBRARY_SOURCES)):
         objects.append(f"{name}.o")
-        options = ("-DVIBE_ROUTER_BUILD", *FLAGS, *system, *more, *flags)
+        options = ("-DVIBE_ROUTER_BUILD", *FLAGS, *more, *flags)
         commands.append(("cc", "-target", platform.target, *options, "-c", str(source), "-o", objects[-1]))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(lambda command: _compiler(folder, *command), commands))
-    static, shared = "libvibe_router.a", f"libvibe_router{Path(platform.file).suffix}"
-    _compiler(folder, "ar", "rcsD", static, *objects)
-    if platform is WINDOWS:
-        return _link_for_windows(folder, folder / static, objects)
-    names = (f"-femit-bin={shared}", f"-fsoname={shared}")
-    _compiler(folder, "build-lib", "-target", platform.target, *_LINKING, *names, *objects)
-    return Built(platform, folder / shared, folder / static)
+    _compiler(folder, "ar", "rcsD", "libvibe_router.a", *objects)
+    return objects, folder / "libvibe_router.a"
 
 
 def _link_for_windows(folder: Path, static: Path, objects: Sequence[str]) -> Built:
@@ -187,7 +213,7 @@ def main() -> None:
     parser.add_argument("--here", action="store_true", help="this machine's platform alone, its libraries unpacked too")
     options = parser.parse_args()
     version = _version()
-    static = {}
+    apple: dict[str, dict[str, Path]] = {_MACOS: {}}
     with tempfile.TemporaryDirectory(prefix="vibe-router-dist-") as workspace:
         for platform in (this_platform(),) if options.here else ALL:
             built = build(platform, Path(workspace) / name_of(platform))
@@ -195,12 +221,14 @@ def main() -> None:
             pack(built, archive, version=version)
             sys.stdout.write(f"{archive} {archive.stat().st_size} bytes\n")
             if name_of(platform).startswith("macos-"):
-                static[name_of(platform).removeprefix("macos-")] = built.static
+                apple[_MACOS][name_of(platform).removeprefix("macos-")] = built.static
             if options.here:
                 with tarfile.open(archive) as tar:
                     tar.extractall(options.out, filter="data")
         if not options.here:
-            framework = xcframework.write(Path(workspace), static, HEADER)
+            for name, platform in IOS.items():
+                apple[name] = {"arm64": build_for_ios(platform, Path(workspace) / name)}
+            framework = xcframework.write(Path(workspace), apple, HEADER)
             xcframework.pack(framework, options.out / f"{framework.name}.zip")
             sys.stdout.write(f"{options.out / framework.name}.zip\n")
 

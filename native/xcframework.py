@@ -1,8 +1,8 @@
-"""An XCFramework of the C library for Xcode: the static libraries of macOS as one, with header, module map and list.
+"""An XCFramework of the C library for Xcode: static libraries of macOS and iOS, with header, module map and list.
 
 `python native/dist.py` writes it next to the archives. Without Apple's tools the file for both processors is written
-here, as `lipo` does (Apple's fat.h), and what was written is read again: the list, the paths, the processor of every
-object.
+here, as `lipo` does (Apple's fat.h), and what was written is read again: the list, the paths, the processor and the
+system of every object.
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ import plistlib
 import shutil
 import struct
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 NAME = "VibeRouter.xcframework"
 LIBRARY, HEADERS = "libvibe_router.a", "Headers"
-_PLACE = "macos-arm64_x86_64"
 _FAT_MAGIC, _MACH_O_64 = 0xCAFEBABE, 0xFEEDFACF
 # The processors of machine.h, with the subtype that every processor of the kind runs.
 _PROCESSORS = {"arm64": (0x0100000C, 0), "x86_64": (0x01000007, 3)}
 _ALIGNMENT = 14
+# The systems of Apple's loader.h, in the command that names the one an object is for.
+_BUILD_VERSION = 0x32
+_SYSTEMS = {("macos", ""): 1, ("ios", ""): 2, ("ios", "simulator"): 7}
 _MODULE_MAP = 'module CVibeRouter {\n    header "vibe_router.h"\n    export *\n}\n'
 
 
@@ -28,31 +30,42 @@ class XCFrameworkError(RuntimeError):
     """What was written is not what Xcode reads."""
 
 
-def write(folder: Path, libraries: Mapping[str, Path], header: Path) -> Path:
-    """Write the framework of static libraries, by processor, into `folder` and return it.
+def write(folder: Path, systems: Mapping[str, Mapping[str, Path]], header: Path) -> Path:
+    """Write the framework of static libraries, by system and processor, into `folder` and return it.
+
+    A system has the name that Xcode gives its folder, such as ios-arm64-simulator.
 
     Raises:
-        XCFrameworkError: a library is not one of that processor.
+        XCFrameworkError: a library is not one of that system and processor.
     """
     framework = folder / NAME
     shutil.rmtree(framework, ignore_errors=True)
-    headers = framework / _PLACE / HEADERS
-    headers.mkdir(parents=True)
-    shutil.copyfile(header, headers / header.name)
-    (headers / "module.modulemap").write_text(_MODULE_MAP, encoding="utf-8")
-    (framework / _PLACE / LIBRARY).write_bytes(_fat({name: path.read_bytes() for name, path in libraries.items()}))
-    entry = {
-        "BinaryPath": LIBRARY,
-        "HeadersPath": HEADERS,
-        "LibraryIdentifier": _PLACE,
-        "LibraryPath": LIBRARY,
-        "SupportedArchitectures": sorted(libraries),
-        "SupportedPlatform": "macos",
-    }
-    about = {"AvailableLibraries": [entry], "CFBundlePackageType": "XFWK", "XCFrameworkFormatVersion": "1.0"}
+    entries = [_write_system(framework, name, libraries, header) for name, libraries in systems.items()]
+    about = {"AvailableLibraries": entries, "CFBundlePackageType": "XFWK", "XCFrameworkFormatVersion": "1.0"}
     (framework / "Info.plist").write_bytes(plistlib.dumps(about))
     check(framework)
     return framework
+
+
+def _write_system(framework: Path, name: str, libraries: Mapping[str, Path], header: Path) -> dict[str, object]:
+    """Write the folder of a system, and return its entry in the list."""
+    headers = framework / name / HEADERS
+    headers.mkdir(parents=True)
+    shutil.copyfile(header, headers / header.name)
+    (headers / "module.modulemap").write_text(_MODULE_MAP, encoding="utf-8")
+    contents = {processor: path.read_bytes() for processor, path in libraries.items()}
+    whole = _fat(contents) if len(contents) > 1 else next(iter(contents.values()))
+    (framework / name / LIBRARY).write_bytes(whole)
+    system, _, variant = name.partition("-")
+    entry: dict[str, object] = {
+        "BinaryPath": LIBRARY,
+        "HeadersPath": HEADERS,
+        "LibraryIdentifier": name,
+        "LibraryPath": LIBRARY,
+        "SupportedArchitectures": sorted(libraries),
+        "SupportedPlatform": system,
+    }
+    return entry | ({"SupportedPlatformVariant": "simulator"} if variant.endswith("-simulator") else {})
 
 
 def pack(framework: Path, archive: Path) -> None:
@@ -80,13 +93,13 @@ def check(framework: Path) -> None:
         library = place / entry["LibraryPath"]
         if not library.is_file() or not (headers / "module.modulemap").is_file():
             raise XCFrameworkError(f"{place.name} has no library or no module map")
-        found = dict(_slices(library.read_bytes()))
+        found = dict(_slices(library.read_bytes(), entry["SupportedArchitectures"]))
+        system = _SYSTEMS[entry["SupportedPlatform"], entry.get("SupportedPlatformVariant", "")]
         if sorted(found) != entry["SupportedArchitectures"]:
             raise XCFrameworkError(f"{library} is for {sorted(found)}, and the list says otherwise")
         for name, content in found.items():
-            kinds = set(_objects(content))
-            if kinds != {_PROCESSORS[name][0]}:
-                raise XCFrameworkError(f"the part for {name} has objects of other processors, or none")
+            if set(_objects(content)) != {(_PROCESSORS[name][0], system)}:
+                raise XCFrameworkError(f"the part for {name} has objects of other processors or systems, or none")
 
 
 def _fat(libraries: Mapping[str, bytes]) -> bytes:
@@ -100,7 +113,10 @@ def _fat(libraries: Mapping[str, bytes]) -> bytes:
     return head.ljust(at, b"\0") + body
 
 
-def _slices(content: bytes) -> Iterator[tuple[str, bytes]]:
+def _slices(content: bytes, processors: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    if len(processors) == 1:
+        yield processors[0], content
+        return
     magic, count = struct.unpack_from(">II", content)
     if magic != _FAT_MAGIC:
         raise XCFrameworkError("the library is not one for several processors")
@@ -112,8 +128,8 @@ def _slices(content: bytes) -> Iterator[tuple[str, bytes]]:
         yield names[0], content[start : start + size]
 
 
-def _objects(archive: bytes) -> Iterator[int]:
-    """Yield the processor of each object of a static library (ar(5), with names as BSD writes them)."""
+def _objects(archive: bytes) -> Iterator[tuple[int, int]]:
+    """Yield processor and system of each object of a static library (ar(5), with names as BSD writes them)."""
     if not archive.startswith(b"!<arch>\n"):
         raise XCFrameworkError("a part is not a static library")
     at = 8
@@ -124,5 +140,16 @@ def _objects(archive: bytes) -> Iterator[int]:
         if size - skipped >= 8:
             magic, processor = struct.unpack_from("<II", archive, begin + skipped)
             if magic == _MACH_O_64:
-                yield processor
+                yield processor, _system(archive[begin + skipped :])
         at = begin + size + size % 2
+
+
+def _system(image: bytes) -> int:
+    """Return the system that an object is for (mach_header_64 of loader.h, and the commands behind it), or 0."""
+    count, at = struct.unpack_from("<I", image, 16)[0], 32
+    for _ in range(count):
+        command, size, system = struct.unpack_from("<III", image, at)
+        if command == _BUILD_VERSION:
+            return int(system)
+        at += size
+    return 0

@@ -40,6 +40,9 @@ def milliseconds_to_decision(command: Sequence[str], environment: Mapping[str, s
     try:
         written = os.read(reader, 4096)
         took = time.perf_counter() - began
+        # The rest, or the process would write to a closed pipe.
+        while os.read(reader, 4096):
+            pass
     finally:
         os.close(reader)
         _, status = os.waitpid(process, 0)

@@ -1,6 +1,6 @@
-"""Fuzz the C library with libFuzzer, AddressSanitizer and UndefinedBehaviorSanitizer.
+"""Fuzz the C library with libFuzzer, AddressSanitizer and UndefinedBehaviorSanitizer, or MemorySanitizer.
 
-    python native/fuzz/run.py BUNDLE --seconds 60
+    python native/fuzz/run.py BUNDLE --seconds 60 [--memory]
 
 compiles three targets with clang (Debian: `clang libclang-rt-14-dev`), makes a corpus, runs each for so many seconds
 over the bundle's native file, and prints how many inputs each had. It ends with 1 where one crashed, hung or leaked,
@@ -21,6 +21,7 @@ from pathlib import Path
 _NATIVE = Path(__file__).resolve().parent.parent
 _FLAGS = ("-std=c11", "-O1", "-g", "-ffp-contract=off", "-fno-math-errno", "-Wno-psabi", "-DINSTRUCTIONS=AVX2")
 _SANITIZERS = ("-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all")
+_MEMORY = ("-fsanitize=fuzzer,memory", "-fno-sanitize-recover=all")
 TARGETS = ("TEXT", "FILE", "CALLS")
 _TEXTS = (
     "Write a thread-safe LRU cache in Python",
@@ -30,7 +31,7 @@ _TEXTS = (
 )
 
 
-def compile_target(target: str, program: Path) -> None:
+def compile_target(target: str, program: Path, *, memory: bool) -> None:
     """Compile one target.
 
     Raises:
@@ -39,11 +40,11 @@ def compile_target(target: str, program: Path) -> None:
     sources = [one for folder in ("text", "router", "engine") for one in sorted((_NATIVE / folder).glob("*.c"))]
     kernel = program.with_name("kernel.o")
     if not kernel.exists():
-        # Without sanitizers: they take minutes to compile it, and tests/packaging runs it under its own.
+        # Without the other sanitizers: they take minutes to compile it, and tests/packaging runs it under its own.
         unit = ("-mavx2", "-mfma", "-c", _NATIVE / "kernel" / "forward.c", "-o", kernel)
-        subprocess.run(["clang", *_FLAGS, *unit], check=True)
+        subprocess.run(["clang", *_FLAGS, *(("-fsanitize=memory",) if memory else ()), *unit], check=True)
     every = (*sources, _NATIVE / "fuzz" / "targets.c", kernel)
-    options = (*_FLAGS, *_SANITIZERS, f"-DTARGET_{target}")
+    options = (*_FLAGS, *(_MEMORY if memory else _SANITIZERS), f"-DTARGET_{target}")
     subprocess.run(["clang", *options, *every, "-lpthread", "-lm", "-o", program], check=True)
 
 
@@ -59,10 +60,10 @@ def make_corpus(target: str, folder: Path) -> None:
         (folder / f"{number}").write_bytes(content)
 
 
-def run_target(target: str, file: Path, folder: Path, *, seconds: int) -> tuple[int, int]:
+def run_target(target: str, file: Path, folder: Path, *, seconds: int, memory: bool) -> tuple[int, int]:
     """Return the exit status of a run, and how many inputs it had."""
     program, corpus = folder / target, folder / f"corpus-{target}"
-    compile_target(target, program)
+    compile_target(target, program, memory=memory)
     make_corpus(target, corpus)
     most = ("-timeout=20", "-rss_limit_mb=2048", "-max_len=8192")
     limits = (f"-max_total_time={seconds}", "-print_final_stats=1", *most)
@@ -84,12 +85,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--seconds", type=int, default=60, help="for each target")
+    parser.add_argument("--memory", action="store_true", help="MemorySanitizer: nothing is read that was never written")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="vibe-router-fuzz-"))
     failed = False
     for target in TARGETS:
         file = (options.bundle / "native" / "model_int8.safetensors").resolve()
-        status, inputs = run_target(target, file, folder, seconds=options.seconds)
+        status, inputs = run_target(target, file, folder, seconds=options.seconds, memory=options.memory)
         sys.stdout.write(f"{target.lower()}: {inputs} inputs in {options.seconds} s, status {status} ({folder})\n")
         sys.stdout.flush()
         failed |= status != 0

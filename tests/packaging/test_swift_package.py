@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from native.build_hook import PLATFORMS, SOURCES
+from swift.make_words import WORDS, source
 
 ROOT = SOURCES.parent
 CLANG, SWIFT = shutil.which("clang"), shutil.which("swift")
@@ -30,6 +31,10 @@ def test_what_the_manifest_names_exists() -> None:
     assert len(paths) > 10
     for path in paths:
         assert (ROOT / path).exists() or (SOURCES / path).exists(), path
+
+
+def test_words_that_turns_lean_with_are_those_of_python() -> None:
+    assert WORDS.read_text("utf-8") == source()
 
 
 @pytest.mark.slow

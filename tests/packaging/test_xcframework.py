@@ -9,20 +9,28 @@ import pytest
 
 from native import xcframework
 from native.build_hook import PLATFORMS
-from native.dist import HEADER, build, name_of
+from native.dist import HEADER, IOS, build, build_for_ios, name_of
 
 MACOS = {name_of(one).removeprefix("macos-"): one for one in PLATFORMS if name_of(one).startswith("macos-")}
 
+PLACE = "macos-arm64_x86_64"
+
 
 @pytest.mark.slow
-def test_both_processors_are_in_one_library(tmp_path: Path) -> None:
+def test_libraries_are_of_the_systems_and_processors_that_the_list_names(tmp_path: Path) -> None:
     libraries = {name: build(platform, tmp_path / name).static for name, platform in MACOS.items()}
-    framework = xcframework.write(tmp_path, libraries, HEADER)
+    phones = {name: {"arm64": build_for_ios(platform, tmp_path / name)} for name, platform in IOS.items()}
+    framework = xcframework.write(tmp_path, {PLACE: libraries, **phones}, HEADER)
     xcframework.pack(framework, tmp_path / "framework.zip")
     with zipfile.ZipFile(tmp_path / "framework.zip") as packed:
         packed.extractall(tmp_path / "unpacked")
     unpacked = tmp_path / "unpacked" / xcframework.NAME
     xcframework.check(unpacked)
-    assert b"_vibe_router_open\0" in next(unpacked.rglob(xcframework.LIBRARY)).read_bytes()
+    written = list(unpacked.rglob(xcframework.LIBRARY))
+    assert len(written) == 3
+    assert all(b"_vibe_router_open\0" in library.read_bytes() for library in written)
     with pytest.raises(xcframework.XCFrameworkError, match="other processors"):
-        xcframework.write(tmp_path, {"arm64": libraries["x86_64"], "x86_64": libraries["arm64"]}, HEADER)
+        swapped = {"arm64": libraries["x86_64"], "x86_64": libraries["arm64"]}
+        xcframework.write(tmp_path, {PLACE: swapped}, HEADER)
+    with pytest.raises(xcframework.XCFrameworkError, match="other processors"):
+        xcframework.write(tmp_path, {"ios-arm64": phones["ios-arm64-simulator"]}, HEADER)

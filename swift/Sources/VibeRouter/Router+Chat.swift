@@ -57,14 +57,15 @@ extension Router {
         _ asks: [Ask], _ chat: Chat, _ rules: Policy, _ policy: ChatPolicy, _ prompt: Tokens, _ scores: inout ChatScores
     ) throws(RouterError) -> Decision {
         let last = asks[asks.count - 1]
-        guard rules.terms.allowCloud else { return rules.decision(prompt, probability(try scores.of(last.text))) }
+        let score = probability(try scores.of(last.text))
+        guard rules.terms.allowCloud else { return rules.decision(prompt, score) }
         var observed: [Observation] = []
         for ask in asks {
-            let logit = ask.kind == .bare ? nil : try scores.of(ask.text)
-            observed.append(Observation(logit: logit, newTopic: ask.kind == .newTopic))
+            let score = try ask.kind == .bare ? nil : scores.of(ask.text)
+            observed.append(Observation(logit: score, newTopic: ask.kind == .newTopic))
         }
         let side = policy.sides(observed, threshold: rules.threshold).last ?? .device
-        let decision = rules.decision(prompt, probability(try scores.of(last.text)))
+        let decision = rules.decision(prompt, score)
         let held = last.kind == .bare || chat.openToolCall || decision.target != side
         return held ? decision.with(side, .held) : decision
     }

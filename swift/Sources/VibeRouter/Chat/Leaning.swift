@@ -16,7 +16,7 @@ struct Ask {
         var asks: [Ask] = []
         var anchor = replayed[0]
         for turn in replayed {
-            let kind = asks.isEmpty ? .own : turn.text.allSatisfy(isBlank) ? .bare : Kind.of(turn.text, policy)
+            let kind: Kind = asks.isEmpty ? .own : turn.text.allSatisfy(isBlank) ? .bare : Kind.of(turn.text, policy)
             switch kind {
             case .bare: asks.append(Ask(kind: kind, text: asks.last!.text, spans: asks.last!.spans))
             case .leaning:
@@ -99,7 +99,10 @@ extension Kind {
 
     /// A word without apostrophes around it.
     private static func word(_ part: ArraySlice<Unicode.Scalar>) -> [Unicode.Scalar] {
-        Array(part.drop { $0 == "'" }.reversed().drop { $0 == "'" }.reversed())
+        guard let begin = part.firstIndex(where: { $0 != "'" }), let end = part.lastIndex(where: { $0 != "'" }) else {
+            return []
+        }
+        return Array(part[begin...end])
     }
 
     private static func stripped(_ text: ArraySlice<Unicode.Scalar>) -> ArraySlice<Unicode.Scalar> {
