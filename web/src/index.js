@@ -271,7 +271,8 @@ async function download(source, { progress, cache = false, signal } = {}) {
   if (kept) return new Uint8Array(await kept.arrayBuffer());
   const response = await fetched(url, { signal });
   const bytes = await readStream(response, progress);
-  await store?.put(url, new Response(bytes));
+  // Nobody waits for the cache, and a full one is no reason to have no router.
+  store?.put(url, new Response(bytes)).catch(() => {});
   return bytes;
 }
 
