@@ -14,7 +14,7 @@ from typing import Any
 
 _MEASURE = Path(__file__).resolve().parents[2] / "web" / "measure"
 NATIVE_FILE = Path("native") / "model_int8.safetensors"
-PROMPT = b"Write a thread-safe LRU cache in Python, and a test"
+PROMPT = b"Explain how a hash table works, with an example in Python"
 _BATCH = 10
 _DECISION_BYTES = 128
 
