@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 if not __package__:
@@ -64,7 +65,7 @@ set(vibe_router_VERSION {version})
 # For Windows there is the C library alone: a wheel of it would be one that nobody has run.
 WINDOWS = Platform("vibe_router-windows-x86_64.dll", "x86_64-windows-gnu", "win_amd64", (AVX2, AVX_VNNI, AVX512_VNNI))
 ALL = (*PLATFORMS, WINDOWS)
-# Static libraries for an XCFramework, by its names of systems. An application is linked by Xcode, which has what is missing.
+# Static libraries for an XCFramework, by its names of systems. Xcode links applications, with what is missing here.
 IOS = {
     "ios-arm64": Platform("vibe_router-ios-arm64.a", "aarch64-ios.16.0", "", (APPLE_NEON,)),
     "ios-arm64-simulator": Platform("vibe_router-simulator-arm64.a", "aarch64-ios.16.0-simulator", "", (APPLE_NEON,)),
@@ -124,11 +125,13 @@ def build_for_ios(platform: Platform, folder: Path) -> Path:
     The compiler has no headers of iOS; those of macOS declare the same of what is used here.
 
     Raises:
-        subprocess.CalledProcessError: the compiler refuses the sources.
+        LookupError: there is no compiler.
+        subprocess.CalledProcessError: it refuses the sources.
     """
-    import ziglang
-
-    headers = Path(ziglang.__file__).parent / "lib" / "libc" / "include" / "any-macos-any"
+    compiler = find_spec("ziglang")
+    if compiler is None or compiler.origin is None:
+        raise LookupError("the compiler, ziglang, is not installed")
+    headers = Path(compiler.origin).parent / "lib" / "libc" / "include" / "any-macos-any"
     return _archive(platform, folder, ("-isystem", str(headers)))[1]
 
 

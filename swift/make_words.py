@@ -29,7 +29,7 @@ def source() -> str:
         _set("openers", words.OPENERS),
         _set("anaphora", words.ANAPHORA),
         _set("askingAgain", words.ASKING_AGAIN),
-        _phrases("phrases", words.PHRASES, "longest first"),
+        _phrases("phrases", sorted(words.PHRASES, key=lambda one: (-len(one), one)), "longest first"),
         _phrases("newTopic", words.NEW_TOPIC, "announcements"),
         _phrases("leaningStarts", leaning.LEANING_STARTS, "what opens a leaning turn in more words than one"),
         "    /// Scalars whose case is folded otherwise than to lower case.\n"

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.clib.processes import memory_at_decision, milliseconds_to_decision
-from native.dist import HEADER, SOURCES, build, this_platform
+from native.build_hook import SOURCES
+from native.dist import HEADER, build, this_platform
 
 PROMPT = "Write a thread-safe LRU cache in Python"
 NATIVE_FILE = Path("native") / "model_int8.safetensors"

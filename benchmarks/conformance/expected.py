@@ -43,7 +43,7 @@ def write_expected(bundle: Path, prompts: Iterable[str], to: Path) -> int:
 
 def spread(files: Sequence[Path], count: int) -> list[str]:
     """Return `count` values of `prompt` of files in JSON lines, evenly over all of them; fewer if there are fewer."""
-    prompts = []
+    prompts: list[str] = []
     for path in files:
         with path.open(encoding="utf-8") as lines:
             prompts.extend(json.loads(line)["prompt"] for line in lines)

@@ -48,7 +48,9 @@ def run_script(name: str, bundle: Path, variables: Mapping[str, str], *arguments
     Raises:
         subprocess.CalledProcessError: it fails.
     """
-    environment = os.environ | {"VIBE_ROUTER_BUNDLE": str(bundle), "VIBE_ROUTER_PROMPT": PROMPT.decode()} | variables
+    environment = (
+        os.environ | {"VIBE_ROUTER_BUNDLE": str(bundle), "VIBE_ROUTER_PROMPT": PROMPT.decode()} | dict(variables)
+    )
     command = ["node", str(_MEASURE / name), *arguments]
     ran = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, Any] = json.loads(ran.stdout)

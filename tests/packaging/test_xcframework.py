@@ -29,8 +29,8 @@ def test_libraries_are_of_the_systems_and_processors_that_the_list_names(tmp_pat
     written = list(unpacked.rglob(xcframework.LIBRARY))
     assert len(written) == 3
     assert all(b"_vibe_router_open\0" in library.read_bytes() for library in written)
+    swapped = {"arm64": libraries["x86_64"], "x86_64": libraries["arm64"]}
     with pytest.raises(xcframework.XCFrameworkError, match="other processors"):
-        swapped = {"arm64": libraries["x86_64"], "x86_64": libraries["arm64"]}
         xcframework.write(tmp_path, {PLACE: swapped}, HEADER)
     with pytest.raises(xcframework.XCFrameworkError, match="other processors"):
         xcframework.write(tmp_path, {"ios-arm64": phones["ios-arm64-simulator"]}, HEADER)

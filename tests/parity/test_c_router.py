@@ -85,22 +85,18 @@ def test_golden_prompts_have_their_ids(router: CRouter, bundle: Path) -> None:
 
 
 def test_the_bundled_router_answers_as_python(library: Path, tmp_path: Path) -> None:
-    """`python -m benchmarks conformance` gives prompts and keeps the answers; otherwise the golden ones are enough."""
+    # `python -m benchmarks conformance` gives prompts and keeps the answers; otherwise the golden ones are enough.
     given = Path(os.environ.get("VIBE_ROUTER_EXPECTED", tmp_path / "expected.jsonl"))
-    if not given.exists():
-        write_expected(NANO, golden_prompts(NANO), given)
+    _ = given.exists() or write_expected(NANO, golden_prompts(NANO), given)
     expected = [json.loads(line) for line in given.read_text("utf-8").splitlines()]
-    prompts = [line.pop("prompt") for line in expected]
-    router, answers = CRouter(library, NANO), []
+    router, prompts, answers = CRouter(library, NANO), [line.pop("prompt") for line in expected], []
     for prompt, decision in zip(prompts, router.route_many(prompts), strict=True):
         target, p_cloud, threshold, *_ = decision.as_in_python()
-        ids, truncated = router.tokenize(prompt)
-        found = {"ids": ids, "truncated": truncated, "p_cloud": p_cloud}
-        answers.append(found | {"threshold": threshold, "target": target})
+        found = dict(zip(("ids", "truncated"), router.tokenize(prompt), strict=True))
+        answers.append(found | {"p_cloud": p_cloud, "threshold": threshold, "target": target})
     router.close()
     if "VIBE_ROUTER_ANSWERS" in os.environ:
-        text = "".join(f"{json.dumps(answer)}\n" for answer in answers)
-        Path(os.environ["VIBE_ROUTER_ANSWERS"]).write_text(text)
+        Path(os.environ["VIBE_ROUTER_ANSWERS"]).write_text("".join(f"{json.dumps(one)}\n" for one in answers))
     assert answers == expected
 
 

@@ -32,7 +32,7 @@ def test_answers_are_compared_with_python_and_with_the_reference() -> None:
     # A probability of 0.5 is not above the threshold.
     assert (reference.prompts, reference.same_ids, reference.same_targets) == (1, 1, 0)
     assert reference.max_abs_probability_difference == 0.25
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="longer"):
         with_python([ANSWER], [ANSWER] * 2)
 
 
