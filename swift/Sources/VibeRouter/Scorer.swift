@@ -1,13 +1,4 @@
-        return try decision(prompt, after: problem)
-    }
-
-    /// Decide without a score, where the terms allow it.
-    func decision(_ prompt: Tokens, after problem: RouterError) throws(RouterError) -> Decision {
-        guard !terms.allowCloud || terms.fallback != nil else { throw problem }
-        return decision(prompt, nil)
-    }
-
-    func decisionimport Foundation
+import Foundation
 
 /// An engine other than the C library's: ids in, logit out.
 protocol Scorer: Sendable {

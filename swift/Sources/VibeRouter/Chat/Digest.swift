@@ -10,7 +10,12 @@ func digest(_ bytes: [UInt8]) -> String {
         at += block.count
         compress(&state, block + [UInt8](repeating: 0, count: 128 - block.count), count: UInt64(at), last: at == bytes.count)
     } while at < bytes.count
-    return (0..<size).map { hexadecimal(UInt8(truncatingIfNeeded: state[0] >> (8 * UInt64($0)))) }.joined()
+    var text = ""
+    for place in 0..<size {
+        let shift = UInt64(place) * 8
+        text += hexadecimal(UInt8(truncatingIfNeeded: state[0] >> shift))
+    }
+    return text
 }
 
 private let initial: [UInt64] = [
@@ -27,8 +32,10 @@ private let orders: [[Int]] = [
 ]
 
 private func compress(_ state: inout [UInt64], _ block: [UInt8], count: UInt64, last: Bool) {
-    let words = (0..<16).map { place in
-        (0..<8).reduce(UInt64(0)) { $0 | UInt64(block[8 * place + $1]) << (8 * UInt64($1)) }
+    var words = [UInt64](repeating: 0, count: 16)
+    for (place, byte) in block.enumerated() {
+        let shift = UInt64(place % 8) * 8
+        words[place / 8] |= UInt64(byte) << shift
     }
     var v = state + initial
     v[12] ^= count
@@ -57,7 +64,7 @@ private func compress(_ state: inout [UInt64], _ block: [UInt8], count: UInt64, 
     for place in 0..<8 { state[place] ^= v[place] ^ v[place + 8] }
 }
 
-private func turned(_ word: UInt64, _ bits: UInt64) -> UInt64 { word >> bits | word << (64 - bits) }
+private func turned(_ word: UInt64, _ bits: UInt64) -> UInt64 { (word >> bits) | (word << (64 - bits)) }
 
 private func hexadecimal(_ byte: UInt8) -> String {
     let text = String(byte, radix: 16)
