@@ -88,4 +88,6 @@ def test_wine_decides_the_golden_prompts_as_python(built: Built, tmp_path: Path)
         for line in ran.stdout.decode().splitlines():
             target, score, _, tokens, _ = line.split("\t")
             found.append((target, float(score.removeprefix("p_cloud ")), int(tokens.split()[0])))
-    assert found == expected
+    assert [(target, tokens) for target, _, tokens in found] == [(target, tokens) for target, _, tokens in expected]
+    # The logits have the same bits; `exp` of another C library may round the last one of a probability differently.
+    assert [score for _, score, _ in found] == pytest.approx([score for _, score, _ in expected], rel=1e-15, abs=1e-15)
