@@ -208,7 +208,8 @@ def test_a_store_that_does_not_answer_is_said(vibe_router: CommandLine, tiny_bun
 
 
 def test_a_run_that_is_interrupted_leaves_whole_files_and_goes_on(tiny_bundle: Path, tmp_path: Path) -> None:
-    source = write_log(tmp_path / "log.parquet", mixed_prompts(4_000, seed=9))
+    # So many files that the signal comes before the last of them, however busy the machine is.
+    source = write_log(tmp_path / "log.parquet", mixed_prompts(4_000, seed=9) * 8)
     command = [sys.executable, "-m", "vibe_router_tools", "route", "-i", source, "-b", tiny_bundle, "--threads", "1"]
     command += ["--rows", "200", "-o"]
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
@@ -219,7 +220,7 @@ def test_a_run_that_is_interrupted_leaves_whole_files_and_goes_on(tiny_bundle: P
         _, said = process.communicate()
     assert (process.returncode, b"Traceback" in said) == (130, False)
     left = digests(stopped)
-    assert 0 < len(left) < 20
+    assert 0 < len(left) < 160
     subprocess.run([*command, stopped], check=True, capture_output=True)
     subprocess.run([*command, whole], check=True, capture_output=True)
     assert digests(stopped) == digests(whole)

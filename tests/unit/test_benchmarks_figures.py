@@ -182,8 +182,8 @@ def test_the_tables_of_hostile_inputs_come_from_their_results(tmp_path: Path) ->
     for name in ("kill-exports", "kill-coreml-exports"):
         (tmp_path / f"{name}.json").write_text(json.dumps(kills))
     made = file_sections(tmp_path, HARDENING)
-    assert "| golden | 1,000 | 1,000 | 0 |" in made["fuzz"]
-    assert "| all | 2,000 | 2,000 | 0 |" in made["fuzz"]
+    assert "| golden | new | 1,000 | 1,000 | 0 |" in made["fuzz"]
+    assert "| all |  | 2,000 | 2,000 | 0 |" in made["fuzz"]
     assert "| from start to end | 2 | 0 | 2 | 0 | 0 | 2 |" in made["kill-exports"]
     assert made["kill-coreml-exports"] == made["kill-exports"]
     assert (made["soak"], made["adversarial"]) == ("", "")
