@@ -66,7 +66,13 @@ def expected_logits(weights: ModernBertWeights, *, tokens: int) -> Any:
     return evaluate(weights, *padded_sequences(weights.config, lengths=(2, 5, 8, tokens), width=tokens))
 
 
-@pytest.fixture(params=CONFIGURATIONS)
+# The two poolings; a program of each takes seconds to write.
+_IN_DEFAULT = ("mean", "cls")
+
+
+@pytest.fixture(
+    params=[pytest.param(name, marks=() if name in _IN_DEFAULT else pytest.mark.slow) for name in CONFIGURATIONS]
+)
 def configuration(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -106,7 +112,9 @@ def test_unfolded_weights_are_emitted_as_they_are(layout: Layout, tmp_path: Path
 
 
 @pytest.mark.parametrize("layout", Layout)
-@pytest.mark.parametrize("outliers", [None, Outliers()], ids=["plain", "outliers"])
+@pytest.mark.parametrize(
+    "outliers", [pytest.param(None, id="plain", marks=pytest.mark.slow), pytest.param(Outliers(), id="outliers")]
+)
 def test_fp16_package_stays_within_its_bounds(outliers: Outliers | None, layout: Layout, tmp_path: Path) -> None:
     weights = spiking_weights(outliers)
     met = norm_inputs(weights, *padded_sequences(weights.config, lengths=(2, 5, 8, 40)))

@@ -53,9 +53,9 @@ def compare(weights: ModernBertWeights, folder: Path, **options: Any) -> None:
     ("layout", "target", "weight_format", "changes"),
     [
         (Layout.ANE, Target.MACOS15, WeightFormat.INT8, {"classifier_pooling": "cls"}),
-        (Layout.ANE, Target.MACOS14, WeightFormat.PAL6, {}),
+        pytest.param(Layout.ANE, Target.MACOS14, WeightFormat.PAL6, {}, marks=pytest.mark.slow),
         (Layout.GPU, Target.MACOS14, WeightFormat.INT8, {"norm_bias": True, "mlp_bias": True, "attention_bias": True}),
-        (Layout.GPU, Target.MACOS15, WeightFormat.PAL4, {"norm_eps": 1e-2}),
+        pytest.param(Layout.GPU, Target.MACOS15, WeightFormat.PAL4, {"norm_eps": 1e-2}, marks=pytest.mark.slow),
     ],
 )
 def test_small_packages(
