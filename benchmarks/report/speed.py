@@ -33,11 +33,6 @@ def instructions_table(by_name: Mapping[str, Mapping[str, float]]) -> str:
     return markdown((("", *lengths), rows))
 
 
-def batches_table(rates: Mapping[str, float]) -> str:
-    """Return a row for each size of a batch."""
-    return markdown((("a batch holds", "prompts a second"), [(name, f"{rate:.0f}") for name, rate in rates.items()]))
-
-
 def _steps(content: Mapping[str, Any]) -> str:
     return f"{_where(content)}, milliseconds:\n\n{steps_table(content['milliseconds'])}"
 
@@ -46,13 +41,9 @@ def _instructions(content: Mapping[str, Any]) -> str:
     return f"{_where(content)}, median milliseconds by tokens:\n\n{instructions_table(content['milliseconds'])}"
 
 
-def _batches(content: Mapping[str, Any]) -> str:
-    return f"{_where(content)}, {content['prompts']} real prompts:\n\n{batches_table(content['prompts_per_second'])}"
-
-
 def _where(content: Mapping[str, Any]) -> str:
     machine = content["machine"]
     return f"Base on {machine['cpu']}, {machine['threads']} of {machine['cpus']} CPUs"
 
 
-SPEED: Sections = {"steps": _steps, "instructions": _instructions, "batch-budget": _batches}
+SPEED: Sections = {"steps": _steps, "instructions": _instructions}

@@ -30,7 +30,7 @@ class EngineName(str, Enum):
 
 
 class Size(str, Enum):
-    """Sizes of random checkpoints: BASE is exactly ModernBERT-base (149 M parameters), NANO the bundled router."""
+    """Sizes of models from scratch: BASE is exactly ModernBERT-base (149 M parameters), NANO the bundled router."""
 
     NANO = "nano"
     BASE = "base"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.support.browser import Browser, find_browser
+from tests.support.browser import browser_or_skip, run_script
 from tests.support.gateway import EASY, HARD, Running, running
 from vibe_router import Router
 
@@ -18,8 +19,8 @@ TOKEN = "a-long-enough-token"
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Browser:
-    return find_browser(tmp_path_factory.mktemp("playwright"))
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    return browser_or_skip(tmp_path_factory.mktemp("playwright"))
 
 
 def send_some(gateway: Running, **headers: str) -> None:
@@ -30,9 +31,9 @@ def send_some(gateway: Running, **headers: str) -> None:
     gateway.rows()
 
 
-def test_every_form_shows_the_same_figures(browser: Browser, gateway: Running) -> None:
+def test_every_form_shows_the_same_figures(browser: Mapping[str, str], gateway: Running) -> None:
     send_some(gateway)
-    seen = json.loads(browser.run(SCRIPT, gateway.url + "/"))
+    seen = json.loads(run_script(browser, SCRIPT, gateway.url + "/"))
     assert [(form["colorScheme"], form["width"]) for form in seen] == [
         ("light", 1280),
         ("light", 360),
@@ -52,8 +53,8 @@ def test_every_form_shows_the_same_figures(browser: Browser, gateway: Running) -
     assert len({form["background"] for form in seen}) == 2
 
 
-def test_a_token_is_asked_for(browser: Browser, nano: Router, tmp_path: Path) -> None:
+def test_a_token_is_asked_for(browser: Mapping[str, str], nano: Router, tmp_path: Path) -> None:
     with running(nano, tmp_path, token=TOKEN) as gateway:
         send_some(gateway, authorization=f"Bearer {TOKEN}")
-        seen = json.loads(browser.run(SCRIPT, gateway.url + "/", TOKEN))
+        seen = json.loads(run_script(browser, SCRIPT, gateway.url + "/", TOKEN))
     assert all(form["asked"] and form["share"] == "75 %" for form in seen)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from benchmarks.conformance.expected import golden_prompts, spread, write_expected
+from tests.support.browser import browser_or_skip
 from tests.support.native import native_checkpoint, needs_native_engine
 from tests.support.prompts import mixed_prompts
 from tests.support.shared_data import PROMPTS, needs
@@ -20,7 +22,7 @@ from web.build import build
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = ROOT / "web" / "test"
 NANO = ROOT / "artifacts" / "nano"
-NODE, NPM, CHROMIUM = (shutil.which(name) for name in ("node", "npm", "chromium"))
+NODE = shutil.which("node")
 
 pytestmark = [
     pytest.mark.slow,
@@ -58,20 +60,11 @@ def test_node_decides_as_python_on_two_thousand_real_prompts(tmp_path: Path) -> 
 
 
 @pytest.fixture(scope="module")
-def playwright(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Install playwright-core, which brings no browser of its own; return its module's address."""
-    if NPM is None or CHROMIUM is None:
-        pytest.skip("npm or chromium is not on the PATH (Debian: apt-get install npm chromium)")
-    folder = tmp_path_factory.mktemp("playwright")
-    command = [NPM, "install", "--no-audit", "--no-fund", "playwright-core@1"]
-    installed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if installed.returncode != 0:
-        pytest.skip(f"npm does not install playwright-core: {installed.stderr[-200:]}")
-    return (folder / "node_modules" / "playwright-core" / "index.mjs").as_uri()
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    return browser_or_skip(tmp_path_factory.mktemp("playwright"))
 
 
-def test_chromium_decides_as_python(playwright: str, tmp_path: Path) -> None:
+def test_chromium_decides_as_python(browser: Mapping[str, str], tmp_path: Path) -> None:
     write_expected(NANO, golden_prompts(NANO), tmp_path / "expected.jsonl")
-    browser = {"VIBE_ROUTER_PLAYWRIGHT": playwright, "VIBE_ROUTER_CHROMIUM": str(CHROMIUM)}
     printed = run_node("browser.test.js", bundle=NANO, expected=tmp_path / "expected.jsonl", **browser)
     assert "# pass 4" in printed

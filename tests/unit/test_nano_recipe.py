@@ -17,8 +17,9 @@ from nano.recipe import make_nano
 from nano.settings import SILENT, NanoEvents, NanoSettings
 from tests.support.training import TINY, write_rows
 from vibe_router_export.checkpoint.checkpoint import read_checkpoint
+from vibe_router_export.choices import Size
 from vibe_router_tools.evaluation.baselines import length_scores
-from vibe_router_training.choices import Precision, Size
+from vibe_router_training.choices import Precision
 from vibe_router_training.data import Split, split_of
 from vibe_router_training.model import SHAPES
 

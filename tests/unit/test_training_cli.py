@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.training import TINY, write_rows
+from vibe_router_export.choices import Size
 from vibe_router_training import cli
-from vibe_router_training.choices import Size
 from vibe_router_training.model import SHAPES
 
 pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable:UserWarning")

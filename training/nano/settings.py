@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from nano.mix import MARGIN_SHARE, QUALITY_SHARE
-from vibe_router_training.choices import Objective, OptimizerKind, Size
+from vibe_router_export.choices import Size
+from vibe_router_training.choices import Objective, OptimizerKind
 from vibe_router_training.fit_settings import FitSettings, LossSettings
 from vibe_router_training.model import SHAPES, Shape
 from vibe_router_training.progress import FitCallback

@@ -5,13 +5,6 @@ from __future__ import annotations
 from enum import Enum
 
 
-class Size(str, Enum):
-    """Named shapes: `nano` has 2.8 M parameters with a vocabulary of 8,000, `base` is ModernBERT-base."""
-
-    NANO = "nano"
-    BASE = "base"
-
-
 class Precision(str, Enum):
     """Arithmetic of the forward and backward pass; weights and optimiser stay in fp32."""
 

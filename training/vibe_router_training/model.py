@@ -15,7 +15,7 @@ from vibe_router_export.checkpoint.config import parse_backbone
 from vibe_router_export.checkpoint.files import read_object
 from vibe_router_export.checkpoint.find import find_checkpoint
 from vibe_router_export.checkpoint.transformers_config import transformers_config
-from vibe_router_training.choices import Size
+from vibe_router_export.choices import Size
 from vibe_router_training.tokenizer import END, PADDING, START
 
 

@@ -13,10 +13,10 @@ import torch
 from tokenizers import Tokenizer
 
 from vibe_router.errors import UsageError
+from vibe_router_export.choices import Size
 from vibe_router_tools.atomic.write import staged_folder
 from vibe_router_tools.evaluation.labels import TAU
 from vibe_router_training.checkpoint import require_new, work_folder, write_checkpoint
-from vibe_router_training.choices import Size
 from vibe_router_training.data import Example, Split, read_prompts, split_of
 from vibe_router_training.fit import fit
 from vibe_router_training.fit_settings import FitResult, FitSettings

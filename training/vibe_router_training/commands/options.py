@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vibe_router.errors import UsageError
-from vibe_router_training.choices import Objective, Precision, Size
+from vibe_router_export.choices import Size
+from vibe_router_training.choices import Objective, Precision
 from vibe_router_training.commands.setup import require_training
 from vibe_router_training.fit_settings import FitSettings, LossSettings
 

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from vibe_router.errors import UsageError
+from vibe_router_export.choices import Size
 from vibe_router_tools.evaluation.labels import TAU
-from vibe_router_training.choices import Size
 from vibe_router_training.commands.options import (
     DEFAULTS,
     BatchOption,
