@@ -93,8 +93,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (int time = 0; time < 2; time++) {
         char *copy = malloc(size + 1);
         memcpy(copy, data, size);
-        status[time] = vibe_router_tokenize(router, copy, size, ids + time * info.max_tokens, count + time,
-                                            truncated + time, 0);
+        status[time] =
+            vibe_router_tokenize(router, copy, size, ids + time * info.max_tokens, count + time, truncated + time, 0);
         free(copy);
     }
     check(status[0] == status[1], "another status the second time");

@@ -9,7 +9,7 @@
  * A function returns a status. Where `error` is not null, it also gets a sentence for people; it never contains text of
  * a prompt. Structures begin with their size, which VIBE_ROUTER_..._INIT sets, so that later versions can add fields.
  * One router serves any number of threads. There are no globals, and no locale. A router allocates when it is opened,
- * and each thread's first calls allocate what they need; that is kept for later calls and freed by vibe_router_close. */
+ * and each thread allocates at its first calls; that memory is kept for later calls and freed by vibe_router_close. */
 #ifndef VIBE_ROUTER_H
 #define VIBE_ROUTER_H
 

@@ -34,8 +34,7 @@ static void quantise(Pass *pass, const float *from, VrNorm norm, int width, cons
             }
             if (matrix->scales)
                 at->scales[token] = quantise_row(row, at->quantised + token * at->row_bytes, width, matrix->inputs);
-            else
-                memcpy(at->quantised + token * at->row_bytes, row, (size_t)width * sizeof(float));
+            else memcpy(at->quantised + token * at->row_bytes, row, (size_t)width * sizeof(float));
         }
     finish_step(pass, row_items(pass));
 }

@@ -70,8 +70,7 @@ INLINE void finish_rows(Block *block, int rows) {
     const float *bias = block->matrix->bias;
     if (block->outputs == VR_PANEL)
         apply_epilogue(rows, VR_PANEL, products, bias, block->output, block->first + done, block->result);
-    else
-        apply_epilogue(rows, VR_PANEL / 2, products, bias, block->output, block->first + done, block->result);
+    else apply_epilogue(rows, VR_PANEL / 2, products, bias, block->output, block->first + done, block->result);
     block->done = done + rows;
 }
 

@@ -72,7 +72,8 @@ INLINE void integer_tile(const int rows, const uint8_t *activations, int64_t str
     for (int part = 0; part < 4; part++) {
         v128_t four[TILE_ROWS];
         multiply_four_outputs(rows, activations, stride, weights + 16 * part, 4 * VR_PANEL, inputs, four);
-        UNROLL for (int row = 0; row < rows; row++) memcpy((char *)(sums + row) + 16 * part, four + row, sizeof *four);
+        UNROLL for (int row = 0; row < rows; row++)
+            memcpy((char *)(sums + row) + 16 * part, four + row, sizeof *four);
     }
 #else
     UNROLL for (int row = 0; row < rows; row++) {

@@ -80,7 +80,8 @@ INLINE F32 fma16(F32 a, F32 b, F32 c) {
     memcpy(x, &a, sizeof x);
     memcpy(y, &b, sizeof y);
     memcpy(z, &c, sizeof z);
-    UNROLL for (int part = 0; part < 4; part++) z[part] = fma4(x[part], y[part], z[part]);
+    UNROLL for (int part = 0; part < 4; part++)
+        z[part] = fma4(x[part], y[part], z[part]);
     memcpy(&c, z, sizeof c);
     return c;
 #elif defined(__clang__) && __has_builtin(__builtin_elementwise_fma)

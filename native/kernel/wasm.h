@@ -1,7 +1,7 @@
 /* What WebAssembly's registers of 16 bytes compute otherwise than those of processors. vectors.h includes it.
  *
- * Relaxed SIMD, where an engine has it, multiplies and adds floats as processors do: rounded once wherever the processor
- * has such an instruction. Its products of bytes are exact for a first factor of 0 to 127.
+ * Relaxed SIMD, where an engine has it, multiplies and adds floats as processors do: rounded once wherever the
+ * processor has such an instruction. Its products of bytes are exact for a first factor of 0 to 127.
  */
 #ifndef VIBE_ROUTER_WASM_H
 #define VIBE_ROUTER_WASM_H
@@ -14,7 +14,8 @@ INLINE v128_t fma4(v128_t a, v128_t b, v128_t c) { return wasm_f32x4_relaxed_mad
  * bytes apart: |a| times b with the sign of a, exact because neither is ever -128. */
 INLINE void multiply_four_outputs(const int rows, const uint8_t *activations, int64_t stride, const int8_t *weights,
                                   int step, int inputs, v128_t *sums) {
-    UNROLL for (int row = 0; row < rows; row++) sums[row] = wasm_i32x4_const_splat(0);
+    UNROLL for (int row = 0; row < rows; row++)
+        sums[row] = wasm_i32x4_const_splat(0);
     for (int input = 0; input < inputs; input += 4, weights += step) {
         v128_t b = wasm_v128_load(weights);
         UNROLL for (int row = 0; row < rows; row++) {
@@ -41,11 +42,12 @@ INLINE v128_t fma4(v128_t a, v128_t b, v128_t c) {
 }
 
 /* sums[row] = the products of a row of activations and the weights of 4 outputs, whose groups of 4 inputs are `step`
- * bytes apart. There are products of 16-bit integers only, added up in pairs: each output has two sums until the end. */
+ * bytes apart. Products exist for 16-bit integers only, added up in pairs: each output has two sums until the end. */
 INLINE void multiply_four_outputs(const int rows, const uint8_t *activations, int64_t stride, const int8_t *weights,
                                   int step, int inputs, v128_t *sums) {
     v128_t low[TILE_ROWS], high[TILE_ROWS];
-    UNROLL for (int row = 0; row < rows; row++) low[row] = high[row] = wasm_i32x4_const_splat(0);
+    UNROLL for (int row = 0; row < rows; row++)
+        low[row] = high[row] = wasm_i32x4_const_splat(0);
     for (int input = 0; input < inputs; input += 8, weights += 2 * step) {
         v128_t first = wasm_v128_load(weights), second = wasm_v128_load(weights + step);
         UNROLL for (int row = 0; row < rows; row++) {

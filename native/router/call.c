@@ -35,7 +35,8 @@ void vr_free_call(Call *call) {
 
 int32_t vr_encode(VibeRouter *router, Call *call, size_t at, const char *prompt, size_t bytes, int32_t *count,
                   int32_t *truncated, VibeRouterError *error) {
-    switch (vr_tokenize(&router->tables, &call->text, (const uint8_t *)prompt, bytes, call->ids + at, count, truncated)) {
+    const uint8_t *text = (const uint8_t *)prompt;
+    switch (vr_tokenize(&router->tables, &call->text, text, bytes, call->ids + at, count, truncated)) {
     case VR_TEXT_OK: return VIBE_ROUTER_OK;
     case VR_TEXT_NOT_UTF8: return vr_fail(error, VIBE_ROUTER_BAD_PROMPT, "the prompt is not UTF-8");
     case VR_TEXT_MARKS:

@@ -37,8 +37,9 @@ const char *vr_read_file(const void *bytes, size_t size, RouterFile *file) {
         int64_t entry[2];
         memcpy(entry, file->bytes + file->start + end.contents + 16 * (size_t)one, sizeof entry);
         int64_t count = entry[1] / parts[one];
-        if (entry[0] < 0 || entry[1] < 0 || (uint64_t)entry[0] > room || entry[0] % ALIGNMENT || entry[1] % parts[one] ||
-            (uint64_t)count > (room - (uint64_t)entry[0]) / element_bytes[one] || count > INT32_MAX)
+        if (entry[0] < 0 || entry[1] < 0 || (uint64_t)entry[0] > room || entry[0] % ALIGNMENT ||
+            entry[1] % parts[one] || (uint64_t)count > (room - (uint64_t)entry[0]) / element_bytes[one] ||
+            count > INT32_MAX)
             return "one of its sections leads out of it";
         file->sections[one] = (Section){file->bytes + file->start + entry[0], count};
     }
@@ -97,7 +98,8 @@ const char *vr_read_settings(const RouterFile *file, Settings *settings) {
     enum { FIXED = 12, OF_A_PROFILE = 4 };
     const int64_t *words = data(file, SECTION_SETTINGS);
     int64_t room = count(file, SECTION_SETTINGS);
-    if (room < FIXED || words[2] < 1 || words[2] > (room - FIXED) / OF_A_PROFILE || words[1] < 0 || words[1] >= words[2])
+    if (room < FIXED || words[2] < 1 || words[2] > (room - FIXED) / OF_A_PROFILE || words[1] < 0 ||
+        words[1] >= words[2])
         return "its profiles are out of range";
     *settings = (Settings){
         .folded = words[0] != 0,

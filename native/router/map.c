@@ -39,7 +39,8 @@ static int map_file(const wchar_t *path, Mapping *mapping) {
     HANDLE file = CreateFileW(path, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_DELETE, 0, OPEN_EXISTING, 0, 0);
     LARGE_INTEGER size;
     if (file == INVALID_HANDLE_VALUE) return 0;
-    HANDLE section = GetFileSizeEx(file, &size) && size.QuadPart ? CreateFileMappingW(file, 0, PAGE_READONLY, 0, 0, 0) : 0;
+    HANDLE section =
+        GetFileSizeEx(file, &size) && size.QuadPart ? CreateFileMappingW(file, 0, PAGE_READONLY, 0, 0, 0) : 0;
     mapping->bytes = section ? MapViewOfFile(section, FILE_MAP_READ, 0, 0, 0) : 0;
     mapping->size = mapping->bytes ? (size_t)size.QuadPart : 0;
     if (section) CloseHandle(section);

@@ -69,7 +69,8 @@ static int32_t read_all(VibeRouter *router, int32_t threads, VibeRouterError *er
 static int32_t open_bytes(VibeRouter *router, const void *bytes, size_t size, const VibeRouterOptions *options,
                           VibeRouterError *error) {
     if (options && options->size < sizeof *options)
-        return vr_fail(error, VIBE_ROUTER_BAD_ARGUMENT, "the options have no size: begin with VIBE_ROUTER_OPTIONS_INIT");
+        return vr_fail(error, VIBE_ROUTER_BAD_ARGUMENT,
+                       "the options have no size: begin with VIBE_ROUTER_OPTIONS_INIT");
     const char *problem = vr_read_file(bytes, size, &router->file);
     if (problem) return vr_fail(error, VIBE_ROUTER_CORRUPT, problem);
     int32_t threads = options ? options->threads : 0;
@@ -124,9 +125,8 @@ void vibe_router_close(VibeRouter *router) {
 
 void vibe_router_info(const VibeRouter *router, VibeRouterInfo *info) {
     const Settings *settings = &router->settings;
-    *info = (VibeRouterInfo){settings->name,        settings->version,
-                             settings->device,      settings->cloud,
-                             settings->temperature, router->tables.numbers.max_tokens,
+    *info = (VibeRouterInfo){settings->name,    settings->version,     settings->device,
+                             settings->cloud,   settings->temperature, router->tables.numbers.max_tokens,
                              settings->profiles};
 }
 

@@ -24,7 +24,8 @@ static double sigmoid(double logit) {
     return exponential / (1.0 + exponential);
 }
 
-static int32_t read_terms(const VibeRouter *router, const VibeRouterTerms *given, Terms *terms, VibeRouterError *error) {
+static int32_t read_terms(const VibeRouter *router, const VibeRouterTerms *given, Terms *terms,
+                          VibeRouterError *error) {
     static const VibeRouterTerms usual = VIBE_ROUTER_TERMS_INIT;
     const Settings *settings = &router->settings;
     const VibeRouterTerms *from = given ? given : &usual;
@@ -66,7 +67,9 @@ static VibeRouterDecision decide(const Terms *terms, float logit, Read read) {
 }
 
 /* Whether a failure still gives a decision; a forbidden cloud comes before the fallback. */
-static int decides_without_score(const Terms *terms) { return !terms->allow_cloud || terms->fallback != VIBE_ROUTER_NONE; }
+static int decides_without_score(const Terms *terms) {
+    return !terms->allow_cloud || terms->fallback != VIBE_ROUTER_NONE;
+}
 
 static VibeRouterDecision decide_without_score(const Terms *terms, Read read) {
     return (VibeRouterDecision){
@@ -104,8 +107,7 @@ static int32_t route_batch(VibeRouter *router, Call *call, const Terms *terms, c
     Read read[BATCH_PROMPTS];
     size_t tokens = 0, here = 0;
     for (; here < count && here < BATCH_PROMPTS && tokens <= BATCH_TOKENS; here++) {
-        if (!prompts[here] && bytes[here])
-            return vr_fail(error, VIBE_ROUTER_BAD_ARGUMENT, "a prompt must not be null");
+        if (!prompts[here] && bytes[here]) return vr_fail(error, VIBE_ROUTER_BAD_ARGUMENT, "a prompt must not be null");
         int32_t status = vr_encode(router, call, tokens, prompts[here], bytes[here], &read[here].tokens,
                                    &read[here].truncated, error);
         if (status == VIBE_ROUTER_NO_MEMORY && decides_without_score(terms)) break;

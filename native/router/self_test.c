@@ -3,7 +3,7 @@
 
 #include "router.h"
 
-/* Between processors the logits are equal bit by bit; a build that rounds otherwise, as for the web, comes this near. */
+/* Processors give equal logits, bit by bit; a build that rounds differently, as for the web, comes this near. */
 #define TOLERANCE 0.001f
 
 static int32_t replay(VibeRouter *router, Call *call, int32_t place, VibeRouterError *error) {

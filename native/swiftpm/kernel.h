@@ -1,7 +1,7 @@
 /* A kernel that brings its own instruction set, for builds that cannot give one source flags of its own.
  *
- * Swift packages are such builds. Whatever includes this has defined INSTRUCTIONS, as build_hook.py does by flags, and
- * FEATURES, what the compiler then may use. A kernel's functions run only where processor.c has found these features. */
+ * Swift packages are such builds. Each file that includes this one defines INSTRUCTIONS, which build_hook.py sets by a
+ * flag, and FEATURES, which the compiler may use. A kernel runs only where processor.c has found these features. */
 #pragma STDC FP_CONTRACT OFF
 
 /* First, because their own functions keep the attributes that they have. */

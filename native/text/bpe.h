@@ -10,8 +10,8 @@ typedef struct {
     int32_t start;
 } VrPiece;
 
-/* Write the tokens of a word into `to`, in n log n steps, and how many they are. Merges are applied in the order of their
- * rank, of one rank from left to right, as the `tokenizers` library does. */
+/* Write the tokens of a word into `to`, in n log n steps, and how many they are. Merges are applied in the order of
+ * their rank, of one rank from left to right, as the `tokenizers` library does. */
 VrTextStatus vr_bpe(const VrTextTables *tables, VrTextWork *work, const uint8_t *word, size_t bytes, VrBuffer *to,
                     size_t *count);
 

@@ -95,14 +95,16 @@ static size_t read_stretch(VrTextWork *work, const uint8_t *text, size_t bytes, 
 }
 
 /* Append the next stretch of the text. */
-static VrTextStatus normalize_stretch(VrTextWork *work, const uint8_t *text, size_t bytes, size_t *at, size_t *written) {
+static VrTextStatus normalize_stretch(VrTextWork *work, const uint8_t *text, size_t bytes, size_t *at,
+                                      size_t *written) {
     size_t count = read_stretch(work, text, bytes, at);
     Character *all = work->characters.data;
     if (!count || sort_all_marks(work, all, count) != VR_TEXT_OK) return VR_TEXT_NO_MEMORY;
     count = compose(all, count);
     uint8_t *to = vr_reserve(&work->normal, *written + 4 * count, 1);
     if (!to) return VR_TEXT_NO_MEMORY;
-    for (size_t place = 0; place < count; place++) *written += (size_t)vr_write_character(all[place].code, to + *written);
+    for (size_t place = 0; place < count; place++)
+        *written += (size_t)vr_write_character(all[place].code, to + *written);
     return VR_TEXT_OK;
 }
 

@@ -26,10 +26,11 @@ static VrToken *new_tokens(VrTextWork *work, size_t more) {
     return tokens ? tokens + work->token_count : 0;
 }
 
-static VrTextStatus add_word(Reader *reader, const VrNormal *normal, size_t begin, size_t end, size_t *next, size_t place) {
+static VrTextStatus add_word(Reader *reader, const VrNormal *normal, size_t begin, size_t end, size_t *next,
+                             size_t place) {
     size_t count;
-    VrTextStatus status = vr_bpe(reader->tables, reader->work, normal->text + begin, end - begin, &reader->work->word,
-                                 &count);
+    VrTextStatus status =
+        vr_bpe(reader->tables, reader->work, normal->text + begin, end - begin, &reader->work->word, &count);
     if (status != VR_TEXT_OK) return status;
     const VrPiece *pieces = reader->work->word.data;
     VrToken *tokens = new_tokens(reader->work, count);
@@ -52,8 +53,9 @@ static VrTextStatus add_added(Reader *reader, const VrAdded *one, int64_t place)
     return VR_TEXT_OK;
 }
 
-/* Return the longest added token that begins at a place of the text, or null; `first` and `end` bound those looked at. */
-static const VrAdded *added_at(const VrTextTables *tables, int32_t first, int32_t end, const uint8_t *text, size_t left) {
+/* Return the longest added token at the start of a text, or null; `first` and `end` bound those looked at. */
+static const VrAdded *added_at(const VrTextTables *tables, int32_t first, int32_t end, const uint8_t *text,
+                               size_t left) {
     for (const VrAdded *one = tables->added + first; one < tables->added + end; one++) {
         const uint8_t *bytes = tables->added_bytes + one->start;
         if (bytes[0] < text[0]) continue;
@@ -63,8 +65,8 @@ static const VrAdded *added_at(const VrTextTables *tables, int32_t first, int32_
     return 0;
 }
 
-/* Find the next added token from `at` on that is one in a prompt. Special ones are plain text, but nothing is found inside
- * of them. Return it, and where it begins, or null. */
+/* Find the next added token from `at` on that is one in a prompt. Special ones are plain text, but nothing is found
+ * inside of them. Return it, and where it begins, or null. */
 static const VrAdded *next_added(const VrTextTables *tables, int32_t normalized, const uint8_t *text, size_t bytes,
                                  size_t at, size_t *begin) {
     int32_t first = 0, end;
@@ -83,7 +85,8 @@ static const VrAdded *next_added(const VrTextTables *tables, int32_t normalized,
     return 0;
 }
 
-static VrTextStatus read_words(Reader *reader, const VrNormal *normal, size_t begin, size_t end, size_t *next, size_t place) {
+static VrTextStatus read_words(Reader *reader, const VrNormal *normal, size_t begin, size_t end, size_t *next,
+                               size_t place) {
     while (begin < end) {
         size_t stop = vr_word_end(normal->text, begin, end);
         VrTextStatus status = add_word(reader, normal, begin, stop, next, place);
@@ -96,7 +99,8 @@ static VrTextStatus read_words(Reader *reader, const VrNormal *normal, size_t be
 static VrTextStatus read_part(Reader *reader, Part part) {
     VrNormal normal;
     size_t next = 0, at = 0, begin;
-    VrTextStatus status = vr_normalize(reader->work, reader->tables->numbers.normalizes, part.text, part.bytes, &normal);
+    VrTextStatus status =
+        vr_normalize(reader->work, reader->tables->numbers.normalizes, part.text, part.bytes, &normal);
     while (status == VR_TEXT_OK) {
         const VrAdded *one = next_added(reader->tables, 1, normal.text, normal.bytes, at, &begin);
         status = read_words(reader, &normal, at, one ? begin : normal.bytes, &next, part.place);

@@ -54,7 +54,8 @@ static VrTextStatus meets(const VrTextTables *tables, VrTextWork *work, const St
 /* Whether a token surely ends where the kept ones do; `window` is the place i. */
 static VrTextStatus kept_in_all(const VrTextTables *tables, VrTextWork *work, const Stretch *word, size_t window,
                                 bool *holds) {
-    size_t longest = (size_t)tables->numbers.longest, last_end = window + longest < word->length ? window + longest : word->length;
+    size_t longest = (size_t)tables->numbers.longest,
+           last_end = window + longest < word->length ? window + longest : word->length;
     for (size_t end = window; end < last_end; end++) {
         bool is_end = end == window;
         for (size_t start = end > longest ? end - longest : 0; !is_end && start < window; start++)

@@ -66,7 +66,7 @@ void *vr_reserve(VrBuffer *buffer, size_t count, size_t size) {
 }
 
 void vr_free_text_work(VrTextWork *work) {
-    VrBuffer *buffers[] = {&work->text,    &work->normal, &work->cuts, &work->characters, &work->sorted, &work->symbols,
+    VrBuffer *buffers[] = {&work->text,  &work->normal, &work->cuts, &work->characters, &work->sorted, &work->symbols,
                            &work->queue, &work->word,   &work->pair, &work->tokens,     &work->pieces};
     for (size_t place = 0; place < sizeof buffers / sizeof *buffers; place++) free(buffers[place]->data);
     *work = (VrTextWork){0};

@@ -58,7 +58,7 @@ typedef struct {
     int32_t added_byte_count;
 } VrTextTables;
 
-/* Return what is wrong with tables whose sizes are known to be right, or null: afterwards no index leads out of them. */
+/* Return what is wrong with tables of the right sizes, or null: afterwards no index leads out of them. */
 const char *vr_text_problem(const VrTextTables *tables);
 
 /* Memory that grows and never shrinks. */

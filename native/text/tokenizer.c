@@ -85,7 +85,7 @@ static void repeat(Prompt *prompt, const Piece *piece) {
     read_on(prompt, piece->place);
 }
 
-/* Read a piece of `end` bytes that is not the last of the prompt; keep what is certain of it, or read more next time. */
+/* Read a piece of `end` bytes, not the last of the prompt; keep what is certain of it, or read more next time. */
 static VrTextStatus read_piece(Prompt *prompt, size_t end, bool *done) {
     VrTextStatus status = vr_first_settled(prompt->tables, prompt->work, prompt->limit - prompt->count, done);
     if (status != VR_TEXT_OK || *done) return status;
@@ -131,8 +131,8 @@ static VrTextStatus read_content(Prompt *prompt, int32_t *truncated) {
     return VR_TEXT_OK;
 }
 
-VrTextStatus vr_tokenize(const VrTextTables *tables, VrTextWork *work, const uint8_t *prompt, size_t bytes, int64_t *ids,
-                         int32_t *count, int32_t *truncated) {
+VrTextStatus vr_tokenize(const VrTextTables *tables, VrTextWork *work, const uint8_t *prompt, size_t bytes,
+                         int64_t *ids, int32_t *count, int32_t *truncated) {
     const VrTextNumbers *numbers = &tables->numbers;
     Prompt one = {
         .tables = tables,

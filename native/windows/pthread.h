@@ -1,4 +1,5 @@
-/* POSIX threads, as far as the engine uses them, on those of Windows. A build for Windows looks for headers here first. */
+/* The part of POSIX threads that the engine uses, on Windows threads. A build for Windows looks for headers here first.
+ */
 #ifndef VIBE_ROUTER_WINDOWS_PTHREAD_H
 #define VIBE_ROUTER_WINDOWS_PTHREAD_H
 

@@ -7,9 +7,11 @@
 #include <string.h>
 
 #if defined(_WIN32)
-#include <windows.h>
-#include <shellapi.h>
 #include <stdlib.h>
+/* First, because shellapi.h needs its types. */
+#include <windows.h>
+
+#include <shellapi.h>
 #endif
 
 #include "vibe_router.h"
