@@ -9,6 +9,8 @@ EXAMPLE := examples/frozen_app
 FROZEN := .venv-frozen/bin/python
 # A library that was compiled from other sources than the ones beside it does not fit the Python that calls it.
 NATIVE := $(wildcard native/*/*.[ch] native/*.py)
+# What clang-format formats; .clang-format-ignore names the generated one.
+C_FILES := $(wildcard native/*/*.[ch] native/*/*/*.[ch] web/*/*.[ch] tests/*/*.[ch])
 
 .PHONY: demo test test-slow test-clusters native native-dist test-swift lint docs format nano frozen dist clean
 
@@ -45,6 +47,7 @@ test-swift:  ## The Swift package's tests, where Swift 6.0 or newer is on the PA
 lint: native  ## Style, types, sizes and layers, dead names, stale documents.
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	.venv/bin/clang-format --dry-run --Werror $(C_FILES)
 	.venv/bin/mypy --strict
 	$(DEVELOP) .ci/house.py
 	$(DEVELOP) .ci/dead_names.py
@@ -55,9 +58,10 @@ docs: native  ## Everything in the documents that a command produces: examples, 
 	$(DEVELOP) -m benchmarks report
 	$(DEVELOP) docs/generate.py
 
-format: .venv/.done
+format: .venv/.done  ## Format the Python and the C files.
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
+	.venv/bin/clang-format -i $(C_FILES)
 
 nano: .venv/.done  ## Train the bundled router again from the shared data and export it: under an hour on two cores.
 	$(DEVELOP) -m nano --data $(SHARED)/data --out build/nano --compare artifacts/nano
