@@ -1,22 +1,20 @@
-"""Tables in Markdown."""
+"""Tables of measurements in Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+
+from vibe_router_tools.markdown import table
 
 Table = tuple[Sequence[str], list[Sequence[str]]]
 """Columns and rows."""
 
 
-def markdown(table: tuple[Sequence[str], Sequence[Sequence[object]]]) -> str:
-    """Return columns and rows in Markdown, whole numbers with their thousands separated."""
-    columns, rows = table
-    lines = [_line(columns), _line(["---", *["---:"] * (len(columns) - 1)]), *(_line(row) for row in rows)]
-    return "\n".join(lines) + "\n"
-
-
-def _line(cells: Iterable[object]) -> str:
-    return "| " + " | ".join(_cell(cell).replace("|", "\\|") for cell in cells) + " |"
+def markdown(content: tuple[Sequence[str], Sequence[Sequence[object]]]) -> str:
+    """Return columns and rows in Markdown: numbers to the right, whole ones with their thousands separated."""
+    columns, rows = content
+    marks = [" --- ", *[" ---: "] * (len(columns) - 1)]
+    return table(columns, [[_cell(value) for value in row] for row in rows], marks=marks)
 
 
 def _cell(value: object) -> str:

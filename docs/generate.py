@@ -22,6 +22,8 @@ from typing import Any
 import typer
 from typer.testing import CliRunner
 
+from vibe_router_tools.markdown import table
+
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ROOT / "docs" / "commands.md"
 API = ROOT / "docs" / "api.md"
@@ -123,12 +125,13 @@ def _api() -> str:
         "## Errors\n",
         "All are in `vibe_router.errors`; each has a `message`, a `hint` and the `exit_code` of a command.\n",
     ]
-    parts.append("| error | is a | exit code | raised for |\n|---|---|---:|---|")
+    rows = []
     for name, value in vars(errors).items():
         if inspect.isclass(value) and issubclass(value, errors.VibeRouterError):
             doc = (inspect.getdoc(value) or "").splitlines()[0]
-            parts.append(f"| `{name}` | `{value.__base__.__name__}` | {value.exit_code} | {doc} |")
-    return "\n".join(parts) + "\n"
+            rows.append((f"`{name}`", f"`{value.__base__.__name__}`", str(value.exit_code), doc))
+    columns = ("error", "is a", "exit code", "raised for")
+    return "\n".join([*parts, table(columns, rows, marks=["---", "---", "---:", "---"])])
 
 
 def _class(name: str, value: type[Any]) -> Iterator[str]:
@@ -185,8 +188,8 @@ def _index(pages: Mapping[Path, str]) -> str:
     def place(path: Path) -> tuple[int, str]:
         return (_ORDER.index(path.stem) if path.stem in _ORDER else len(_ORDER), path.stem)
 
-    rows = [f"| [{path.stem}]({path.name}) | {_about(texts[path])} |" for path in sorted(texts, key=place)]
-    return "\n".join([_HEAD, "# Documentation\n", "| page | about |\n|---|---|", *rows]) + "\n"
+    rows = [(f"[{path.stem}]({path.name})", _about(texts[path])) for path in sorted(texts, key=place)]
+    return "\n".join([_HEAD, "# Documentation\n", table(("page", "about"), rows)])
 
 
 def _about(text: str) -> str:

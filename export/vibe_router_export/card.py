@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from vibe_router.bundle.manifest import EngineFile, Labels, Manifest
+from vibe_router.bundle.manifest import EngineFile, Labels, Manifest, ParityNumbers
 from vibe_router_export.checkpoint.router_config import UNSTATED_LABELS
 from vibe_router_export.choices import Target
 from vibe_router_tools.card import scores_section
+from vibe_router_tools.markdown import table
 
 if TYPE_CHECKING:
     from vibe_router_export.proof.coreml_gate import CoreMLParity
@@ -82,6 +83,15 @@ def coreml_section(file: str, lengths: Sequence[int], parity: CoreMLParity, *, t
         if target is Target.MACOS15
         else f"Packages for macOS 14 and iOS 17, one for each of {', '.join(map(str, lengths))} tokens."
     )
+    columns = ("against", "prompts", "max |dlogit|", "max |dp|", "decision flips", "max |dp| with sums in fp16 too")
+    row = (
+        numbers.reference,
+        str(numbers.prompts),
+        f"{numbers.max_abs_logit_difference:.1e}",
+        f"{numbers.max_abs_probability_difference:.1e}",
+        _flips(numbers),
+        f"{rough.max_abs_probability_difference:.1e} on {rough.prompts} prompts",
+    )
     return f"""## Core ML: {file}
 
 {inside}
@@ -90,38 +100,35 @@ Outputs, fp32: `logit` and `p_cloud`, on the scale of the thresholds above. Take
 
 Checked without a Mac, by interpreting the saved packages with every tensor rounded to fp16:
 
-| against | prompts | max \\|dlogit\\| | max \\|dp\\| | decision flips | max \\|dp\\| with sums in fp16 too |
-|---|---|---|---|---|---|
-| {numbers.reference} | {numbers.prompts} | {numbers.max_abs_logit_difference:.1e} | \
-{numbers.max_abs_probability_difference:.1e} | \
-{numbers.flips} ({numbers.flips_outside_band} outside the band of {numbers.band:g}) | \
-{rough.max_abs_probability_difference:.1e} on {rough.prompts} prompts |
-
+{table(columns, [row])}
 Speed and placement on Apple hardware have not been measured.
 """
 
 
 def parity_table(engines: Sequence[EngineFile]) -> str:
     """Return a table of what was measured for each of the files, and against what."""
-    rows = []
-    for engine in engines:
-        if engine.parity is None:
-            rows.append(f"| {engine.file} | {engine.precision} | unproven | | | | |")
-            continue
-        parity = engine.parity
-        percentile = parity.percentile_99_abs_probability_difference
-        rows.append(
-            f"| {engine.file} | {engine.precision} | {parity.prompts} | {parity.max_abs_logit_difference:.1e} | "
-            f"{parity.max_abs_probability_difference:.1e} | {'' if percentile is None else f'{percentile:.1e}'} | "
-            f"{parity.flips} ({parity.flips_outside_band} outside the band of {parity.band:g}) |"
-        )
-    header = (
-        "| file | precision | prompts | max \\|dlogit\\| | max \\|dp\\| | 99th percentile \\|dp\\| | decision flips |\n"
-        "|---|---|---|---|---|---|---|\n"
-    )
+    columns = ("file", "precision", "prompts", "max |dlogit|", "max |dp|", "99th percentile |dp|", "decision flips")
+    rows = [(engine.file, engine.precision, *_parity_cells(engine.parity)) for engine in engines]
     references = [f"{engine.precision}: {engine.parity.reference}" for engine in engines if engine.parity is not None]
     against = f"\n\nReference for {'; '.join(references)}." if references else ""
-    return header + "\n".join(rows) + against
+    return table(columns, rows).rstrip("\n") + against
+
+
+def _parity_cells(parity: ParityNumbers | None) -> tuple[str, ...]:
+    if parity is None:
+        return ("unproven", "", "", "", "")
+    percentile = parity.percentile_99_abs_probability_difference
+    return (
+        str(parity.prompts),
+        f"{parity.max_abs_logit_difference:.1e}",
+        f"{parity.max_abs_probability_difference:.1e}",
+        "" if percentile is None else f"{percentile:.1e}",
+        _flips(parity),
+    )
+
+
+def _flips(parity: ParityNumbers) -> str:
+    return f"{parity.flips} ({parity.flips_outside_band} outside the band of {parity.band:g})"
 
 
 def kept_matrices(kept: Iterable[tuple[str, KeptMatrix]]) -> str:

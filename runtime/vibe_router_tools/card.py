@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from vibe_router.bundle.manifest import Manifest
+from vibe_router_tools.markdown import table
 
 CARD = "README.md"
 SCORES = "## Scores"
@@ -44,13 +45,14 @@ def scores_section(manifest: Manifest) -> str:
         f"probability is sigmoid(z / {temperature}). Source of the temperature: {calibration.source}.{ece}\n"
         "A request goes to the cloud if sigmoid(z) is above the raw threshold of the profile:\n"
     )
-    profiles = "".join(
-        f"| {name}{' (default)' if name == manifest.default_profile else ''} | {one.raw:.4f} | {one.calibrated:.4f} |\n"
+    profiles = [
+        (f"{name}{' (default)' if name == manifest.default_profile else ''}", f"{one.raw:.4f}", f"{one.calibrated:.4f}")
         for name, one in manifest.thresholds.items()
-    )
+    ]
+    columns = ("profile", "raw threshold, sigmoid(z)", "calibrated threshold, p_cloud")
     return (
-        f"{SCORES}\n\n{outputs}\n| profile | raw threshold, sigmoid(z) | calibrated threshold, p_cloud |\n"
-        f"|---|---|---|\n{profiles}\nA score is a hint about quality. It is not a privacy or a safety boundary.\n"
+        f"{SCORES}\n\n{outputs}\n{table(columns, profiles)}\n"
+        "A score is a hint about quality. It is not a privacy or a safety boundary.\n"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.support.wrong_arguments import WRONG
+from vibe_router_tools.markdown import table
 
 
 @dataclass(frozen=True)
@@ -103,5 +104,4 @@ ROWS = (
 def failure_table() -> str:
     """Return the table as Markdown."""
     header = ("what happens", "`allow_cloud=False`", "`fallback=Target.X`", "neither")
-    lines = [header, ("---",) * len(header), *(row.cells() for row in ROWS)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return table(header, [row.cells() for row in ROWS], marks=[" --- "] * len(header))

@@ -11,6 +11,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from vibe_router.errors import UsageError
+from vibe_router_tools.markdown import table
 from vibe_router_training.data import Example
 from vibe_router_training.fit import fit
 from vibe_router_training.fit_settings import FitResult, FitSettings
@@ -102,11 +103,15 @@ def sweep_json(rows: Sequence[SweepRow]) -> str:
 
 def sweep_markdown(rows: Sequence[SweepRow]) -> str:
     """Return the table as Markdown, the best row marked."""
-    lines = ["| learning rate | validation loss | best epoch | minutes | |", "| ---: | ---: | ---: | ---: | --- |"]
-    for row in rows:
-        mark = "best" if row.best else ""
-        lines.append(
-            f"| {row.learning_rate:.1e} | {row.validation_loss:.4f} | {row.best_epoch} "
-            f"| {row.seconds / 60:.1f} | {mark} |"
+    columns = ("learning rate", "validation loss", "best epoch", "minutes", "")
+    cells = [
+        (
+            f"{row.learning_rate:.1e}",
+            f"{row.validation_loss:.4f}",
+            str(row.best_epoch),
+            f"{row.seconds / 60:.1f}",
+            "best" if row.best else "",
         )
-    return "\n".join(lines) + "\n"
+        for row in rows
+    ]
+    return table(columns, cells, marks=[*[" ---: "] * 4, " --- "])
