@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ from vibe_router_export.proof.mil_interpreter.program import InterpretedProgram
 
 PACKAGE = "coreml/VibeRouter.mlpackage"
 OPTIONS = CoreMLOptions(lengths=(32, 16), reference=ReferenceChoice.NONE)
+# Writing a program takes seconds; what is refused, and what is kept, does not depend on their number.
+ONE_LENGTH = replace(OPTIONS, lengths=(32,))
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +52,12 @@ def made(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return bundle
 
 
-def onnx_bundle(checkpoint: Checkpoint, folder: Path, *, max_tokens: int = 32) -> Path:
-    options = ExportOptions(max_tokens=max_tokens, reference=ReferenceChoice.NONE)
-    export_onnx(checkpoint, folder, options=options)
-    return folder
+@pytest.fixture(scope="module")
+def with_onnx(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle without Core ML; read only."""
+    bundle = tmp_path_factory.mktemp("with-onnx") / "bundle"
+    export_onnx(checkpoint, bundle, options=ExportOptions(max_tokens=32, reference=ReferenceChoice.NONE))
+    return bundle
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -92,10 +97,10 @@ def test_the_runtime_decides_the_same_with_either_engine(made: Path, monkeypatch
         assert on_coreml.target == on_onnx.target
 
 
-def test_adding_keeps_everything_else(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    bundle = onnx_bundle(checkpoint, tmp_path / "bundle")
+def test_adding_keeps_everything_else(checkpoint: Checkpoint, with_onnx: Path, tmp_path: Path) -> None:
+    bundle = Path(shutil.copytree(with_onnx, tmp_path / "bundle"))
     before = contents(bundle)
-    exported = export_coreml(checkpoint, bundle, options=OPTIONS)
+    exported = export_coreml(checkpoint, bundle, options=ONE_LENGTH)
     after = contents(bundle)
     changed = {name for name in before if after[name] != before[name]}
     assert changed == {"router.json", "README.md"}
@@ -125,8 +130,6 @@ def test_the_same_checkpoint_gives_the_same_bytes(checkpoint: Checkpoint, tmp_pa
 
 @pytest.mark.slow
 def test_packages_of_both_targets_live_side_by_side(made: Path, checkpoint: Checkpoint, tmp_path: Path) -> None:
-    import shutil
-
     bundle = Path(shutil.copytree(made, tmp_path / "bundle"))
     export_coreml(checkpoint, bundle, options=replace(OPTIONS, target=Target.MACOS14))
     manifest = open_bundle(bundle).manifest
@@ -144,8 +147,6 @@ def test_packages_of_both_targets_live_side_by_side(made: Path, checkpoint: Chec
 
 @pytest.mark.slow
 def test_what_is_there_is_replaced_only_when_asked_for(made: Path, checkpoint: Checkpoint, tmp_path: Path) -> None:
-    import shutil
-
     bundle = Path(shutil.copytree(made, tmp_path / "bundle"))
     before = contents(bundle)
     with pytest.raises(UsageError, match="already"):
@@ -163,13 +164,12 @@ def test_what_is_there_is_replaced_only_when_asked_for(made: Path, checkpoint: C
     [((), "not all between"), ((4, 32), "not all between"), ((32, 4096), "not all between"), ((16,), "the longest")],
 )
 def test_lengths_that_make_no_sense_are_refused(
-    checkpoint: Checkpoint, tmp_path: Path, lengths: tuple[int, ...], message: str
+    checkpoint: Checkpoint, with_onnx: Path, lengths: tuple[int, ...], message: str
 ) -> None:
-    bundle = onnx_bundle(checkpoint, tmp_path / "bundle")
-    before = contents(bundle)
+    before = contents(with_onnx)
     with pytest.raises(UsageError, match=message):
-        export_coreml(checkpoint, bundle, options=replace(OPTIONS, lengths=lengths))
-    assert contents(bundle) == before
+        export_coreml(checkpoint, with_onnx, options=replace(OPTIONS, lengths=lengths))
+    assert contents(with_onnx) == before
 
 
 def test_a_bundle_of_another_checkpoint_is_refused(made: Path, tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_a_bundle_of_another_checkpoint_is_refused(made: Path, tmp_path: Path) -
 
 
 def test_packages_that_decide_otherwise_are_not_written(
-    checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    checkpoint: Checkpoint, with_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from vibe_router_export.recipes import coreml as coreml_recipe
 
@@ -191,10 +191,10 @@ def test_packages_that_decide_otherwise_are_not_written(
 
     fold = coreml_recipe.fold_for_half_precision
     monkeypatch.setattr(coreml_recipe, "fold_for_half_precision", wrong)
-    bundle = onnx_bundle(checkpoint, tmp_path / "bundle")
+    bundle = Path(shutil.copytree(with_onnx, tmp_path / "bundle"))
     before = contents(bundle)
     with pytest.raises(ParityError):
-        export_coreml(checkpoint, bundle, options=OPTIONS)
+        export_coreml(checkpoint, bundle, options=ONE_LENGTH)
     assert contents(bundle) == before
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
@@ -216,7 +216,7 @@ def test_packages_that_overflow_are_not_written(
         lambda weights, folds: fold(replace(weights, classifier=scaled_up), folds),
     )
     with pytest.raises(ParityError, match="not one finite logit"):
-        export_coreml(checkpoint, tmp_path / "bundle", options=OPTIONS)
+        export_coreml(checkpoint, tmp_path / "bundle", options=ONE_LENGTH)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -252,7 +252,7 @@ def test_packages_that_would_leave_the_neural_engine_are_not_written(
 ) -> None:
     monkeypatch.setattr("vibe_router_export.emit.coreml.lint.LARGEST_RANK", 3)
     with pytest.raises(VibeRouterError, match="would leave the Neural Engine"):
-        export_coreml(checkpoint, tmp_path / "bundle", options=OPTIONS)
+        export_coreml(checkpoint, tmp_path / "bundle", options=ONE_LENGTH)
     assert list(tmp_path.iterdir()) == []
 
 

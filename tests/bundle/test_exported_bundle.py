@@ -27,17 +27,23 @@ from vibe_router_export.fold.folds import centre_residual
 UNPROVEN = ExportOptions(reference=ReferenceChoice.NONE)
 
 
-def export(folder: Path, *, router: bool = True, options: ExportOptions = UNPROVEN, name: str = "bundle") -> Manifest:
+# For tests of what stands around the graph.
+ONE_LAYER = small_config(num_hidden_layers=1)
+
+
+def export(
+    folder: Path, *, config: dict[str, Any] = ONE_LAYER, options: ExportOptions = UNPROVEN, name: str = "bundle"
+) -> Manifest:
     checkpoint = folder / "small"
     if not checkpoint.exists():
-        write_checkpoint(checkpoint, router=router)
+        write_checkpoint(checkpoint, config)
     return export_onnx(read_checkpoint(checkpoint), folder / name, options=options).manifest
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exported")
-    export(folder)
+    export(folder, config=small_config())
     return folder / "bundle"
 
 
@@ -207,7 +213,7 @@ def test_literal_special_tokens_are_text_for_every_reader_of_the_tokenizer(bundl
 def test_truncation_and_padding_of_a_tokenizer_stay_out_of_the_bundle(tmp_path: Path) -> None:
     from tokenizers import Tokenizer
 
-    folder = write_checkpoint(tmp_path / "small")
+    folder = write_checkpoint(tmp_path / "small", ONE_LAYER)
     baked = Tokenizer.from_file(str(folder / "tokenizer.json"))
     baked.enable_truncation(6)
     baked.enable_padding(length=12)
@@ -227,7 +233,7 @@ def test_a_browser_takes_the_graph_that_is_there(tmp_path: Path, precision: Prec
 
 
 def test_a_card_claims_nothing_that_nobody_said(tmp_path: Path) -> None:
-    folder = write_checkpoint(tmp_path / "a folder: ☃", router=False)
+    folder = write_checkpoint(tmp_path / "a folder: ☃", ONE_LAYER, router=False)
     unproven = ExportOptions(reference=ReferenceChoice.NONE)
     plain = export_onnx(read_checkpoint(folder), tmp_path / "plain", options=unproven).manifest
     card = (tmp_path / "plain" / "README.md").read_text()
@@ -244,7 +250,7 @@ def test_a_card_claims_nothing_that_nobody_said(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_can_state_its_licence_and_models(tmp_path: Path) -> None:
-    folder = write_checkpoint(tmp_path / "small")
+    folder = write_checkpoint(tmp_path / "small", ONE_LAYER)
     stated = {"license": "cc-by-4.0", "labels": {"device": "this", "cloud": "that"}}
     (folder / "router_config.json").write_text(json.dumps(ROUTER_CONFIG | stated))
     options = ExportOptions(reference=ReferenceChoice.NONE)
@@ -274,7 +280,7 @@ def test_a_claim_that_no_manifest_can_hold_is_a_usage_error_before_any_work(clai
 
 
 def test_truncation_and_padding_of_a_trainer_are_not_passed_on(tmp_path: Path) -> None:
-    folder = write_checkpoint(tmp_path / "small")
+    folder = write_checkpoint(tmp_path / "small", ONE_LAYER)
     tokenizer = json.loads((folder / "tokenizer.json").read_text())
     tokenizer["truncation"] = {"direction": "Right", "max_length": 16, "strategy": "LongestFirst", "stride": 0}
     padding = {"direction": "Right", "pad_to_multiple_of": None, "pad_id": 3, "pad_type_id": 0, "pad_token": "[PAD]"}

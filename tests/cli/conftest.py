@@ -8,11 +8,17 @@ import pytest
 
 from tests.support.command_line import CommandLine
 from vibe_router import Router
+from vibe_router_export.cli import main
 
 
 @pytest.fixture
 def vibe_router(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CommandLine:
     return CommandLine(monkeypatch, capsys)
+
+
+@pytest.fixture
+def router_export(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CommandLine:
+    return CommandLine(monkeypatch, capsys, name="router-export", command=main)
 
 
 @pytest.fixture(scope="session")

@@ -208,19 +208,20 @@ def test_a_store_that_does_not_answer_is_said(vibe_router: CommandLine, tiny_bun
 
 
 def test_a_run_that_is_interrupted_leaves_whole_files_and_goes_on(tiny_bundle: Path, tmp_path: Path) -> None:
-    # So many files that the signal comes before the last of them, however busy the machine is.
-    source = write_log(tmp_path / "log.parquet", mixed_prompts(4_000, seed=9) * 8)
+    source = write_log(tmp_path / "log.parquet", mixed_prompts(4_000, seed=9) * 2)
     command = [sys.executable, "-m", "vibe_router_tools", "route", "-i", source, "-b", tiny_bundle, "--threads", "1"]
     command += ["--rows", "200", "-o"]
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
-    with subprocess.Popen([*command, stopped], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    # Of low priority, so that the signal comes before the last file, however busy the machine is.
+    command_of_low_priority = ["nice", "-n", "19", *command, stopped]
+    with subprocess.Popen(command_of_low_priority, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         while process.poll() is None and not list(stopped.glob("[!.]*.parquet")):
             os.sched_yield()
         process.send_signal(signal.SIGINT)
         _, said = process.communicate()
     assert (process.returncode, b"Traceback" in said) == (130, False)
     left = digests(stopped)
-    assert 0 < len(left) < 160
+    assert 0 < len(left) < 40
     subprocess.run([*command, stopped], check=True, capture_output=True)
     subprocess.run([*command, whole], check=True, capture_output=True)
     assert digests(stopped) == digests(whole)

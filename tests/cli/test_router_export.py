@@ -1,4 +1,4 @@
-"""`router-export` as a process: results on stdout, everything else on stderr, exit codes as promised."""
+"""`router-export`: results on stdout, everything else on stderr, exit codes as promised."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.checkpoints import small_config, write_checkpoint
+from tests.support.command_line import CommandLine
 from tests.support.router_export import run
 
 
@@ -63,20 +64,20 @@ def test_without_the_export_extra_the_install_line_is_named(checkpoint: Path) ->
     ],
 )
 def test_refusals_have_a_message_and_an_exit_code(
-    arguments: list[str], code: int, named: str, checkpoint: Path, tmp_path: Path
+    arguments: list[str], code: int, named: str, checkpoint: Path, tmp_path: Path, router_export: CommandLine
 ) -> None:
     (tmp_path / "existing").mkdir()
     places = {"CHECKPOINT": checkpoint, "EXISTING": tmp_path / "existing", "NEW": tmp_path / "new"}
-    done = run(*(places.get(argument, argument) for argument in arguments))
-    assert done.returncode == code, done.stderr
-    assert named in done.stderr
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
+    done = router_export(*(places.get(argument, argument) for argument in arguments))
+    assert done.code == code, done.error
+    assert named in done.error
+    assert done.out == ""
+    assert "Traceback" not in done.error
     assert sorted(path.name for path in tmp_path.iterdir()) == ["existing"]
 
 
-def test_inspect_describes_the_checkpoint(checkpoint: Path) -> None:
-    summary = json.loads(run("inspect", checkpoint, "--json").stdout)
+def test_inspect_describes_the_checkpoint(checkpoint: Path, router_export: CommandLine) -> None:
+    summary = json.loads(router_export("inspect", checkpoint, "--json").out)
     assert summary["layers"] == 4
     assert summary["window"] == 8
     assert summary["vocabulary"] == small_config()["vocab_size"]
@@ -89,11 +90,13 @@ def test_help_imports_nothing_heavy(module: str) -> None:
     assert "inspect" in done.stdout
 
 
-def test_several_precisions_make_one_bundle_and_say_what_they_cost(checkpoint: Path, tmp_path: Path) -> None:
+def test_several_precisions_make_one_bundle_and_say_what_they_cost(
+    checkpoint: Path, tmp_path: Path, router_export: CommandLine
+) -> None:
     arguments = ("onnx", checkpoint, "-o", tmp_path / "bundle", "--reference", "none", "--json")
-    done = run(*arguments, "--precision", "int8", "--precision", "fp32", "--band", "0.05")
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
+    done = router_export(*arguments, "--precision", "int8", "--precision", "fp32", "--band", "0.05")
+    assert done.code == 0, done.error
+    result = json.loads(done.out)
     (int8,) = result["low_precision"]
     assert (int8["precision"], int8["file"], int8["kept"]) == ("int8", "onnx/model_quantized_fast.onnx", [])
     assert int8["parity"]["band"] == 0.05
@@ -101,12 +104,14 @@ def test_several_precisions_make_one_bundle_and_say_what_they_cost(checkpoint: P
     assert result["bytes"]["onnx/model_quantized.onnx"] < 0.5 * result["bytes"]["onnx/model.onnx"]
 
 
-def test_a_precision_that_changes_decisions_is_exit_7_and_nothing_is_written(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_precision_that_changes_decisions_is_exit_7_and_nothing_is_written(
+    checkpoint: Path, tmp_path: Path, router_export: CommandLine
+) -> None:
     arguments = ("onnx", checkpoint, "-o", tmp_path / "bundle", "--reference", "none", "--precision", "int4")
-    done = run(*arguments, "--band", "0")
-    assert done.returncode == 7
-    assert "error: no int4 graph passes" in done.stderr
-    assert "hint: nothing was written; choose a higher precision" in done.stderr
+    done = router_export(*arguments, "--band", "0")
+    assert done.code == 7
+    assert "error: no int4 graph passes" in done.error
+    assert "hint: nothing was written; choose a higher precision" in done.error
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,8 +1,9 @@
-"""`router-export native` as a process: what it prints, and its exit codes."""
+"""`router-export native`: what it prints, and its exit codes."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -21,31 +22,39 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return native_checkpoint(tmp_path_factory.mktemp("cli") / "small", profiles=PROFILES).folder
 
 
-def test_it_makes_a_bundle_and_prints_json(checkpoint: Path, tmp_path: Path) -> None:
-    bundle = tmp_path / "bundle"
+@pytest.fixture(scope="module")
+def made(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A bundle that the command has made, as a process, and what it printed; read only."""
+    bundle = tmp_path_factory.mktemp("made") / "bundle"
     done = run("native", checkpoint, "-o", bundle, "--reference", "none", "--json")
     assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
+    return bundle, done.stdout
+
+
+def test_it_makes_a_bundle_and_prints_json(
+    made: tuple[Path, str], checkpoint: Path, tmp_path: Path, router_export: CommandLine
+) -> None:
+    bundle, printed = made
+    result = json.loads(printed)
     assert (result["file"], result["precision"], result["kept"]) == (FILE, "int8", [])
     assert result["bytes"] == (bundle / FILE).stat().st_size
     assert result["proven"] is False
     assert result["parity"]["flips_outside_band"] == 0
 
-    again = run("native", checkpoint, "-o", bundle, "--reference", "none")
-    assert again.returncode == 2
-    assert f"has {FILE} already" in again.stderr
-    replaced = run("native", checkpoint, "-o", bundle, "--reference", "none", "--force", "--band", "0.05")
-    assert replaced.returncode == 0, replaced.stderr
-    assert "unproven" in replaced.stdout
-    assert "outside the band of 0.05: 0" in replaced.stdout
+    again = router_export("native", checkpoint, "-o", bundle, "--reference", "none")
+    assert again.code == 2
+    assert f"has {FILE} already" in again.error
+    copy = shutil.copytree(bundle, tmp_path / "bundle")
+    replaced = router_export("native", checkpoint, "-o", copy, "--reference", "none", "--force", "--band", "0.05")
+    assert replaced.code == 0, replaced.error
+    assert "unproven" in replaced.out
+    assert "outside the band of 0.05: 0" in replaced.out
 
 
 def test_the_runtime_lists_it_and_the_graph_beside_it_still_verifies(
-    checkpoint: Path, tmp_path: Path, vibe_router: CommandLine
+    made: tuple[Path, str], vibe_router: CommandLine
 ) -> None:
-    bundle = tmp_path / "bundle"
-    done = run("native", checkpoint, "-o", bundle, "--reference", "none")
-    assert done.returncode == 0, done.stderr
+    bundle, _ = made
     inspected = vibe_router("inspect", bundle, "--json")
     assert inspected.code == 0
     engines = {engine["kind"]: engine for engine in json.loads(inspected.out)["engines"]}
@@ -54,37 +63,35 @@ def test_the_runtime_lists_it_and_the_graph_beside_it_still_verifies(
     assert vibe_router("verify", bundle, "--engine", "onnx-cpu").code == 0
 
 
-def test_what_is_kept_is_said_with_its_reason(tmp_path: Path) -> None:
+def test_what_is_kept_is_said_with_its_reason(tmp_path: Path, router_export: CommandLine) -> None:
     loud = with_a_loud_neuron(native_checkpoint(tmp_path / "loud", profiles=PROFILES), layer=1)
-    done = run("native", loud.folder, "-o", tmp_path / "bundle", "--reference", "none")
-    assert done.returncode == 0, done.stderr
-    assert "kept in fp32: model.layers.1.mlp.Wo.weight; alone it moves the logit by" in done.stdout
+    done = router_export("native", loud.folder, "-o", tmp_path / "bundle", "--reference", "none")
+    assert done.code == 0, done.error
+    assert "kept in fp32: model.layers.1.mlp.Wo.weight; alone it moves the logit by" in done.out
 
     # No decision may differ at all: a quarter of the matrices does not bring that.
-    refused = run("native", loud.folder, "-o", tmp_path / "other", "--reference", "none", "--band", "0")
-    assert refused.returncode == 7
-    assert "error: no native file passes: with 4 of 17 matrices in a higher precision" in refused.stderr
-    assert "hint: nothing was written" in refused.stderr
+    refused = router_export("native", loud.folder, "-o", tmp_path / "other", "--reference", "none", "--band", "0")
+    assert refused.code == 7
+    assert "error: no native file passes: with 4 of 17 matrices in a higher precision" in refused.error
+    assert "hint: nothing was written" in refused.error
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "loud"]
 
 
-def test_a_model_of_another_shape_is_exit_9_by_name(tmp_path: Path) -> None:
+def test_a_model_of_another_shape_is_exit_9_by_name(tmp_path: Path, router_export: CommandLine) -> None:
     narrow = native_checkpoint(tmp_path / "narrow", hidden_size=48).folder
-    done = run("native", narrow, "-o", tmp_path / "bundle", "--reference", "none")
-    assert done.returncode == 9
-    assert "hidden_size 48 is not a multiple of 64" in done.stderr
-    assert "router-export onnx --precision int8" in done.stderr
+    done = router_export("native", narrow, "-o", tmp_path / "bundle", "--reference", "none")
+    assert done.code == 9
+    assert "hidden_size 48 is not a multiple of 64" in done.error
+    assert "router-export onnx --precision int8" in done.error
     assert not (tmp_path / "bundle").exists()
 
 
-def test_verify_names_what_is_missing(checkpoint: Path, tmp_path: Path) -> None:
+def test_verify_names_what_is_missing(made: tuple[Path, str], checkpoint: Path, router_export: CommandLine) -> None:
     pytest.importorskip("torch", reason="only PyTorch proves")
-    bundle = tmp_path / "bundle"
-    done = run("native", checkpoint, "-o", bundle, "--reference", "none")
-    assert done.returncode == 0, done.stderr
-    verified = run("verify", checkpoint, bundle, "--engine", "native-cpu", "--json")
-    assert verified.returncode == 0, verified.stderr
-    assert json.loads(verified.stdout)["flips_outside_band"] == 0
-    wrong = run("verify", checkpoint, bundle, "--engine", "native-cpu", "--precision", "fp32")
-    assert wrong.returncode == 6
-    assert "has no native file of precision 'fp32'" in wrong.stderr
+    bundle, _ = made
+    verified = router_export("verify", checkpoint, bundle, "--engine", "native-cpu", "--json")
+    assert verified.code == 0, verified.error
+    assert json.loads(verified.out)["flips_outside_band"] == 0
+    wrong = router_export("verify", checkpoint, bundle, "--engine", "native-cpu", "--precision", "fp32")
+    assert wrong.code == 6
+    assert "has no native file of precision 'fp32'" in wrong.error

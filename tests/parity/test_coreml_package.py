@@ -185,7 +185,7 @@ def test_macos_14_gets_a_package_a_length(tmp_path: Path) -> None:
 
 
 def test_the_mask_is_derived_from_the_padding_id(tmp_path: Path) -> None:
-    weights = spiking_weights(None)
+    weights = spiking_weights(None, layers=1)
     interpreter = Interpreter(write(weights, tmp_path / "out", lengths=[16]), Rounding.HALF)
     ids, _ = padded_sequences(weights.config, lengths=(5,), width=16)
     row = ids.astype(np.int32)
@@ -195,12 +195,12 @@ def test_the_mask_is_derived_from_the_padding_id(tmp_path: Path) -> None:
 
 
 def test_writing_says_nothing_to_the_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    write(spiking_weights(None), tmp_path / "out", lengths=[9])
+    write(spiking_weights(None, layers=1), tmp_path / "out", lengths=[9])
     assert capfd.readouterr() == ("", "")
 
 
-def spiking_weights(outliers: Outliers | None) -> ModernBertWeights:
-    config = parse_config(json.dumps(small_config()))
+def spiking_weights(outliers: Outliers | None, *, layers: int = 4) -> ModernBertWeights:
+    config = parse_config(json.dumps(small_config(num_hidden_layers=layers)))
     return arrange(config, random_tensors(config, seed=0, outliers=outliers))
 
 

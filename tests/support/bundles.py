@@ -121,6 +121,11 @@ def tiny_graph(vocabulary: int, *, temperature: float) -> onnx.ModelProto:
     return model
 
 
+@functools.cache
+def _graph_content(vocabulary: int, temperature: float) -> bytes:
+    return tiny_graph(vocabulary, temperature=temperature).SerializeToString()
+
+
 def write_bundle(
     folder: Path,
     *,
@@ -133,7 +138,7 @@ def write_bundle(
 ) -> Path:
     """Write a whole bundle into `folder`, every engine file being the tiny graph, and return the folder."""
     vocabulary = _vocabulary()
-    graph = tiny_graph(len(vocabulary), temperature=temperature if folded else 1.0).SerializeToString()
+    graph = _graph_content(len(vocabulary), temperature if folded else 1.0)
     files = {
         "tokenizer.json": tiny_tokenizer_json(),
         "config.json": b"{}\n",
@@ -190,6 +195,7 @@ def _vocabulary() -> dict[str, int]:
     return vocabulary | {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
 
 
+@functools.cache
 def _golden(max_tokens: int) -> bytes:
     lines = []
     for prompt in GOLDEN_PROMPTS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 
 from tokenizers import AddedToken, Tokenizer
@@ -50,11 +51,17 @@ def train_tokenizer(corpus: Iterable[str] = CORPUS, *, vocab_size: int = 700) ->
 
 def reference_ids(tokenizer_json: bytes, prompt: str, *, max_tokens: int) -> tuple[list[int], bool]:
     """Return ids and `truncated` of the whole prompt, without any cap."""
+    ids = _whole(tokenizer_json).encode(prompt).ids
+    if len(ids) <= max_tokens:
+        return ids, False
+    return [*ids[: max_tokens - 1], ids[-1]], True
+
+
+@functools.lru_cache(maxsize=8)
+def _whole(tokenizer_json: bytes) -> Tokenizer:
+    """Return a tokenizer that cuts nothing off and fills nothing up."""
     tokenizer = Tokenizer.from_buffer(tokenizer_json)
     tokenizer.encode_special_tokens = True
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    ids = tokenizer.encode(prompt).ids
-    if len(ids) <= max_tokens:
-        return ids, False
-    return [*ids[: max_tokens - 1], ids[-1]], True
+    return tokenizer
