@@ -33,7 +33,7 @@ class GoldenPrompt:
 
 @dataclass(frozen=True, kw_only=True)
 class ProfileParity:
-    """How many golden prompts one profile's threshold decides otherwise than the reference."""
+    """How many golden prompts one profile's threshold decides differently from the reference."""
 
     profile: str
     threshold: float

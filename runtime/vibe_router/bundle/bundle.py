@@ -81,7 +81,7 @@ class Bundle:
         return content
 
     def check(self, *, skip: Collection[str] = ()) -> None:
-        """Check the content of every file of the manifest but `skip` (those that were checked otherwise).
+        """Check the content of every file of the manifest, except those in `skip`, which were checked in another way.
 
         Raises:
             BundleCorruptError: as `read`.

@@ -17,11 +17,11 @@ from vibe_router.errors import BundleCorruptError, SchemaError
 SCHEMA = "vibe-router-bundle/1"
 MANIFEST_NAME = "router.json"
 MANIFEST_LIMIT = 2**21
-"""Bytes that a manifest may have."""
+"""The most bytes of a manifest."""
 OPTIONAL_FILES = frozenset({"README.md"})
-"""Files for people: a bundle without them still loads, but one that is there must be the one that is listed."""
+"""Files for people. A bundle loads without them; one that is there must be the file that the manifest lists."""
 MIN_TEMPERATURE, MAX_TEMPERATURE = 2.0**-20, 2.0**20
-"""What a temperature may be; dividing a logit by one stays far from overflow and from zero."""
+"""The range of a temperature: dividing a logit by it stays far from overflow and from zero."""
 # Token ids are unsigned numbers of 32 bits in the tokenizers library, and int32 in the native engine.
 _MOST_IDS = 2**31
 # Kinds of files times precisions, with room.
@@ -65,7 +65,7 @@ class Threshold:
 class ParityNumbers:
     """What the parity gate measured for one engine file against its reference.
 
-    A prompt counts once for every profile that decides it otherwise, alone or in a batch. The last two fields are
+    A prompt counts once for every profile that decides it differently, alone or in a batch. The last two fields are
     null in manifests that were written before they were measured.
     """
 
@@ -133,7 +133,7 @@ class Manifest:
 
 
 def is_plain_name(text: str) -> bool:
-    """Return whether a bundle or a profile may be called so: letters of ASCII, digits, and few marks between them."""
+    """Return whether a bundle or a profile may have this name: ASCII letters, digits, and a few marks between them."""
     return _NAME.fullmatch(text) is not None
 
 

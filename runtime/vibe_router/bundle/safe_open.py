@@ -20,14 +20,14 @@ from vibe_router.bundle.strict_json import AGAIN
 from vibe_router.errors import BundleCorruptError
 
 _WINDOW = 2**26
-# Nothing is ever waited for, a named pipe without a writer for instance.
+# Opening never waits, for instance for the writer of a named pipe.
 _FILE_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _FOLDER_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What of a file's status changes when it is replaced, moved or written to; times are in nanoseconds."""
+    """The part of a file's status that changes when it is replaced, moved or written to; times in nanoseconds."""
 
     device: int
     inode: int

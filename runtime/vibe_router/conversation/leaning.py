@@ -7,7 +7,7 @@ from enum import Enum
 
 from vibe_router.conversation.words import ANAPHORA, ASKING_AGAIN, NEW_TOPIC, OPENERS, PHRASES
 
-# Combining vowels are no letters for regular expressions, so that words are what stands between punctuation.
+# Regular expressions do not count combining vowels as letters, so a word is what is between two marks.
 _WORD = re.compile(r"[^\s!-&(-/:-@\[-`{-~¡«»¿‘“”„…،؛؟।、。「」！，．：；？]+")
 # Letters of scripts that put no spaces between words: kana, Han, and Hangul, whose endings are glued to words.
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")

@@ -12,7 +12,7 @@ from vibe_router.errors import EngineError, VibeRouterError
 
 
 class AbsentEngine:
-    """Has the name of the engine that it stands for, and fails at every call with what kept that one from loading."""
+    """Stands for an engine that could not be loaded: it has its name, and every call fails with the reason."""
 
     def __init__(self, engine: Engine, failure: VibeRouterError) -> None:
         self.name = engine.name

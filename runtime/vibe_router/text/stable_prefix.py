@@ -7,7 +7,7 @@ Let A be the beginning that was read, cut where `normalization_break` allows, an
 2. Added tokens are found from left to right, the longest first, and depend on no more text than the
    longest of them is long. The splitting expression of GPT-2,
    `'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+`, is also matched
-   from left to right, and where a match ends depends on at most two characters behind its end. So a word of
+   from left to right, and where a match ends depends on at most two characters after its end. So a word of
    A that ends far enough before the cut is a word of A + B, and words are encoded independently: its tokens
    are certain.
 3. A word that reaches the cut (ten thousand letters without a break) continues in B, so BPE could merge
@@ -33,9 +33,9 @@ from tokenizers import Encoding, Tokenizer
 
 # An NFC character has at most 4 bytes in UTF-8, and NFC makes at most 3 characters of one (UAX #15, table 8).
 _BYTES_PER_CHARACTER = 4 * 3
-# Characters behind a match that can matter to the splitting expression.
+# Characters after a match that can matter to the splitting expression.
 _LOOKAHEAD = 2
-# How many tokens behind the kept ones the place i is tried: near ones are cheap, far ones nearly always
+# How many tokens after the kept ones the place i is tried: near ones are cheap, far ones nearly always
 # settle it.
 _TOKENS_AHEAD = (0, 1, 2, 4, 8, 16, 32)
 
@@ -76,7 +76,7 @@ class SettledTokens:
         return False
 
     def split(self, text: str, encoding: Encoding) -> tuple[int, int] | None:
-        """Return how many tokens of the `text` that was read are certain, and the place behind them to read on from.
+        """Return how many tokens of the `text` that was read are certain, and the place after them to read on from.
 
         That place is in the second half of the text; None where none is found there.
         """
@@ -98,7 +98,7 @@ class SettledTokens:
                 yield count
         start = words.index(words[-1])
         ends = [*accumulate(map(len, tokens[start:]))]
-        # Nearer ones leave more places to try behind them.
+        # Nearer ones leave more places to try after them.
         for part in (1.0, 0.8, 0.6):
             count = start + bisect_right(ends, part * (ends[-1] - self.reserve - self._longest))
             if count > start and self.first(count, tokens, words):
@@ -138,10 +138,10 @@ class SettledTokens:
 def normalization_break(character: str) -> bool:
     """Return whether text may be cut before `character` and its halves normalised (NFC) one by one.
 
-    So it is where the first character of its canonical decomposition neither moves nor composes with anything before
-    it (UAX #15, section 9.1). This is stricter, for Python does not expose the second: all marks, the vowels and final
-    consonants of conjoining Hangul and Kirat Rai's vowels are refused, and so is what is unassigned, for the
-    tokenizer's tables may be newer than Python's.
+    It may be cut where the first character of the canonical decomposition neither moves nor composes with anything
+    before it (UAX #15, section 9.1). Python does not expose the second, so this is stricter: it refuses all marks, the
+    vowels and final consonants of conjoining Hangul, and Kirat Rai's vowels. It also refuses unassigned characters,
+    because the tokenizer's tables may be newer than Python's.
     """
     if character.isascii():
         return True

@@ -36,7 +36,7 @@ class CompiledPrograms:
     """The functions of one or several packages, each loaded on first use and then kept."""
 
     def __init__(self, functions: Mapping[int, CompiledFunction], *, compute_units: str) -> None:
-        """`functions` stand by their lengths; `compute_units` is a value of `COMPUTE_UNITS`."""
+        """`functions` are the functions by length; `compute_units` is a value of `COMPUTE_UNITS`."""
         self.lengths: Sequence[int] = tuple(sorted(functions))
         self._functions = functions
         self._compute_units = compute_units

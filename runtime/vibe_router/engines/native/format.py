@@ -27,7 +27,7 @@ MOST_LAYERS = 256
 """Layers of a model; ModernBERT-large has 28."""
 ROPE_THETAS = (2.0**-20, 2.0**100)
 NORM_EPSILONS = (2.0**-60, 2.0**20)
-"""Both are float32 in every engine, and far within these in every model."""
+"""The range of each. Both are float32 in every engine; those of models are far inside."""
 MOST_BYTES = 2**34
 """Bytes of all tensors: an engine's sums of sizes stay far below 2^63."""
 

@@ -1,4 +1,4 @@
-"""The part of the native file that makes it a whole router: tables for a reader in C, behind the engine's tensors.
+"""The part of the native file that makes it a whole router: tables for a reader in C, after the engine's tensors.
 
 docs/clib.md describes each. Python checks their names and places, and reads none: it has `tokenizer.json` and the
 manifest.

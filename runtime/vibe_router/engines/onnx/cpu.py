@@ -32,7 +32,7 @@ _LOGITS = "logits"
 _ERRORS_ONLY = 3
 # Rounding differs with the batch: by about 1e-6 of p_cloud in fp32.
 _FP32_BAND = 1e-4
-# A run that was asked to end calls that an error.
+# ONNX Runtime logs an error when a run is asked to end.
 _FATAL_ONLY = 4
 
 
@@ -63,7 +63,7 @@ class OnnxCpuEngine:
         """
         self.file = file
         self.precision = precision
-        # Below fp32 far more than by rounding: the scales of activations are taken over the whole batch.
+        # Below fp32 the batch matters far more than by rounding: scales of activations are taken over all of it.
         self.batch_band = _FP32_BAND if precision == "fp32" else max(LOW_PRECISION_BAND, parity_band)
         self._pad_token_id = pad_token_id
         count = 1 if usage is Usage.BACKGROUND else threads or available_cpus()
@@ -144,11 +144,11 @@ def _session_options(threads: int, precision: str, usage: Usage) -> Any:
     # The graph is one chain of nodes: a second pool would have nothing to run.
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    # Threads spin from one node to the next, which sleeping ones would be late for, but not from one prompt to the
-    # next, where they would burn a caller's CPU.
+    # Threads spin between two nodes, because sleeping threads would be late for the next one, but not between two
+    # prompts, because they would burn the caller's CPU.
     options.add_session_config_entry("session.force_spinning_stop", "1")
-    # Exported graphs are fused already. What is left to ONNX Runtime's optimiser takes longer to look for than it
-    # brings, and its fusion of the last Add with its norm is slower than the two.
+    # Exported graphs are fused already. ONNX Runtime's optimiser takes longer to look for what is left than that saves,
+    # and its fusion of the last Add with its norm is slower than the two.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     # Prompts differ in length: a memory pattern planned for one shape is planned again for the next.
     options.enable_mem_pattern = False
@@ -157,8 +157,8 @@ def _session_options(threads: int, precision: str, usage: Usage) -> Any:
         options.add_session_config_entry("session.disable_prepacking", "1")
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     if precision == "int8" and int8_products_overflow():
-        # A slower way with the right result; a third slower, so not where the fast one is right too. The rewrite that
-        # obeys the entry belongs to the extended optimisations: below that level the entry changes nothing.
+        # A third slower, so it is used only where the fast products overflow. The rewrite that obeys this entry belongs
+        # to the extended optimisations: below that level the entry changes nothing.
         options.add_session_config_entry("session.x64quantprecision", "1")
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     # Its warnings go to stderr, which belongs to the host application.

@@ -28,7 +28,7 @@ _LOGITS = "logits"
 _STEP = 8
 # The run option that tells captured graphs apart, and its value for a run that is neither captured nor replayed.
 _GRAPH_OPTION, _NO_GRAPH = "gpu_graph_id", -1
-# A run that was asked to end calls that an error.
+# ONNX Runtime logs an error when a run is asked to end.
 _FATAL_ONLY = 4
 
 
@@ -165,7 +165,7 @@ def _bind(session: Any, length: int, device: str) -> _Buffers:
 
 
 def _filled(rows: NDArray[np.int64], length: int, value: int) -> NDArray[np.int64]:
-    """Return rows [batch, length], contiguous, `value` standing behind what was there."""
+    """Return rows [batch, length], contiguous, with `value` after what was there."""
     filled = np.full((len(rows), length), value, np.int64)
     filled[:, : rows.shape[1]] = rows
     return filled

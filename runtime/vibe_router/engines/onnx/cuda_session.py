@@ -38,8 +38,8 @@ def cuda_problem() -> str | None:
     _load_nvidia_libraries()
     try:
         onnxruntime.OrtValue.ortvalue_from_shape_and_type([1], np.float32, "cuda", 0)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
-        # Before it stands where in ONNX Runtime's sources it was raised.
+    except Exception as error:  # noqa: BLE001 - any error is the answer
+        # The text before it names the place in ONNX Runtime's sources.
         return f"ONNX Runtime cannot start CUDA: {_first_line(error).rpartition('() ')[2]}"
     return None
 
