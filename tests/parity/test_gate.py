@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.support.checkpoints import write_checkpoint
+from tests.support.prompts import mixed_prompts
 from vibe_router.bundle.manifest import Threshold
 from vibe_router.errors import ParityError
 from vibe_router.text.tokenizer import PromptTokenizer
@@ -34,10 +35,11 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
 
 @pytest.fixture(scope="module")
 def scored(checkpoint: Checkpoint) -> ProofCases:
-    """What PyTorch says, computed once: the faults below are in the graph, not in the reference."""
+    """What PyTorch says, computed once, of few prompts: the faults below are in the graph, not in the reference."""
     tokenizer = PromptTokenizer((checkpoint.folder / "tokenizer.json").read_bytes(), max_tokens=128)
     reference = Reference(checkpoint)
-    return collect_cases(checkpoint, tokenizer, reference=reference, prompts=None, max_tokens=128, progress=None)
+    few = mixed_prompts(20, seed=0)
+    return collect_cases(checkpoint, tokenizer, reference=reference, prompts=few, max_tokens=128, progress=None)
 
 
 @pytest.fixture
