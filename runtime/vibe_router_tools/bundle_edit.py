@@ -1,4 +1,4 @@
-"""A changed copy of a bundle: written beside its place, checked, renamed; the original stays."""
+"""A changed copy of a bundle: written next to its place, checked, renamed; the original stays."""
 
 from __future__ import annotations
 

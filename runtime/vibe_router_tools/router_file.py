@@ -1,4 +1,4 @@
-"""Sections of a native file: written behind the engine's tensors, or exchanged for others."""
+"""Sections of a native file: written after the engine's tensors, or replaced."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def settings_sections(manifest: Manifest) -> dict[str, Array]:
 def write_sections(path: Path, sections: Mapping[str, Array]) -> None:
     """Write sections into the native file at `path`, in place of those of the same names; the rest stays.
 
-    The file is exchanged for a new one, because the old one may still be mapped.
+    The file is replaced by a new one, because the old one may still be mapped.
     """
     partial = path.with_name(f".{path.name}.partial")
     with path.open("rb") as source:
@@ -118,7 +118,7 @@ def _tensors(header: dict[str, Any], counts: dict[str, int], sections: Mapping[s
         if name in sections:
             values = np.ascontiguousarray(sections[name], _TYPES[kind]).reshape(-1)
             count, content = len(values), values.tobytes()
-            # The reader in C takes no section of nothing.
+            # The reader in C refuses an empty section.
             content = content.ljust(max(len(content) + -len(content) % _ALIGNMENT, _ALIGNMENT), b"\0")
             tensor = _Tensor(name, kind, (len(content) // values.itemsize,), content)
         else:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 class Lock(Enum):
-    """What became of asking for a lock."""
+    """The outcome of asking for a lock."""
 
     TAKEN = "taken"
     BUSY = "busy"

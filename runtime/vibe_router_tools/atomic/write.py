@@ -29,7 +29,7 @@ _DISK_ERRORS = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, 
 # How the Rust and C++ libraries that write files spell them.
 _ERROR_NUMBER = re.compile(r"(?:os error|Errno|errno) (\d+)")
 _OCCUPIED = frozenset((errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR))
-# A rename fails again only when another process has put something there in between.
+# A rename fails again only if another process has put something there in between.
 _ATTEMPTS = 100
 
 
@@ -89,7 +89,7 @@ def staged_file(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
             with os.fdopen(handle, "wb") as file, lock_path(work):
                 yield work
                 os.fsync(file.fileno())
-                # mkstemp gives the owner alone any right.
+                # mkstemp gives rights to the owner alone.
                 work.chmod(0o666 & ~_umask())
                 _put_file(work, target, overwrite=overwrite)
         finally:

@@ -46,7 +46,7 @@ class Run:
     counts: Counts = field(default_factory=Counts)
 
     def terms(self, schema: pa.Schema) -> dict[str, Any]:
-        """Return all that a row's decision depends on, but the row."""
+        """Return all that a row's decision depends on, except the row itself."""
         engine, options = self.router.engine, self.options
         name, chats = find_column(schema, options)
         manifest = self.router.bundle.manifest
@@ -105,7 +105,7 @@ def route_parts(run: Run, parts: Sequence[Part], *, progress: ProgressCallback |
 
 
 def _require_columns(run: Run, part: Part) -> None:
-    """Refuse a file without the column before any other is routed, for hours perhaps, and say which it is."""
+    """Refuse a file that lacks the column, by its name, before others are routed, which can take hours."""
     try:
         find_column(part.source.schema, run.options)
         output_schema(part.source.schema)

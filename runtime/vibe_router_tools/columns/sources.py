@@ -158,7 +158,7 @@ def _below(place: Place) -> Iterator[str]:
 
 @contextmanager
 def _looking_at(location: str) -> Iterator[None]:
-    """Turn what a store says when it does not answer, or does not let one in, into an error with a hint.
+    """Turn the error of a store that does not answer, or refuses access, into one with a hint.
 
     Raises:
         DataError: the block raised an error of the file system.

@@ -69,7 +69,7 @@ TimeoutOption = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class _Terms:
-    """On which terms every prompt of one command is decided."""
+    """The terms on which a command decides every prompt."""
 
     profile: str | None
     threshold: float | None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Fitting:
-    """How rows become labels, the bins of the calibration error, and what is written beside the report."""
+    """How rows become labels, the bins of the calibration error, and what is written next to the report."""
 
     tau: float
     bins: int

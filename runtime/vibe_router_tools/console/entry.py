@@ -29,7 +29,7 @@ def run(build_app: Callable[[], typer.Typer]) -> None:
             try:
                 build_app()()
             finally:
-                # What the system does not take must not raise at exit only, after the exit code is set.
+                # Output that cannot be written must raise here, not at exit, when the exit code is set already.
                 sys.stdout.flush()
     except VibeRouterError as error:
         _complain(f"error: {error.message}", f"hint: {error.hint}" if error.hint else "")

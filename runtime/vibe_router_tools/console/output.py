@@ -24,7 +24,7 @@ _PIPE_WIDTH = 120
 
 def print_json(value: Any, *, indent: int | None = 2) -> None:
     """Print `value` as JSON on stdout; `indent` None puts it on one line."""
-    # Escapes of `printable` are those of JSON, and what they replace stands in texts only.
+    # Escapes of `printable` are those of JSON, and the characters they replace occur only inside texts.
     typer.echo(printable(json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)))
 
 

@@ -88,7 +88,7 @@ class OperatingPoint:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceFigures:
-    """One source's prompts at the default profile; point values only, for sources may be small."""
+    """One source's prompts at the default profile; point values only, because sources may be small."""
 
     rows: int
     auc: float

@@ -1,4 +1,4 @@
-"""The router on each group of prompts: is what it decides what the labels say, and for which kinds of request not?"""
+"""The router on each group of prompts: how often it decides as the labels say."""
 
 from __future__ import annotations
 

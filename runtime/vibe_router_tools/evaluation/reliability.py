@@ -31,7 +31,7 @@ def reliability_bins(
     bins: int = BINS,
     binning: Binning = Binning.EQUAL_COUNT,
 ) -> tuple[ReliabilityBin, ...]:
-    """Bin prompts by score (float [n], in 0..1) beside `preference` (float [n]); empty bins are left out.
+    """Bin prompts by score (float [n], in 0..1) with their `preference` (float [n]); empty bins are left out.
 
     Equal-count bins differ in size by at most one; a run of equal scores that falls across a border is shared
     out with its mean preference, so that the order of the rows does not matter. Equal-width bins are the

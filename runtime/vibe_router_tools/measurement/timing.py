@@ -13,7 +13,7 @@ import numpy as np
 class Timing:
     """Median, 10th and 95th percentile in milliseconds of `calls` durations.
 
-    On a machine that is shared with others, the 10th percentile is near what it does when they leave it alone.
+    On a machine that is shared with others, the 10th percentile is near the time on an idle one.
     """
 
     calls: int
