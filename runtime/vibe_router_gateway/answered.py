@@ -1,4 +1,4 @@
-"""Which side gave which answer of the responses API, because only that side can go on from it."""
+"""The side that gave each answer of the responses API, because only that side can continue it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a set of settings has made: the router and the connections to both sides. A reload makes another."""
+"""The router and the connections that one set of settings needs. A reload makes another."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Why(str, Enum):
     PINNED = "pinned"
     """The client, or the settings, forbid the cloud."""
     REQUIRED = "required"
-    """Only this side has the tools, eyes, ears or context that the request needs."""
+    """Only this side has the tools, vision, hearing or context that the request needs."""
     ONLY = "only"
     """The other side is not configured."""
     BUDGET = "budget"
@@ -131,7 +131,7 @@ def plan_scored(
 
 
 def lacking(side: SideSettings, asked: Asked) -> list[str]:
-    """Return what the request needs and the side has not, in words."""
+    """Return in words what the request needs and the side lacks."""
     return [
         name
         for name, missing in (

@@ -24,12 +24,12 @@ _REASONS = {
 _NO_LIMIT = 2**40
 _SHORT_CHARACTERS = 200
 _QUICK_S = 0.0015
-"""A score that comes sooner is had in the event loop itself, because a thread costs a quarter of a millisecond."""
+"""A quicker score is computed in the event loop itself, because a thread costs a quarter of a millisecond."""
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """What `calibrate --from-log` needs beside a score, from the tools that calibrate.
+    """What `calibrate --from-log` needs in addition to a score, from the tools that calibrate.
 
     `identify` names what gave a score; `is_held_out` says on which side of calibration's split a text is. Only this
     one bit of the text is kept.
@@ -66,11 +66,11 @@ def chat_policy(settings: Settings) -> ChatPolicy:
 
 @dataclass
 class Loop:
-    """Whether a score may be had in the event loop: the router is quick, and no thread holds its engine."""
+    """Whether a score may be computed in the event loop: the router is quick, and no thread holds its engine."""
 
     quick: bool
     in_threads: int = 0
-    """Scores that threads are at; behind a long one of these, the loop would stand still."""
+    """Scores that threads are computing; the event loop would stand still while it waits for a long one."""
 
     def may_score(self, messages: Sequence[Mapping[str, Any]], *, timeout_s: float) -> bool:
         """Return whether a score of these messages holds the loop for about a millisecond at most."""

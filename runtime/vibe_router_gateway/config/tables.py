@@ -76,7 +76,7 @@ def _value(value: object, hint: object, item: Field[Any], where: str) -> object:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if hint in (bool, int, float, str):
-        # bool is an int to isinstance, and a setting is never meant so.
+        # To isinstance a bool is an int, but no setting is meant so.
         if type(value) is not hint:
             raise UsageError(f"{where} is {_shown(value)}, not {_NAMES[hint]}", hint=f"give {_NAMES[hint]}")
         if hint in (int, float):

@@ -136,7 +136,7 @@ def _choice(question: Any, name: str, p_cloud: float, threshold: float) -> dict[
 
 
 def _request_of(text: str) -> str:
-    """Return the request in the text that LiteLLM sends: what it writes around it says nothing about the request."""
+    """Return the request in the text that LiteLLM sends: the rest of that text says nothing about the request."""
     head, found, request = text.partition("\n\nRequest:\n")
     if found and head.startswith("System prompt:\n"):
         text = request

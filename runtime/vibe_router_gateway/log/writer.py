@@ -68,7 +68,7 @@ class LogWriter:
         self._put(("INSERT OR REPLACE INTO feedback VALUES (?, ?, ?)", values, request_id))
 
     def purge(self, *, keep_days: float, keep_prompts_days: float) -> None:
-        """Delete soon what is older than allowed."""
+        """Delete rows that are older than allowed, soon."""
         now = time.time()
         for table, days in (("prompts", keep_prompts_days), ("decisions", keep_days)):
             self._put((f"DELETE FROM {table} WHERE time < ?", (now - days * 86400,), ""))
