@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def bundle_card(
     manifest: Manifest, *, kept: Iterable[tuple[str, KeptMatrix]], training_card: str | None, license: str | None
 ) -> str:
-    """Return the card of a new bundle as Markdown, which says nothing that neither checkpoint nor caller have said.
+    """Return the card of a new bundle as Markdown. It claims only what the checkpoint or the caller said.
 
     `kept` pairs a file with a matrix that it holds in a higher precision; `training_card` is the checkpoint's own
     account of its training, if it has one; `license` is an identifier.

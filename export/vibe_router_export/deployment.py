@@ -43,7 +43,7 @@ def deploy(folder: Path, target: Path, *, to: RuntimeFormat, precision: Precisio
 
     Raises:
         UsageError: the bundle has no portable graph of this precision, or `target` exists and `overwrite` is not set.
-        ParityError: the written file scores otherwise.
+        ParityError: the written file scores differently.
     """
     bundle = open_bundle(folder)
     file = PORTABLE_FILES.get(precision)
@@ -112,7 +112,7 @@ def _options(precision: Precision) -> Any:
 def _session(file: Path, options: Any) -> Any:
     import onnxruntime
 
-    # By name: what is being written has a temporary one without an ending.
+    # By its name, because the temporary file that is being written has no suffix.
     load_format = "ONNX" if file.suffix == ".onnx" else "ORT"
     options.add_session_config_entry("session.load_model_format", load_format)
     return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])

@@ -256,7 +256,7 @@ def _scored(
     proof = collect_cases(
         checkpoint,
         tokenizer,
-        # Not kept in a variable, so that its memory is free again when files are written.
+        # Not kept in a variable, so that its memory is free when files are written.
         reference=load_reference(checkpoint, reference),
         prompts=prompts,
         max_tokens=manifest.max_tokens,

@@ -1,4 +1,4 @@
-"""`router_config.json`, beside a checkpoint's weights: temperature, profiles and names that its training decided."""
+"""`router_config.json`, next to a checkpoint's weights: temperature, profiles and names that its training decided."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vibe_router_export.checkpoint.files import parse_object
 
 # Where nobody says what the two sides are, they are called by what they do.
 UNSTATED_LABELS = Labels(device="device", cloud="cloud")
-# Where nobody has chosen a threshold, the cloud is asked where its answer is more likely the better one.
+# Without a chosen threshold, the cloud is asked if its answer is more likely the better one.
 UNSTATED_PROFILES: Mapping[str, float] = {"balanced": 0.5}
 _LICENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,63}")
 _LONGEST_MODEL_NAME = 128
@@ -95,7 +95,7 @@ def is_licence(text: str) -> bool:
 
 
 def is_model_name(text: Any) -> bool:
-    """Return whether a model card may call a model so: one short line of text that can be printed."""
+    """Return whether a model card may use this name of a model: one short line of printable text."""
     return isinstance(text, str) and 0 < len(text) <= _LONGEST_MODEL_NAME and text.isprintable()
 
 

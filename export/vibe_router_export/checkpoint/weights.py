@@ -65,7 +65,7 @@ class ModernBertWeights:
     """All parameters of a ModernBERT sequence classifier with one label.
 
     `embedding_norm` is None once the table holds normalised rows. `centred` says that the residual stream is to have no
-    mean over channels: all that is written to it has none, and the embeddings lose theirs behind layer 0's attention.
+    mean over channels: all that is written to it has none, and the embeddings lose theirs after layer 0's attention.
     """
 
     config: ModernBertConfig

@@ -1,4 +1,4 @@
-"""What commands read before they work, and what they say beside their result."""
+"""What commands read before they work, and what they say next to their result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def require_libraries() -> None:
 
 
 def load(source: str, *, cloud_label: str | None = None) -> Checkpoint:
-    """Return the checkpoint in a folder or behind a hub id; the errors are those of `read_checkpoint`."""
+    """Return the checkpoint in a folder or of a hub id; the errors are those of `read_checkpoint`."""
     require_libraries()
     from vibe_router_export.checkpoint.checkpoint import read_checkpoint
 
@@ -29,7 +29,7 @@ def load(source: str, *, cloud_label: str | None = None) -> Checkpoint:
 
 
 def name_leftovers(target: Path) -> None:
-    """Tell of places beside `target` that interrupted exports have left."""
+    """Name the temporary folders next to `target` that interrupted exports have left."""
     from vibe_router_tools.atomic.write import leftovers
 
     for place in leftovers(target):

@@ -27,7 +27,7 @@ LicenseOption = Annotated[
     str | None, typer.Option("--license", help="Licence for the model card, such as apache-2.0; default: unsaid.")
 ]
 PromptsOption = Annotated[
-    Path | None, typer.Option("--prompts", help="JSONL of prompts to prove on, beside the golden ones.")
+    Path | None, typer.Option("--prompts", help="JSONL of prompts to prove on, besides the golden ones.")
 ]
 
 BandOption = Annotated[

@@ -189,7 +189,7 @@ def round_in_blocks(x: Array) -> Array:
 def round_by_token(x: Array) -> Array:
     """Return activations [..., columns] as float32 after rounding each token to int8, -127..127.
 
-    With the native engine's own steps, for a quotient rounded otherwise would be another integer now and then: the
+    With the native engine's own steps, because a quotient rounded differently is now and then another integer: the
     token is multiplied by 127 / its largest magnitude, and what is left below 1e-30 is 0.
     """
     peaks = np.abs(x).max(axis=-1, keepdims=True)

@@ -38,7 +38,7 @@ def centre_writes(weights: ModernBertWeights) -> ModernBertWeights:
 def centre_residual(weights: ModernBertWeights) -> ModernBertWeights:
     """Keep the mean over channels out of the whole residual stream, and tell its norms that they need not take it.
 
-    What is written is centred here, once; the embeddings are when the model runs, behind the one layer that reads
+    What is written is centred here, once; the embeddings are when the model runs, after the one layer that reads
     them as they are. A layer norm of what has no mean is a root mean square norm (Zhang and Sennrich 2019,
     arXiv:1910.07467), which ONNX Runtime computes together with the addition before it.
     """

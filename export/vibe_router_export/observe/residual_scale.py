@@ -1,4 +1,4 @@
-"""What a folded model's norms meet on real prompts: the measurement behind the residual's scale."""
+"""The largest inputs of a folded model's norms on real prompts, from which the residual's scale is chosen."""
 
 from __future__ import annotations
 

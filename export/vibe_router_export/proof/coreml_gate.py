@@ -21,7 +21,7 @@ from vibe_router_tools.evenly import evenly
 _LIMITS = Limits(logit_difference=math.inf, band=LOW_PRECISION_BAND)
 _LARGEST_P_DIFFERENCE = HALF_PRECISION_P_DIFFERENCE
 _LARGEST_PESSIMISTIC_P_DIFFERENCE = 5e-3
-# Of the made-up prompts beside the golden ones one in so many is interpreted; at base size each takes half a second.
+# Of the prompts that are not golden one in this many is interpreted; at base size each takes half a second.
 _STRIDE = 4
 # Pessimistic arithmetic is slow; these many prompts, the shortest and the longest among them, show an overflow.
 _PESSIMISTIC_PROMPTS = 4

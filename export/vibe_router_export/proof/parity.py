@@ -57,7 +57,7 @@ def limits_for(precision: Precision, *, band: float = LOW_PRECISION_BAND, max_fl
 
 @dataclass(frozen=True)
 class Flip:
-    """A prompt that the artifact sends elsewhere than the reference."""
+    """A prompt that the artifact sends to the other side than the reference does."""
 
     prompt: str
     profile: str
@@ -203,7 +203,7 @@ def _flip_text(report: ParityReport) -> str:
 
 
 def _in_padded_batches(engine: Engine, cases: Sequence[Case]) -> NDArray[np.float32]:
-    """Return the logits of padded batches: one very short prompt beside others of about equal length."""
+    """Return the logits of padded batches: one very short prompt with others of about equal length."""
     by_length = sorted(range(len(cases)), key=lambda index: len(cases[index].ids))
     count = -(-len(cases) // _BATCH)
     short, rest = by_length[:count], by_length[count:]

@@ -171,7 +171,7 @@ def _types(function: Function) -> dict[str, TensorType]:
 
 
 def _flops(operation: Operation, types: dict[str, TensorType]) -> int:
-    """Multiplications and additions of matrix products; everything else is small beside them."""
+    """Multiplications and additions of matrix products; everything else is small in comparison."""
     terms = {"conv": ("weight", 1), "linear": ("weight", -1), "einsum": ("values", -1), "matmul": ("x", -1)}
     if operation.kind not in terms:
         return 0

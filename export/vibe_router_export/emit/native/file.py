@@ -34,7 +34,7 @@ from vibe_router_export.choices import Precision
 from vibe_router_export.emit.quantize import int8_rows
 from vibe_router_export.emit.rope import rope_tables
 
-# What x86 adds to int8 activations to make them unsigned, times the weights, is taken off again.
+# x86 adds 128 to int8 activations to make them unsigned; the offsets take that, times the weights, off again.
 _ACTIVATION_OFFSET = 128
 _ALIGNMENT = 64
 NATIVE_FILE = "native/model_int8.safetensors"
@@ -209,5 +209,5 @@ def _float_panels(weight: Array) -> Array:
 
 
 def _filled(rows: NDArray[np.generic], count: int) -> NDArray[np.generic]:
-    """Return `rows` with zeros behind them, `count` rows in all."""
+    """Return `rows` followed by rows of zeros, `count` in all."""
     return np.pad(rows, ((0, count - len(rows)), *((0, 0) for _ in rows.shape[1:])))

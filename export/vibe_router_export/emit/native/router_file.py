@@ -32,7 +32,7 @@ _GOLDEN_TOKENS = 64
 
 
 def complete_router_file(path: Path, *, manifest: Manifest, tokenizer_json: bytes, prompts: Sequence[str]) -> None:
-    """Add what a router needs beside its engine to the native file at `path`: tokenizer, settings, golden sample.
+    """Add to the native file at `path` what a router needs besides its engine: tokenizer, settings, golden sample.
 
     The sample is at most 24 short ones of `prompts`, with the logits that the file's own engine gives them.
 

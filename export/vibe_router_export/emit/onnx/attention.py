@@ -2,7 +2,7 @@
 
 1. *Masked*: padding and what lies outside the window get a score that softmax turns into zero.
 2. *Blocks*: in a long sequence each block of queries is given the keys of its neighbourhood alone, and blocks stand
-   beside each other as if they were a batch. With a window of 64 to either side a query then meets 192 keys.
+   next to each other as if they were a batch. With a window of 64 to either side a query then meets 192 keys.
 3. *Flash* (Dao et al. 2022, arXiv:2205.14135): in a very long sequence without padding, in layers without a window. It
    never holds all scores at once. Without a mask ONNX Runtime's `MultiHeadAttention` is that on a CPU.
 

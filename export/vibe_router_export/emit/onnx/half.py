@@ -24,7 +24,7 @@ from vibe_router_export.emit.onnx.nodes import MICROSOFT
 from vibe_router_export.emit.quantize import ALL_FP32
 from vibe_router_export.emit.rope import rope_tables
 
-# Added to attention scores that must not count; with any score beside it a number of fp16, and exp of it is 0.
+# Added to attention scores that must not count. The sum with any score is a number of fp16, and its exp is 0.
 _MASKED = -3e4
 
 
@@ -94,7 +94,7 @@ class HalfPrecisionOperations(OnnxOperations):
         return super().pool(x, pooling)
 
     def _attention_bias(self, window: int | None) -> str:
-        """[batch, 1, sequence, sequence]: 0 where j is no padding and |i - j| <= window, else `_MASKED`.
+        """[batch, 1, sequence, sequence]: 0 where j is not padding and |i - j| <= window, else `_MASKED`.
 
         One input for both, and none for padding: with a padding mask ONNX Runtime's CUDA attention is not fused.
         """

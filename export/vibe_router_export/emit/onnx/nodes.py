@@ -52,7 +52,7 @@ class Nodes:
     def widen_last(
         self, kind: str, output: str, inputs: Sequence[str], *, domain: str = "", **attributes: int | float
     ) -> str:
-        """Put a node that computes more in the place of the last one, and return its first output.
+        """Replace the last node by one that computes more, and return its first output.
 
         Its inputs are those of the last node, which must be the one that made `output`, and then `inputs`; its fourth
         output goes on as `output`, as ONNX Runtime's norms that add first have it.

@@ -1,7 +1,7 @@
 """Read a saved .mlpackage: its functions, their operations and types, and constants out of its weight file.
 
 Format: https://apple.github.io/coremltools/mlmodel/ (Model.proto and MIL.proto). Constants larger than a few bytes lie
-in weights/weight.bin, each behind a 64-byte record of magic number, type, size and offset.
+in weights/weight.bin, each after a 64-byte record of magic number, type, size and offset.
 """
 
 from __future__ import annotations
