@@ -10,7 +10,7 @@ class Usage(Enum):
 
     REPEATEDLY is for an application: it pays at load for what makes every prompt fast. ONCE is for a process that
     routes a few prompts and ends, such as a command line: it is ready soonest, and each prompt takes longer.
-    BACKGROUND is for batch work beside an app: one thread that never spins, of low priority with the native engine
+    BACKGROUND is for batch work next to an app: one thread that never spins, of low priority with the native engine
     (nice 10 on Linux, the quality of service "utility" on macOS). Options for the number of threads are ignored.
     """
 
