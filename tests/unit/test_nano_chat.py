@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from nano.languages import is_foreign, script_of
 from nano.material import Material, centred_verdicts, plain, read_turns, verdicts
 from nano.phrases import read_phrases, read_requests
 from nano.profiles import best_threshold, choose_profiles
+from tests.support.training import sentence_encoder_read_once
 from tests.unit.test_everyday_prompts import CASES
 from vibe_router.errors import DataError
 from vibe_router_export.proof.golden import EXAMPLES
@@ -32,6 +34,12 @@ HARD = (
     "Draft a contract that satisfies both jurisdictions",
 )
 LANGUAGES = 19
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _encoder() -> Iterator[None]:
+    with sentence_encoder_read_once():
+        yield
 
 
 def rows_of(

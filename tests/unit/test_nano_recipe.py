@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from nano.material import CHAT, DIALOGUES, EXAM, RATED, UNLABELLED, VERIFIABLE, 
 from nano.phrases import read_phrases
 from nano.recipe import make_nano
 from nano.settings import SILENT, NanoEvents, NanoSettings
-from tests.support.training import TINY, write_rows
+from tests.support.training import TINY, sentence_encoder_read_once, write_rows
 from vibe_router_export.checkpoint.checkpoint import read_checkpoint
 from vibe_router_export.choices import Size
 from vibe_router_tools.evaluation.baselines import length_scores
@@ -25,6 +26,12 @@ from vibe_router_training.model import SHAPES
 
 # The Trainer doubts clocks by which two snapshots are written within a second.
 pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable:UserWarning")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _encoder() -> Iterator[None]:
+    with sentence_encoder_read_once():
+        yield
 
 
 def settings() -> NanoSettings:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.support.training import TINY, write_rows
 from vibe_router_export.choices import Size
@@ -16,6 +18,14 @@ from vibe_router_training.model import SHAPES
 pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable:UserWarning")
 
 QUICK = ["--epochs", "2", "--batch", "32", "--threads", "1", "--precision", "fp32", "--loss", "cross-entropy"]
+
+
+@pytest.fixture(autouse=True)
+def _threads_as_before() -> Iterator[None]:
+    """Commands choose torch's number of threads for the whole process."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)
