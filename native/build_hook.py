@@ -35,7 +35,9 @@ VARIABLE = "VIBE_ROUTER_NATIVE"
 # One version, so that the same sources give the same bytes.
 COMPILER = "ziglang==0.15.2"
 
-_FOLDERS = ("engine", "kernel")
+_ENGINE = ("engine/*.[ch]", "kernel/*.[ch]")
+# Besides the engine, a library of the Python package reads a router's file and makes ids of prompts.
+_READING = ("python/*.[ch]", "router/file.[ch]", "router/model.c", "text/*.[ch]")
 # Compiled once for each instruction set; all other sources are compiled once.
 _KERNEL = "kernel/forward.c"
 FLAGS = (
@@ -166,20 +168,29 @@ def compile_stale(folder: Path, platforms: Sequence[Platform] = PLATFORMS) -> It
             yield platform
 
 
-def source_files() -> list[Path]:
-    """Return every source and header that a library is compiled from."""
-    return sorted(path for folder in _FOLDERS for path in (SOURCES / folder).glob("*.[ch]"))
+def source_files(patterns: Sequence[str] = (*_ENGINE, *_READING)) -> list[Path]:
+    """Return the sources and headers that a library is compiled from."""
+    return sorted(path for pattern in patterns for path in SOURCES.glob(pattern))
+
+
+def reading_units() -> Iterator[Unit]:
+    """Yield what a library of the Python package is linked from besides the engine."""
+    yield from _once(_READING)
 
 
 def units(platform: Platform) -> Iterator[Unit]:
-    """Yield what the library of a platform is linked from."""
-    for path in source_files():
-        name = path.relative_to(SOURCES).as_posix()
-        if path.suffix == ".c" and name != _KERNEL:
-            yield Unit(name.removesuffix(".c").replace("/", "-"), name, ())
+    """Yield what the engine of a platform is linked from."""
+    yield from _once(_ENGINE)
     for kernel in platform.kernels:
         flags = (f"-DINSTRUCTIONS={kernel.instructions}", *kernel.flags)
         yield Unit(f"kernel-{kernel.instructions}", _KERNEL, flags)
+
+
+def _once(patterns: Sequence[str]) -> Iterator[Unit]:
+    for path in source_files(patterns):
+        name = path.relative_to(SOURCES).as_posix()
+        if path.suffix == ".c" and name != _KERNEL:
+            yield Unit(name.removesuffix(".c").replace("/", "-"), name, ())
 
 
 def compiler_version() -> str:
@@ -206,7 +217,7 @@ def compile_library(platform: Platform, library: Path, workspace: Path) -> None:
     folder = workspace / platform.target
     folder.mkdir(parents=True)
     objects = []
-    for unit in units(platform):
+    for unit in (*units(platform), *reading_units()):
         objects.append(f"{unit.name}.o")
         compiled = ("-c", unit.source, "-o", str(folder / objects[-1]))
         _run_compiler(SOURCES, workspace, "cc", "-target", platform.target, *FLAGS, *unit.flags, *compiled)

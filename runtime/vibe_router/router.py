@@ -33,7 +33,7 @@ from vibe_router.routing.deadline import NO_DEADLINE, Deadline
 
 if TYPE_CHECKING:
     from vibe_router.engines.protocol import Engine
-    from vibe_router.text.tokenizer import PromptTokenizer
+    from vibe_router.text.protocol import Tokenizer
 
 
 class Router(ManyCalls, ChatCalls):
@@ -42,7 +42,7 @@ class Router(ManyCalls, ChatCalls):
     def __init__(
         self,
         bundle: Bundle,
-        tokenizer: PromptTokenizer,
+        tokenizer: Tokenizer,
         engine: Engine,
         *,
         profile: str | None = None,
@@ -57,7 +57,7 @@ class Router(ManyCalls, ChatCalls):
         parent's threads, and a process that unpickles the router. None means that the engine serves a forked child
         too, and that the router cannot be pickled. `verify` is that of `Router.load`.
         """
-        # The engine has imported numpy by now; a program that only imports the router has not.
+        # A program that only imports the router needs none of it.
         from vibe_router.routing.scorer import ProcessScorer
 
         self._bundle = bundle
@@ -107,10 +107,8 @@ class Router(ManyCalls, ChatCalls):
         bundle = open_bundle(source, hashed=check_verify_mode(verify) != "off")
         profile_threshold(bundle.manifest, profile)
         with select_engine(bundle, choice) as selected:
-            # Imported while a thread hashes the weights. Read before the engine: its temporary memory can be reused.
-            from vibe_router.text.tokenizer import PromptTokenizer
-
-            tokenizer = PromptTokenizer(bundle.read(TOKENIZER), max_tokens=bundle.manifest.max_tokens)
+            # Read before the engine: its temporary memory can be reused.
+            tokenizer = _read_tokenizer(bundle, selected.tokenizer)
             loaded = selected.load()
         bundle.check_rest(loaded.file, everything=verify == "all")
         # What was chosen, so that no other process chooses otherwise.
@@ -129,7 +127,7 @@ class Router(ManyCalls, ChatCalls):
         return self._scorer.here().engine
 
     @property
-    def tokenizer(self) -> PromptTokenizer:
+    def tokenizer(self) -> Tokenizer:
         """The tokenizer that cuts prompts into ids."""
         return self._tokenizer
 
@@ -216,6 +214,19 @@ class Router(ManyCalls, ChatCalls):
         if profile is not None:
             raise UsageError("a profile and a threshold were both given", hint="give one of them")
         return check_threshold(threshold)
+
+
+def _read_tokenizer(bundle: Bundle, read: Tokenizer | None) -> Tokenizer:
+    """Return the tokenizer of the bundle's file, whose hash is checked, or `read`, which comes from another file of it.
+
+    The libraries for it are imported while a thread hashes the weights.
+    """
+    content = bundle.read(TOKENIZER)
+    if read is not None:
+        return read
+    from vibe_router.text.tokenizer import PromptTokenizer
+
+    return PromptTokenizer(content, max_tokens=bundle.manifest.max_tokens)
 
 
 def _load_engine(bundle: Bundle, choice: EngineChoice, verify: str) -> Engine:

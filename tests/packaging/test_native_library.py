@@ -26,7 +26,10 @@ from vibe_router.engines.native.library import Instructions, supported_instructi
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "native"
 DRIVER = ROOT / "tests" / "support" / "native_logits.c"
-FUNCTIONS = {"vr_supports", "vr_check_weights", "vr_open", "vr_logits", "vr_close"}
+FUNCTIONS = {
+    *("vr_supports", "vr_check_weights", "vr_open", "vr_logits", "vr_close"),
+    *("vr_file_open", "vr_file_tokenize", "vr_file_close"),
+}
 # What the linker itself puts into every library of a Mac; programs find their own copy, never another's.
 LINKERS_OWN = {"_mh_dylib_header", "__dso_handle"}
 MOST_BYTES = 400_000
@@ -155,10 +158,15 @@ def test_structures_are_laid_out_as_in_c(tmp_path: Path, target: str) -> None:
     ]
     assert {one.__name__ for one in structures} == {"Matrix", "Norm", "Layer", "Model"}
     lines = [line for one in structures for line in layout(one, f"Vr{one.__name__}")]
-    for enumeration, prefix in ((native_library.Instructions, "VR_"), (native_library.Status, "VR_")):
+    named = {native_library.Instructions: "VR_", native_library.Status: "VR_", native_library.TextStatus: "VR_TEXT_"}
+    for enumeration, prefix in named.items():
         lines += [f'_Static_assert({prefix}{one.name} == {one.value}, "{one.name}");' for one in enumeration]
     source = tmp_path / "layout.c"
-    source.write_text('#include <stddef.h>\n#include "api.h"\n' + "\n".join(lines).replace("'", '"') + "\n")
+    source.write_text(
+        '#include <stddef.h>\n#include "api.h"\n#include "../text/tables.h"\n'
+        + "\n".join(lines).replace("'", '"')
+        + "\n"
+    )
     compile_c(
         tmp_path, "-target", target, "-std=c11", "-I", SOURCES / "engine", "-c", source, "-o", tmp_path / "layout.o"
     )

@@ -12,7 +12,7 @@ import pytest
 
 import vibe_router
 from tests.support.native import native_bundle, native_checkpoint, needs_native_engine
-from vibe_router import Router
+from vibe_router import Router, Usage
 from vibe_router.engines.native.library import native_library
 
 PACKAGE = Path(vibe_router.__file__).parent
@@ -71,4 +71,17 @@ def test_five_files_to_the_native_library(tmp_path: Path, monkeypatch: pytest.Mo
             router.route("hi")
         reached = entered[: entered.index("engines/native/engine.py") + 1]
     assert reached[0] == "router.py"
+    assert len(reached) <= MOST_FILES, reached
+
+
+@needs_native_engine
+def test_five_files_where_the_library_reads_the_prompt(monkeypatch: pytest.MonkeyPatch, entered: list[str]) -> None:
+    monkeypatch.setattr(native_library(), "vr_logits", compute)
+    with Router.load(usage=Usage.ONCE) as router:
+        entered.clear()
+        with pytest.raises(Exception, match="ComputedError"):
+            router.route("hi")
+        reached = entered[: entered.index("engines/native/engine.py") + 1]
+    assert reached[0] == "router.py"
+    assert "engines/native/router_file.py" in reached
     assert len(reached) <= MOST_FILES, reached

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from vibe_router.policy import Target
     from vibe_router.routing.call import Terms
     from vibe_router.routing.scorer import ProcessScorer
-    from vibe_router.text.tokenizer import PromptTokenizer
+    from vibe_router.text.protocol import Tokenizer
 
 
 class ChatCalls:
     """What `Router` does with messages instead of one prompt. It is a part of `Router`, and of nothing else."""
 
     _bundle: Bundle
-    _tokenizer: PromptTokenizer
+    _tokenizer: Tokenizer
     _scorer: ProcessScorer
     _recent_scores: RecentScores
 
@@ -63,7 +63,7 @@ class ChatCalls:
             call,
             self._tokenizer,
             self._recent_scores,
-            lambda item: float(scorer.logits([item.ids], deadline=deadline)[0]),
+            lambda item: scorer.logits([item], deadline=deadline)[0],
             engine=scorer.engine.name,
         )
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vibe_router.routing.call import Terms
     from vibe_router.routing.deadline import Deadline
     from vibe_router.routing.scorer import Scorer
-    from vibe_router.text.tokenizer import PromptTokenizer, TokenizedPrompt
+    from vibe_router.text.protocol import Prompt, Tokenizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +68,9 @@ def read_call(
 
 def decide_chat(
     call: ChatCall,
-    tokenizer: PromptTokenizer,
+    tokenizer: Tokenizer,
     recent: RecentScores,
-    score: Callable[[TokenizedPrompt], float],
+    score: Callable[[Prompt], float],
     *,
     engine: str,
 ) -> ChatDecision:
@@ -94,7 +94,7 @@ def decide_chat(
 
 
 async def decide_chat_awaited(
-    call: ChatCall, scorer: Scorer, tokenizer: PromptTokenizer, recent: RecentScores, deadline: Deadline
+    call: ChatCall, scorer: Scorer, tokenizer: Tokenizer, recent: RecentScores, deadline: Deadline
 ) -> ChatDecision:
     """Return the decision for a chat that one of the scorer's threads tokenizes and scores.
 
@@ -109,7 +109,7 @@ async def decide_chat_awaited(
             call,
             tokenizer,
             recent,
-            lambda item: float(scorer.logits_here([item.ids], deadline=deadline)[0]),
+            lambda item: scorer.logits_here([item], deadline=deadline)[0],
             engine=engine,
         )
 
@@ -130,13 +130,13 @@ def decide_chat_after(failure: EngineError, call: ChatCall, *, engine: str) -> C
     return _finish(call, decision, call.state.scores)
 
 
-def _require(call: ChatCall, item: TokenizedPrompt | None, engine: str) -> Decision:
+def _require(call: ChatCall, item: Prompt | None, engine: str) -> Decision:
     return Decision(
         target=Target.CLOUD,
         p_cloud=None,
         threshold=call.terms.threshold,
         margin=None,
-        tokens=0 if item is None else len(item.ids),
+        tokens=0 if item is None else item.tokens,
         truncated=item is not None and item.truncated,
         engine=engine,
         reason=Reason.REQUIRED,
@@ -159,7 +159,7 @@ def _finish(
     )
 
 
-def _decide(asks: list[Ask], scores: Scores, item: TokenizedPrompt, call: ChatCall, engine: str) -> Decision:
+def _decide(asks: list[Ask], scores: Scores, item: Prompt, call: ChatCall, engine: str) -> Decision:
     terms = call.terms
     if not terms.allow_cloud:
         return terms.decide(scores.of(asks[-1].text), item, engine=engine)

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
     from vibe_router.bundle.bundle import Bundle
     from vibe_router.bundle.manifest import EngineFile
+    from vibe_router.engines.native.engine import Begun
     from vibe_router.engines.onnx.checked_graph import CheckedGraph
     from vibe_router.engines.protocol import Engine
+    from vibe_router.text.protocol import Tokenizer
 
 _CUDA = (ONNX_CUDA, ONNX_CUDA_GRAPHS)
 # What "auto" takes of each kind, fastest first. All but fp32 only where the parity gate has passed them. A CPU computes
@@ -41,11 +43,15 @@ _HALF = "fp16"
 
 @dataclass(frozen=True)
 class Selected:
-    """An engine's name and its file, whose content a thread may still be hashing; `load` makes the engine."""
+    """An engine's name and its file, whose content a thread may still be hashing; `load` makes the engine.
+
+    `tokenizer` is the one that comes with the engine's file, None where the bundle's `tokenizer.json` is to be read.
+    """
 
     name: str
     file: EngineFile
     load: Callable[[], Engine]
+    tokenizer: Tokenizer | None = None
 
 
 @contextlib.contextmanager
@@ -62,11 +68,11 @@ def select_engine(bundle: Bundle, choice: EngineChoice) -> Iterator[Selected]:
     """
     name = _automatic(bundle, choice.precision) if choice.engine == AUTO else choice.engine
     file = choose_file(bundle, engine=name, precision=choice.precision)
-    with _opened(bundle, file, name, choice) as load:
+    with _opened(bundle, file, name, choice) as selected:
         if name in _CUDA and choice.engine == AUTO:
-            yield Selected(name, file, lambda: _load_or_take_cpu(load, bundle, choice))
+            yield replace(selected, load=lambda: _load_or_take_cpu(selected.load, bundle, choice))
         else:
-            yield Selected(name, file, load)
+            yield selected
 
 
 def load_engine(bundle: Bundle, choice: EngineChoice) -> Engine:
@@ -137,24 +143,27 @@ def _automatic(bundle: Bundle, precision: str) -> str:
 
 
 @contextlib.contextmanager
-def _opened(bundle: Bundle, file: EngineFile, name: str, choice: EngineChoice) -> Iterator[Callable[[], Engine]]:
+def _opened(bundle: Bundle, file: EngineFile, name: str, choice: EngineChoice) -> Iterator[Selected]:
     """Yield what loads `file`. Engines are imported while a thread hashes their weights."""
     if ENGINE_KINDS[name] == COREML:
-        yield lambda: _load_coreml(bundle, file, name)
+        yield Selected(name, file, lambda: _load_coreml(bundle, file, name))
     elif ENGINE_KINDS[name] == NATIVE:
         with bundle.checking(file.file) as (descriptor, _):
-            yield _begin_native(descriptor, file, choice)
+            begun = _begin_native(descriptor, bundle, file, choice)
+            yield Selected(name, file, begun.load, begun.tokenizer)
     else:
         from vibe_router.engines.onnx.checked_graph import checked_graph
 
         with checked_graph(bundle, file) as graph:
-            yield lambda: _load_onnx(graph, bundle, file, name, choice)
+            yield Selected(name, file, lambda: _load_onnx(graph, bundle, file, name, choice))
 
 
-def _begin_native(descriptor: int, file: EngineFile, choice: EngineChoice) -> Callable[[], Engine]:
+def _begin_native(descriptor: int, bundle: Bundle, file: EngineFile, choice: EngineChoice) -> Begun:
     from vibe_router.engines.native.engine import begin_load
 
-    return begin_load(descriptor, file, threads=choice.threads, usage=choice.usage)
+    return begin_load(
+        descriptor, file, threads=choice.threads, usage=choice.usage, max_tokens=bundle.manifest.max_tokens
+    )
 
 
 def _load_onnx(graph: CheckedGraph, bundle: Bundle, file: EngineFile, name: str, choice: EngineChoice) -> Engine:

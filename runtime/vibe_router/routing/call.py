@@ -14,7 +14,7 @@ from vibe_router.policy import Call, Decision, Target, decide, decide_without_sc
 if TYPE_CHECKING:
     from vibe_router.routing.deadline import Deadline
     from vibe_router.routing.scorer import Scorer
-    from vibe_router.text.tokenizer import PromptTokenizer, TokenizedPrompt
+    from vibe_router.text.protocol import Prompt, Tokenizer
 
 T = TypeVar("T")
 
@@ -40,19 +40,19 @@ class Terms:
         """Whether there is no decision without one."""
         return self.allow_cloud and self.fallback is None
 
-    def decide(self, logit: float, prompt: TokenizedPrompt, *, engine: str) -> Decision:
+    def decide(self, logit: float, prompt: Prompt, *, engine: str) -> Decision:
         """Return the decision for a prompt's logit."""
         return decide(
             logit,
             threshold=self.threshold,
-            tokens=len(prompt.ids),
+            tokens=prompt.tokens,
             truncated=prompt.truncated,
             engine=engine,
             allow_cloud=self.allow_cloud,
             call=self.call,
         )
 
-    def decide_after(self, failure: EngineError, prompt: TokenizedPrompt | None, *, engine: str) -> Decision:
+    def decide_after(self, failure: EngineError, prompt: Prompt | None, *, engine: str) -> Decision:
         """Return the decision for a prompt that has no score, None where not even its ids are known.
 
         A bundle that was damaged since it was loaded sends nothing to the cloud.
@@ -66,7 +66,7 @@ class Terms:
             raise reason
         decision = decide_without_score(
             threshold=self.threshold,
-            tokens=0 if prompt is None else len(prompt.ids),
+            tokens=0 if prompt is None else prompt.tokens,
             truncated=prompt is not None and prompt.truncated,
             engine=engine,
             fallback=self.fallback,
@@ -121,21 +121,21 @@ def check_allow_cloud(allow_cloud: bool) -> bool:
     return bool(allow_cloud)
 
 
-def decide_one(scorer: Scorer, item: TokenizedPrompt, terms: Terms, deadline: Deadline) -> Decision:
+def decide_one(scorer: Scorer, item: Prompt, terms: Terms, deadline: Deadline) -> Decision:
     """Return the decision for a tokenized prompt.
 
     Raises:
         EngineError: there is no score, and `terms` need one.
     """
     try:
-        (logit,) = scorer.logits([item.ids], deadline=deadline)
+        (logit,) = scorer.logits([item], deadline=deadline)
     except EngineError as error:
         return terms.decide_after(error, item, engine=scorer.engine.name)
-    return terms.decide(float(logit), item, engine=scorer.engine.name)
+    return terms.decide(logit, item, engine=scorer.engine.name)
 
 
 async def decide_awaited(
-    scorer: Scorer, tokenizer: PromptTokenizer, prompt: str, terms: Terms, deadline: Deadline
+    scorer: Scorer, tokenizer: Tokenizer, prompt: str, terms: Terms, deadline: Deadline
 ) -> Decision:
     """Return the decision for a prompt that one of the scorer's threads tokenizes and scores.
 
@@ -148,10 +148,10 @@ async def decide_awaited(
     def work() -> Decision:
         item = tokenizer.encode(prompt)
         try:
-            (logit,) = scorer.logits_here([item.ids], deadline=deadline)
+            (logit,) = scorer.logits_here([item], deadline=deadline)
         except EngineError as error:
             return terms.decide_after(error, item, engine=engine)
-        return terms.decide(float(logit), item, engine=engine)
+        return terms.decide(logit, item, engine=engine)
 
     return await awaited(
         scorer, work, deadline, without_score=lambda error: terms.decide_after(error, None, engine=engine)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from vibe_router.policy import Decision, Target
     from vibe_router.routing.call import Terms
     from vibe_router.routing.scorer import ProcessScorer
-    from vibe_router.text.tokenizer import PromptTokenizer
+    from vibe_router.text.protocol import Tokenizer
 
 # Prompts whose ids are held at a time: for answers soon, and for batches of nearly equal lengths.
 _CHUNK = 256
@@ -23,7 +23,7 @@ _LARGE_CHUNK = 4096
 class ManyCalls:
     """What `Router` does with many prompts. It is a part of `Router`, and of nothing else."""
 
-    _tokenizer: PromptTokenizer
+    _tokenizer: Tokenizer
     _scorer: ProcessScorer
 
     @overload

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vibe_router.routing.call import Terms
     from vibe_router.routing.deadline import Deadline
     from vibe_router.routing.scorer import ProcessScorer
-    from vibe_router.text.tokenizer import PromptTokenizer, TokenizedPrompt
+    from vibe_router.text.protocol import Prompt, Tokenizer
 
 # Where a CPU's throughput is highest, from nano to base: fewer tokens leave it waiting for weights, more no longer fit
 # into its caches. docs/speed.md has the measurement.
@@ -39,7 +39,7 @@ def several(prompts: Iterable[str]) -> Iterable[str]:
 
 def decide_stream(
     scorer: ProcessScorer,
-    tokenizer: PromptTokenizer,
+    tokenizer: Tokenizer,
     prompts: Iterable[str],
     terms: Terms,
     deadline: Deadline,
@@ -58,7 +58,7 @@ def decide_stream(
     """
     source = iter(prompts)
     while True:
-        encoded: list[TokenizedPrompt | None] = []
+        encoded: list[Prompt | None] = []
         failure: Exception | None = None
         terms = terms.begun_now()
         try:
@@ -75,7 +75,7 @@ def decide_stream(
             return
 
 
-def _encode(tokenizer: PromptTokenizer, prompt: str, *, skip: bool) -> TokenizedPrompt | None:
+def _encode(tokenizer: Tokenizer, prompt: str, *, skip: bool) -> Prompt | None:
     try:
         return tokenizer.encode(prompt)
     except PromptError:
@@ -86,7 +86,7 @@ def _encode(tokenizer: PromptTokenizer, prompt: str, *, skip: bool) -> Tokenized
 
 async def decide_many_awaited(
     scorer: ProcessScorer,
-    tokenizer: PromptTokenizer,
+    tokenizer: Tokenizer,
     prompts: Sequence[str],
     terms: Terms,
     deadline: Deadline,
@@ -124,22 +124,22 @@ async def decide_many_awaited(
 
 
 def _decide_together(
-    scorer: ProcessScorer, encoded: Sequence[TokenizedPrompt | None], terms: Terms, deadline: Deadline
+    scorer: ProcessScorer, encoded: Sequence[Prompt | None], terms: Terms, deadline: Deadline
 ) -> Iterator[Decision | None]:
     here = scorer.here()
     logits: dict[int, float] = {}
     known = {index: item for index, item in enumerate(encoded) if item is not None}
     places = list(known)
-    for batch in batches([len(item.ids) for item in known.values()]):
+    for batch in batches([item.tokens for item in known.values()]):
         indices = [places[index] for index in batch]
         try:
-            scores = here.logits([known[index].ids for index in indices], deadline=deadline)
+            scores = here.logits([known[index] for index in indices], deadline=deadline)
         except EngineError as error:
             if terms.need_a_score:
                 raise reason_of(error) from None
             # Its prompts have no logit yet, and are tried alone below.
             continue
-        logits.update(zip(indices, scores.tolist(), strict=True))
+        logits.update(zip(indices, scores, strict=True))
     # A batch rounds otherwise than a prompt alone. Scores so close to the threshold that this could change the decision
     # are taken again alone.
     band = here.engine.batch_band

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from vibe_router.errors import DeadlineError, EngineError, VibeRouterError
 from vibe_router.routing.deadline import NO_DEADLINE, Deadline
 from vibe_router.routing.turns import Turn, Turns
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from vibe_router.engines.protocol import Engine
     from vibe_router.routing.workers import Job, Workers
+    from vibe_router.text.protocol import Prompt
 
 T = TypeVar("T")
 
@@ -28,19 +30,45 @@ def score(engine: Engine, sequences: Sequence[NDArray[np.int64]]) -> NDArray[np.
     Raises:
         EngineError: the engine failed in whatever way, or gave anything else.
     """
+    import numpy as np
+
+    logits = _computed(engine, lambda: np.asarray(engine.logits(sequences)))
+    # A finite logit is a score, because the sigmoid of any finite number lies within 0..1.
+    if logits.dtype.kind != "f" or logits.shape != (len(sequences),) or not np.isfinite(logits).all():
+        raise _no_logits(engine)
+    return logits.astype(np.float32, copy=False)
+
+
+def score_prompts(engine: Engine, prompts: Sequence[Prompt]) -> list[float]:
+    """Return what `score` returns for the ids of the prompts, without numpy where the engine can do without it.
+
+    Raises:
+        EngineError: as `score`.
+    """
+    by_prompt: Callable[[Sequence[Prompt]], list[float]] | None = getattr(engine, "prompt_logits", None)
+    if by_prompt is None:
+        logits: list[float] = score(engine, [prompt.ids for prompt in prompts]).tolist()
+        return logits
+    logits = _computed(engine, lambda: by_prompt(prompts))
+    if len(logits) != len(prompts) or not all(map(math.isfinite, logits)):
+        raise _no_logits(engine)
+    return logits
+
+
+def _computed(engine: Engine, call: Callable[[], T]) -> T:
     try:
-        logits = np.asarray(engine.logits(sequences))
+        return call()
     except VibeRouterError:
         raise
     except Exception as error:
         raise EngineError(f"the engine {engine.name} failed with {type(error).__name__}") from error
-    # A finite logit is a score, because the sigmoid of any finite number lies within 0..1.
-    if logits.dtype.kind != "f" or logits.shape != (len(sequences),) or not np.isfinite(logits).all():
-        raise EngineError(
-            f"the engine {engine.name} gave something that is not one finite logit a prompt",
-            hint="run `vibe-router verify` on this bundle",
-        )
-    return logits.astype(np.float32, copy=False)
+
+
+def _no_logits(engine: Engine) -> EngineError:
+    return EngineError(
+        f"the engine {engine.name} gave something that is not one finite logit a prompt",
+        hint="run `vibe-router verify` on this bundle",
+    )
 
 
 class Scorer:
@@ -57,8 +85,8 @@ class Scorer:
         self._lock = threading.Lock()
         self._workers: Workers | None = None
 
-    def logits(self, sequences: Sequence[NDArray[np.int64]], *, deadline: Deadline) -> NDArray[np.float32]:
-        """Return the logits, float32 [n], of n sequences int64 [tokens], scored together.
+    def logits(self, prompts: Sequence[Prompt], *, deadline: Deadline) -> list[float]:
+        """Return one logit a prompt, scored together.
 
         With a deadline a thread of the scorer's own runs the engine, so that even a call that never ends does not
         hold the caller. It is asked to stop, and counts as one of the calls at a time until it has.
@@ -68,10 +96,10 @@ class Scorer:
             EngineError: the engine failed, or has been closed.
         """
         if deadline is NO_DEADLINE or deadline.remaining() is None:
-            return self.logits_here(sequences, deadline=NO_DEADLINE)
+            return self.logits_here(prompts, deadline=NO_DEADLINE)
         if deadline.passed:
             raise DeadlineError.passed()
-        job = self.submit(lambda: self.logits_here(sequences, deadline=deadline))
+        job = self.submit(lambda: self.logits_here(prompts, deadline=deadline))
         try:
             ended = job.wait(deadline.remaining())
         except BaseException:
@@ -86,7 +114,7 @@ class Scorer:
             # Otherwise an error's traceback, this frame, the job and the error keep each other alive.
             del job
 
-    def logits_here(self, sequences: Sequence[NDArray[np.int64]], *, deadline: Deadline) -> NDArray[np.float32]:
+    def logits_here(self, prompts: Sequence[Prompt], *, deadline: Deadline) -> list[float]:
         """Return what `logits` returns, but run the engine in this thread; the deadline bounds the wait for a turn.
 
         Raises:
@@ -101,7 +129,7 @@ class Scorer:
             if turn is None:
                 raise DeadlineError.passed() from None
         try:
-            return score(self.engine, sequences)
+            return score_prompts(self.engine, prompts)
         except EngineError as error:
             if deadline.passed:
                 raise DeadlineError.passed() from error

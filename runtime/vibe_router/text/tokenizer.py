@@ -26,6 +26,7 @@ from tokenizers.normalizers import NFC
 from tokenizers.pre_tokenizers import ByteLevel
 
 from vibe_router.errors import BundleCorruptError, PromptError, VibeRouterError
+from vibe_router.text.plain import plain_text
 from vibe_router.text.stable_prefix import SettledTokens, normalization_break
 from vibe_router.text.tokenizer_file import check_tokenizer_file
 
@@ -51,6 +52,11 @@ class TokenizedPrompt:
 
     ids: NDArray[np.int64]
     truncated: bool
+
+    @property
+    def tokens(self) -> int:
+        """How many ids there are."""
+        return len(self.ids)
 
 
 class PromptTokenizer:
@@ -81,11 +87,8 @@ class PromptTokenizer:
             PromptError: not a string, text (such as thousands of combining marks in a row) that cannot be cut where
                 the tokens before the cut are certain, or more than can be read whole where that is needed.
         """
-        if not isinstance(prompt, str):
-            raise PromptError(f"a prompt must be a str, not {type(prompt).__name__}", hint="pass the request's text")
         if type(prompt) is not str:
-            # A subclass may do anything in the methods that are called here.
-            prompt = str.__str__(prompt)
+            prompt = plain_text(prompt)
         ids, truncated = _no_panic(lambda: self._content(prompt), _bad_prompt)
         return TokenizedPrompt(np.concatenate([self._start, np.array(ids, np.int64), self._end]), truncated)
 

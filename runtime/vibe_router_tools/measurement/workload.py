@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibe_router.errors import DataError
-from vibe_router.text.tokenizer import PromptTokenizer
+from vibe_router.text.protocol import Tokenizer
 from vibe_router_tools.evenly import evenly
 
 TOKEN_COUNTS = (2, 4, 5, 10, 16, 20, 30, 48, 64, 128, 256, 512)
@@ -16,7 +16,7 @@ TOKEN_COUNTS = (2, 4, 5, 10, 16, 20, 30, 48, 64, 128, 256, 512)
 
 
 def sequences_of(
-    tokenizer: PromptTokenizer, prompts: Iterable[str], token_counts: Sequence[int]
+    tokenizer: Tokenizer, prompts: Iterable[str], token_counts: Sequence[int]
 ) -> dict[int, NDArray[np.int64]]:
     """Return a sequence, int64 [tokens], for each count: [CLS], tokens of the prompts one after the other, [SEP].
 

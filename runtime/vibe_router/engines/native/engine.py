@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+from array import array
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from vibe_router.bundle.safe_open import map_file
 from vibe_router.engines.cancellation import CURRENT_STOP
 from vibe_router.engines.cpus import available_cpus
 from vibe_router.engines.native.library import (
@@ -20,12 +18,17 @@ from vibe_router.engines.native.library import (
     require_native,
     supported_instructions,
 )
-from vibe_router.engines.native.model import NativeModel
+from vibe_router.engines.native.router_file import ArrayPrompt, RouterFile, read_router_file
 from vibe_router.engines.usage import Usage
 from vibe_router.errors import EngineError, EngineUnavailableError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from vibe_router.bundle.manifest import EngineFile
+    from vibe_router.engines.native.model import NativeModel
+    from vibe_router.text.protocol import Prompt, Tokenizer
 
 NAME = "native-cpu"
 # The library's number of threads for one of low priority.
@@ -45,7 +48,7 @@ class NativeEngine:
 
     def __init__(
         self,
-        model: NativeModel,
+        model: NativeModel | RouterFile,
         *,
         file: str,
         precision: str,
@@ -73,32 +76,61 @@ class NativeEngine:
 
     def logits(self, sequences: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
         """Return the logits, float32 [n], of sequences, int64 [tokens]; see `Engine.logits`."""
+        # Imported here for the sake of those who ask for `prompt_logits` alone.
+        import numpy as np
+
+        lengths = np.array([len(sequence) for sequence in sequences], np.int32)
+        ids = np.ascontiguousarray(sequences[0] if len(sequences) == 1 else np.concatenate(sequences), np.int64)
+        logits = np.empty(len(lengths), np.float32)
+        # Not `__array_interface__`: the names in that dictionary are interned and forgotten with every call, so that
+        # the interpreter copies its table of names, half a megabyte, every few thousand calls.
+        self._compute(ids.ctypes.data, lengths.ctypes.data, len(lengths), logits.ctypes.data)
+        return logits
+
+    def prompt_logits(self, prompts: Sequence[Prompt]) -> list[float]:
+        """Return what `logits` returns for the ids of prompts, as numbers of Python; without numpy for ArrayPrompt."""
+        ids = array("q")
+        for prompt in prompts:
+            ids.extend(prompt.values if isinstance(prompt, ArrayPrompt) else prompt.ids.tolist())
+        lengths, logits = array("i", [prompt.tokens for prompt in prompts]), array("f", bytes(4 * len(prompts)))
+        self._compute(ids.buffer_info()[0], lengths.buffer_info()[0], len(lengths), logits.buffer_info()[0])
+        return logits.tolist()
+
+    def _compute(self, ids: int, lengths: int, count: int, logits: int) -> None:
         # Held here, so that nobody frees it during the call.
         opened = self._opened
         if opened is None:
             raise EngineError.closed()
-        lengths = np.array([len(sequence) for sequence in sequences], np.int32)
-        ids = np.ascontiguousarray(sequences[0] if len(sequences) == 1 else np.concatenate(sequences), np.int64)
-        logits = np.empty(len(lengths), np.float32)
-        status = opened.logits(ids, lengths, logits)
+        status = opened.logits(ids, lengths, count, logits)
         if status is not Status.OK:
             raise EngineError(f"the native engine {_FAILURES[status]}")
-        return logits
 
     def close(self) -> None:
         """Let go of threads, memory and file: now, or when the last call that runs has ended."""
         self._opened = None
 
 
-def begin_load(descriptor: int, file: EngineFile, *, threads: int | None, usage: Usage) -> Callable[[], NativeEngine]:
-    """Start to check an open file of a bundle, and return a function that waits for the verdict and makes the engine.
+@dataclass(frozen=True)
+class Begun:
+    """A file that is being checked: `load` waits for the verdict and makes the engine.
+
+    `tokenizer` is the one in the file, where the library reads prompts, else None.
+    """
+
+    load: Callable[[], NativeEngine]
+    tokenizer: Tokenizer | None
+
+
+def begin_load(descriptor: int, file: EngineFile, *, threads: int | None, usage: Usage, max_tokens: int) -> Begun:
+    """Start to check an open file of a bundle whose prompts have at most `max_tokens` ids.
 
     Raises:
-        BundleCorruptError: the file is not one of the native engine; also raised by the function.
+        BundleCorruptError: the file is not one of the native engine; also raised by `load`.
         EngineUnavailableError: there is no library for this platform.
     """
     require_native()
-    model = NativeModel(map_file(descriptor, name=file.file), file=file.file)
+    read = read_router_file(descriptor, file=file.file, max_tokens=max_tokens) if usage is Usage.ONCE else None
+    model = read or _model(descriptor, file.file)
     verdict = model.begin_check()
 
     def load() -> NativeEngine:
@@ -106,13 +138,20 @@ def begin_load(descriptor: int, file: EngineFile, *, threads: int | None, usage:
         background = usage is Usage.BACKGROUND
         return NativeEngine(model, file=file.file, precision=file.precision, threads=threads, background=background)
 
-    return load
+    return Begun(load, read)
+
+
+def _model(descriptor: int, file: str) -> NativeModel:
+    from vibe_router.bundle.safe_open import map_file
+    from vibe_router.engines.native.model import NativeModel
+
+    return NativeModel(map_file(descriptor, name=file), file=file)
 
 
 class _Opened:
     """An open engine of the library; it is closed when nobody refers to it any more."""
 
-    def __init__(self, model: NativeModel, instructions: Instructions, threads: int) -> None:
+    def __init__(self, model: NativeModel | RouterFile, instructions: Instructions, threads: int) -> None:
         self._engine: int | None = None
         self._process = os.getpid()
         self._library = native_library()
@@ -122,8 +161,10 @@ class _Opened:
         if not self._engine:
             raise EngineError(f"the native engine has not enough memory for {threads or 1} threads")
 
-    def logits(self, ids: NDArray[np.int64], lengths: NDArray[np.int32], logits: NDArray[np.float32]) -> Status:
-        """Write one logit a sequence; `ids` are those of all, one after the other.
+    def logits(self, ids: int, lengths: int, count: int, logits: int) -> Status:
+        """Write a logit for each of `count` sequences; the three others are addresses.
+
+        `ids` int64 are those of all, one after the other, `lengths` int32 [count], `logits` float32 [count].
 
         Raises:
             EngineError: this is a forked child, which does not have the engine's threads.
@@ -134,14 +175,7 @@ class _Opened:
         requested = CURRENT_STOP.get()
         if requested is not None:
             requested.when_set(lambda: setattr(stop, "value", 1))
-        # Not `__array_interface__`: the names in that dictionary are interned and forgotten with every call, so that
-        # the interpreter copies its table of names, half a megabyte, every few thousand calls.
-        pointers = [array.ctypes.data for array in (ids, lengths, logits)]
-        return Status(
-            self._library.vr_logits(
-                self._engine, pointers[0], pointers[1], len(lengths), ctypes.byref(stop), pointers[2]
-            )
-        )
+        return Status(self._library.vr_logits(self._engine, ids, lengths, count, ctypes.byref(stop), logits))
 
     def __del__(self) -> None:
         # A forked child does not have the threads that closing waits for.

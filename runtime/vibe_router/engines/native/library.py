@@ -49,6 +49,16 @@ class Status(IntEnum):
     BAD_INPUT = 3
 
 
+class TextStatus(IntEnum):
+    """What reading a prompt returns; `VrTextStatus` of native/text/tables.h."""
+
+    OK = 0
+    NO_MEMORY = 1
+    NOT_UTF8 = 2
+    MARKS = 3
+    UNSETTLED = 4
+
+
 class Matrix(ctypes.Structure):
     """`VrMatrix` of native/engine/api.h."""
 
@@ -152,6 +162,34 @@ def native_library() -> ctypes.CDLL:
     library.vr_logits.restype = ctypes.c_int32
     library.vr_close.argtypes = [ctypes.c_void_p]
     library.vr_close.restype = None
+    return library
+
+
+@cache
+def text_library() -> ctypes.CDLL:
+    """Return the library, its functions of native/python/file.h typed: they read a file and make ids of prompts.
+
+    Raises:
+        EngineUnavailableError: as `native_library`, or it is one from before it had them.
+    """
+    library = native_library()
+    number, text = ctypes.POINTER(ctypes.c_int32), ctypes.POINTER(ctypes.c_char_p)
+    try:
+        library.vr_file_open.argtypes = [ctypes.c_int32, ctypes.POINTER(Model), number, text]
+        library.vr_file_open.restype = ctypes.c_void_p
+        library.vr_file_tokenize.argtypes = [
+            ctypes.c_void_p,
+            ctypes.c_char_p,
+            ctypes.c_size_t,
+            ctypes.c_void_p,
+            number,
+            number,
+        ]
+        library.vr_file_tokenize.restype = ctypes.c_int32
+        library.vr_file_close.argtypes = [ctypes.c_void_p]
+        library.vr_file_close.restype = None
+    except AttributeError as error:
+        raise EngineUnavailableError(f"the native library is an old one: {error}", hint=_INSTEAD) from error
     return library
 
 
