@@ -1,4 +1,4 @@
-"""What fresh processes take, in turns: `vibe-route`, Python's router, Python with the C library, Python alone."""
+"""What fresh processes take, in turns: `vibe-route`, Python's router and command, Python with the C library, Python."""
 
 from __future__ import annotations
 
@@ -35,6 +35,17 @@ _IMPORTS = "from vibe_router import Decision, Router, Target, Usage\n"
 _ROUTER = _IMPORTS + (
     "import sys\nprint(Router.load(sys.argv[2], usage=Usage.ONCE).route(sys.argv[3]).p_cloud, flush=True)"
 )
+_COMMAND = """
+import sys
+from vibe_router_tools.cli import main
+sys.argv[1:] = ["route", "--bundle", sys.argv[2], sys.argv[3]]
+main()
+"""
+# As where the library cannot read the file, and as all routers were before it could.
+_IN_PYTHON = """
+from vibe_router.engines.native import engine
+engine.read_router_file = lambda *given, **named: None
+"""
 
 
 def compile_all(folder: Path) -> tuple[Path, Path]:
@@ -59,6 +70,9 @@ def ways(bundle: Path, library: Path, program: Path) -> dict[str, Sequence[str]]
     return {
         "vibe-route": (str(program), str(bundle), PROMPT),
         "router": (*python, _ROUTER, *arguments),
+        "router-in-python": (*python, _IN_PYTHON + _ROUTER, *arguments),
+        "command": (*python, _COMMAND, *arguments),
+        "command-in-python": (*python, _IN_PYTHON + _COMMAND, *arguments),
         "imports-and-library": (*python, _IMPORTS + _BY_CTYPES, *arguments),
         "library": (*python, _BY_CTYPES, *arguments),
         "interpreter": (*python, "print(1, flush=True)"),

@@ -16,8 +16,8 @@ VR_EXPORT VrFile *vr_file_open(int32_t descriptor, VrModel *model, int32_t *max_
 
 /* Write the ids of a prompt, UTF-8 of so many bytes, as `vr_tokenize` does, and return a VrTextStatus. Any number of
  * threads may call at once; every call takes memory of its own. */
-VR_EXPORT int32_t vr_file_tokenize(const VrFile *file, const uint8_t *prompt, size_t bytes, int64_t *ids, int32_t *count,
-                                   int32_t *truncated);
+VR_EXPORT int32_t vr_file_tokenize(const VrFile *file, const uint8_t *prompt, size_t bytes, int64_t *ids,
+                                   int32_t *count, int32_t *truncated);
 
 /* Free the file. No call may be running, and no engine of its model may be open. */
 VR_EXPORT void vr_file_close(VrFile *file);

@@ -20,7 +20,7 @@ import pytest
 from tests.support.native import native_bundle, native_checkpoint, needs_native_engine
 from tests.support.prompts import mixed_prompts, pieces
 from tests.support.shared_data import PROMPTS, needs
-from vibe_router import Decision, Reason, Router, Target, Usage
+from vibe_router import Reason, Router, Target, Usage
 from vibe_router.bundle.bundle import bundled_folder, open_bundle
 from vibe_router.bundle.manifest import MANIFEST_NAME
 from vibe_router.engines.cancellation import CURRENT_STOP, Stop
@@ -186,12 +186,14 @@ def test_without_a_score_it_does_what_every_router_does(monkeypatch: pytest.Monk
         monkeypatch.setattr(native_library(), "vr_logits", lambda *_: Status.NO_MEMORY)
         with pytest.raises(EngineError, match="not enough memory"):
             router.route("hi there")
-        assert_undecided(router.route("hi there", fallback=Target.CLOUD), Target.CLOUD, tokens)
+        there = router.route("hi there", fallback=Target.CLOUD)
+        assert (there.target, there.p_cloud, there.tokens) == (Target.CLOUD, None, tokens)
         monkeypatch.setattr(native_library(), "vr_logits", not_a_number)
         with pytest.raises(EngineError, match="not one finite logit"):
             router.route("hi there")
         router.close()
-        assert_undecided(router.route("hi there", allow_cloud=False), Target.DEVICE, tokens)
+        pinned = router.route("hi there", allow_cloud=False)
+        assert (pinned.target, pinned.p_cloud, pinned.tokens) == (Target.DEVICE, None, tokens)
         with pytest.raises(EngineError, match="closed"):
             router.route("hi there")
 
@@ -199,10 +201,6 @@ def test_without_a_score_it_does_what_every_router_does(monkeypatch: pytest.Monk
 def not_a_number(_engine: Any, _ids: Any, _lengths: Any, _count: Any, _stop: Any, logits: int) -> int:
     ctypes.c_float.from_address(logits).value = float("nan")
     return int(Status.OK)
-
-
-def assert_undecided(decision: Decision, target: Target, tokens: int) -> None:
-    assert (decision.target, decision.p_cloud, decision.tokens) == (target, None, tokens)
 
 
 def test_a_call_ends_when_it_is_asked_to(once: Router) -> None:

@@ -79,7 +79,8 @@ def main() -> None:
 
     phases = {
         "interpreter": entered - started,
-        **{phase: loading[phase] for phase in ("imports", "integrity", "tokenizer", "session")},
+        # Not every phase is there: the native library may read the prompts, and no tokenizer be made.
+        **{phase: loading.get(phase, 0.0) for phase in ("imports", "integrity", "tokenizer", "session")},
         "other": ready - entered - sum(loading.values()),
         "first decision": decided - ready,
     }
