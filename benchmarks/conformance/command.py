@@ -27,7 +27,7 @@ BUNDLE = ROOT / "artifacts" / "nano"
 
 def conformance(
     binding: Annotated[list[str] | None, typer.Option(help=f"May be repeated. Default: {', '.join(BINDINGS)}.")] = None,
-    count: Annotated[int, typer.Option(min=0, help="Prompts beside the golden ones.")] = 2000,
+    count: Annotated[int, typer.Option(min=0, help="Prompts besides the golden ones.")] = 2000,
     prompts: Annotated[Path, typer.Option(help="Where they are from, if it is there.")] = SHARED,
     swift: Annotated[str, typer.Option(help="How Swift is called, for example in another root.")] = "swift",
     output: Annotated[Path, typer.Option("-o", "--output")] = RESULTS / "conformance.json",

@@ -152,7 +152,7 @@ async def _streams(url: str, pid: int, streams: int) -> dict[str, Any]:
 
 
 async def _decisions(session: aiohttp.ClientSession, url: str) -> float:
-    """Return the median time in milliseconds of a decision beside whatever else the gateway does."""
+    """Return the median time in milliseconds of a decision, whatever else the gateway does meanwhile."""
     times = []
     for number in range(50):
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Latency beside busy neighbours: every contender scores the same ids, taking turns, under each load.
+"""Latency next to busy neighbours: every contender scores the same ids, taking turns, under each load.
 
 A row of the result has the milliseconds of all calls with one load, contender, number of threads and length; the
 CPU-milliseconds of a call, which spinning threads add to; and the neighbours' speed during the turn, where 1 is their
@@ -30,7 +30,7 @@ _ALONE_SECONDS = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """Neighbours beside the contender: none, or some of one kind."""
+    """Neighbours of the contender: none, or some of one kind."""
 
     kind: str
     count: int

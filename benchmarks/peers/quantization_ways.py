@@ -118,7 +118,7 @@ def _onnxruntime_dynamic(fp32: Path, path: Path, *, pad_token_id: int, threads: 
         # It takes ONNX's Attention for the older operator of that name, which holds weights.
         op_types_to_quantize=["MatMul", "Gather"],
         use_external_data_format=external,
-        # It cannot infer types behind operators of the com.microsoft domain.
+        # It cannot infer types after operators of the com.microsoft domain.
         extra_options={"DefaultTensorType": TensorProto.FLOAT},
     )
     engine = OnnxCpuEngine(path, file=path.name, precision="int8", pad_token_id=pad_token_id, threads=threads)
@@ -156,5 +156,5 @@ def _openvino(contender: Contender, checkpoint: Checkpoint, artifact: Path, *, t
 
 
 def _size(path: Path) -> int:
-    """Return the bytes of a graph and of the data files beside it that share its name."""
+    """Return the bytes of a graph and of the data files next to it that share its name."""
     return sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))

@@ -1,4 +1,4 @@
-"""Latency beside busy neighbours, for the documentation: a table for each result, and one line for the README."""
+"""Latency next to busy neighbours, for the documentation: a table for each result, and one line for the README."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def busy_table(result: Mapping[str, Any]) -> Table:
 
 
 def busy_line(result: Mapping[str, Any]) -> str:
-    """Return one line: our times beside one spinning process and alone, and peers' beside it."""
+    """Return one line: our times next to one spinning process and alone, and those of peers next to it."""
     threads = max(row["threads"] for row in result["summary"])
     chosen = [row for row in result["summary"] if row["threads"] == threads]
     alone = {(row["key"], row["tokens"]): row["median_ms"] for row in chosen if row["count"] == 0}

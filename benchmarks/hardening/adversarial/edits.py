@@ -1,4 +1,4 @@
-"""Edits of a prompt that keep its meaning, and fixed sentences before or behind it."""
+"""Edits of a prompt that keep its meaning, and fixed sentences before or after it."""
 
 from __future__ import annotations
 

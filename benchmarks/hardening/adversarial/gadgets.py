@@ -4,7 +4,7 @@ After "Rerouting LLM Routers" (Shafran et al., 2025, https://arxiv.org/abs/2501.
 improved by hill climbing. In each step one position is drawn and the best of several random tokens is kept there, if
 it is better than what stands. A query-independent gadget is found once, on the score of the gadget alone or on the
 mean over a few tuning prompts, and then put before any prompt; a query-specific one is found for each prompt anew.
-The search needs scores only, which whoever has the bundle can compute.
+The search needs only scores, which everybody who has the bundle can compute.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def busy(
     name: NameOption = None,
     output: OutputOption = None,
 ) -> None:
-    """Time our engines and the installed peers beside busy neighbours, and what they leave of the neighbours' speed."""
+    """Time our engines and the installed peers next to busy neighbours, and the speed that they leave to these."""
     from benchmarks.peers.busy import BusyPlan, BusyResult, Load, measure_busy
     from benchmarks.peers.contenders.registry import choose
     from benchmarks.peers.results import opening, path_for

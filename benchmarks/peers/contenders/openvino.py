@@ -77,7 +77,7 @@ def _load(load: Load, mark: Mark, *, options: str) -> Scorer:
     mark("session")
 
     def logits(ids: Ids, mask: Ids) -> NDArray[np.float32]:
-        # By place: the converter may name inputs otherwise. shared memory spares a copy of the ids.
+        # By place, because the converter may rename inputs. Shared memory spares a copy of the ids.
         request.infer([ids, mask], share_inputs=True)
         values: NDArray[np.float32] = request.get_output_tensor(0).data[:, 0].copy()
         return values

@@ -48,7 +48,7 @@ class RouterScorer:
 def _prepare(checkpoint: Path, target: Path, *, precision: str) -> None:
     """Export `checkpoint` in one precision into the folder `target`, as one ships it.
 
-    Without proof: what is measured here is time, and the logits stand in the results beside everybody else's.
+    Without proof: what is measured here is time, and the logits are in the results next to those of all others.
     """
     from vibe_router_export.checkpoint.checkpoint import read_checkpoint
     from vibe_router_export.choices import Precision, ReferenceChoice
