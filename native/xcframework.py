@@ -145,7 +145,7 @@ def _objects(archive: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _system(image: bytes) -> int:
-    """Return the system that an object is for (mach_header_64 of loader.h, and the commands behind it), or 0."""
+    """Return the system that an object is for (mach_header_64 of loader.h, and the commands after it), or 0."""
     count, at = struct.unpack_from("<I", image, 16)[0], 32
     for _ in range(count):
         command, size, system = struct.unpack_from("<III", image, at)

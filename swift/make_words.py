@@ -32,7 +32,7 @@ def source() -> str:
         _phrases("phrases", sorted(words.PHRASES, key=lambda one: (-len(one), one)), "longest first"),
         _phrases("newTopic", words.NEW_TOPIC, "announcements"),
         _phrases("leaningStarts", leaning.LEANING_STARTS, "what opens a leaning turn in more words than one"),
-        "    /// Scalars whose case is folded otherwise than to lower case.\n"
+        "    /// Scalars whose folded case is not their lower case.\n"
         "    static let folding: [Unicode.Scalar: [Unicode.Scalar]] = Dictionary(\n"
         f'        uniqueKeysWithValues: {_text(folding)}.split(separator: "\\n").map {{ entry in\n'
         '            let parts = entry.split(separator: "=")\n'

@@ -1,4 +1,4 @@
-"""Decide for prompts, one JSON object a line: a program to freeze, and to run beside an application in any language.
+"""Decide for prompts, one JSON object a line: a program to freeze, and to run next to an application in any language.
 
     route-prompts "what is 2+2?" "Explain quantum entanglement"
     echo '{"id": 7, "prompt": "what is 2+2?"}' | route-prompts

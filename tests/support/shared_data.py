@@ -1,4 +1,4 @@
-"""Data that tests use where it lies beside the checkout: prompts, and ModernBERT's tokenizer (docs/data.md)."""
+"""Data that tests use where it is next to the checkout: prompts, and ModernBERT's tokenizer (docs/data.md)."""
 
 from __future__ import annotations
 

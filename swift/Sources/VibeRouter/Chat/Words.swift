@@ -319,7 +319,7 @@ enum Words {
         그럼
         """.split(separator: "\n").map { Array($0.unicodeScalars) }
 
-    /// Scalars whose case is folded otherwise than to lower case.
+    /// Scalars whose folded case is not their lower case.
     static let folding: [Unicode.Scalar: [Unicode.Scalar]] = Dictionary(
         uniqueKeysWithValues: """
         b5=μ
