@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, checker, helper, numpy_helper
 
+from vibe_router.engines.onnx.graph_check import WeightsFile, check_onnx_graph
+from vibe_router.errors import BundleCorruptError, CheckpointError
 from vibe_router_export.emit.onnx.graph import OnnxGraph
 from vibe_router_export.emit.onnx.nodes import MICROSOFT
 
@@ -25,6 +27,7 @@ def write_onnx(graph: OnnxGraph, path: Path) -> None:
 
     Raises:
         onnx.checker.ValidationError: the graph is not valid ONNX; that would be a defect of the emitter.
+        CheckpointError: the runtime would refuse a graph of this architecture.
     """
     write_graphs({path: graph}, data=data_file(path))
 
@@ -38,6 +41,7 @@ def write_graphs(graphs: Mapping[Path, OnnxGraph], *, data: Path) -> None:
     Raises:
         onnx.checker.ValidationError: a graph is not valid ONNX; that would be a defect of the emitter.
         ValueError: two constants of one name differ; that, too.
+        CheckpointError: the runtime would refuse a graph of this architecture.
     """
     shared: dict[str, NDArray[np.generic]] = {}
     for graph in graphs.values():
@@ -54,6 +58,19 @@ def write_graphs(graphs: Mapping[Path, OnnxGraph], *, data: Path) -> None:
         path.write_bytes(_model(graph, tensors).SerializeToString())
         # Shapes cannot be inferred through operators of `com.microsoft`.
         checker.check_model(path, full_check=not graph.is_fused)
+        _check_as_read(path, data if external else None)
+
+
+def _check_as_read(path: Path, data: Path | None) -> None:
+    """Refuse what the runtime refuses: much made of few weights, as by hundreds of layers with two numbers a head."""
+    weights = None if data is None else WeightsFile(data.name, data.stat().st_size)
+    try:
+        check_onnx_graph(path.read_bytes(), name=path.name, weights=weights)
+    except BundleCorruptError as error:
+        raise CheckpointError(
+            f"the runtime would not take a graph of this architecture: {error.message}",
+            hint="fewer and wider layers, wider heads or a shorter window of attention are usual",
+        ) from error
 
 
 def _same(a: NDArray[np.generic], b: NDArray[np.generic]) -> bool:
