@@ -19,13 +19,21 @@ Each carries a message (what happened), a hint (what to do about it) and the exi
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from vibe_router.policy import Decision
 
 
 class VibeRouterError(Exception):
-    """Base of all errors raised on purpose; catch this one to catch them all."""
+    """Base of all errors raised on purpose; catch this one to catch them all.
+
+    `decided` are the decisions that `route_many` and `aroute_many` had made when it was raised, in the prompts' order:
+    the prompt at place `len(decided)` is the one without a decision. Empty for every other call.
+    """
 
     exit_code: ClassVar[int] = 1
+    decided: tuple[Decision | None, ...] = ()
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)

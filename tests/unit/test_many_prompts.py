@@ -32,6 +32,37 @@ def test_no_failure_of_the_engine_is_skipped(tiny_bundle: Path) -> None:
         router.route_many(["hi", BAD], on_error="skip")
 
 
+def test_an_error_has_what_was_decided_before_it(router: Router) -> None:
+    prompts = [*(f"prompt {index}" for index in range(300)), BAD, "hi"]
+    before = tuple(router.route_many(prompts[:300]))
+    with pytest.raises(PromptError, match="prompt 300: ") as caught:
+        router.route_many(iter(prompts))
+    assert caught.value.decided == before
+    with pytest.raises(PromptError, match="prompt 300: ") as caught:
+        asyncio.run(router.aroute_many(prompts))
+    assert caught.value.decided == before
+    with pytest.raises(PromptError) as alone:
+        router.route(BAD)
+    assert alone.value.decided == ()
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_a_failure_of_the_engine_has_what_was_decided_before_it(tiny_bundle: Path, awaited: bool) -> None:
+    """Prompts of one length are scored in their order, so that the first batches have the first prompts."""
+    scored: list[int] = []
+
+    def fail_late(count: int) -> object:
+        if sum(scored) + count > 200:
+            raise EngineError("out of order")
+        scored.append(count)
+        return np.full(count, 5.0, np.float32)
+
+    with router_with(tiny_bundle, fail_late) as router, pytest.raises(EngineError, match="out of order") as caught:
+        asyncio.run(router.aroute_many(["hi"] * 300)) if awaited else router.route_many(["hi"] * 300)
+    assert 100 < sum(scored) == len(caught.value.decided)
+    assert {decision.reason for decision in caught.value.decided if decision} == {Reason.SCORE}
+
+
 def test_another_word_for_it_is_refused(router: Router) -> None:
     with pytest.raises(UsageError, match="on_error"):
         router.route_many(["hi"], on_error="ignore")  # type: ignore[call-overload]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, overload
 
-from vibe_router.errors import PromptError, UsageError
+from vibe_router.errors import UsageError, VibeRouterError
 from vibe_router.progress import Progress, ProgressCallback
 from vibe_router.routing.deadline import NO_DEADLINE, Deadline
 
@@ -71,12 +71,15 @@ class ManyCalls:
         Prompts of similar length are scored together; see `route_stream` for input that does not fit into
         memory. The timeout is for all of them: those that have no score by then get the fallback. Where a batch
         fails, its prompts are tried alone, so that one of them costs the others nothing. With `on_error="skip"` a
-        prompt that cannot be routed has None in its place.
+        prompt that cannot be routed has None in its place. No decision is lost by an error: it has those before it as
+        `error.decided`.
 
         Raises:
             PromptError: as `route`; the message names the prompt's place, counted from 0.
             DeadlineError, EngineError, UsageError: as `route`.
         """
+        from vibe_router.routing.many import note_decided
+
         terms = self._terms(profile, threshold, allow_cloud, fallback)
         deadline = Deadline.after(timeout)
         total = len(prompts) if isinstance(prompts, Sequence) else None
@@ -86,8 +89,9 @@ class ManyCalls:
                 decisions.append(decision)
                 if progress is not None:
                     progress(Progress(len(decisions), total))
-        except PromptError as error:
-            raise PromptError(f"prompt {len(decisions)}: {error.message}", hint=error.hint) from error
+        except VibeRouterError as error:
+            note_decided(error, decisions)
+            raise
         return decisions
 
     @overload

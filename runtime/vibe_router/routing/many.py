@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from vibe_router.engines.cancellation import CURRENT_STOP
-from vibe_router.errors import EngineError, PromptError, UsageError
+from vibe_router.errors import EngineError, PromptError, UsageError, VibeRouterError
 from vibe_router.policy import Decision, sigmoid
 from vibe_router.routing.call import awaited, decide_one, reason_of
 from vibe_router.routing.deadline import NO_DEADLINE
@@ -105,14 +105,11 @@ async def decide_many_awaited(
 
     def work() -> list[Decision | None]:
         stop = CURRENT_STOP.get()
-        try:
-            # The deadline is the waiting caller's. This thread would wait for another of its kind with one of its own.
-            for decision in decide_stream(scorer, tokenizer, prompts, terms, NO_DEADLINE, chunk=chunk, skip=skip):
-                if stop is not None and stop.is_set:
-                    break
-                decided.append(decision)
-        except PromptError as error:
-            raise PromptError(f"prompt {len(decided)}: {error.message}", hint=error.hint) from error
+        # The deadline is the waiting caller's. This thread would wait for another of its kind with one of its own.
+        for decision in decide_stream(scorer, tokenizer, prompts, terms, NO_DEADLINE, chunk=chunk, skip=skip):
+            if stop is not None and stop.is_set:
+                break
+            decided.append(decision)
         return decided
 
     def without_score(error: EngineError) -> list[Decision | None]:
@@ -120,7 +117,19 @@ async def decide_many_awaited(
         rest = len(prompts) - len(ready)
         return ready + [terms.decide_after(error, None, engine=here.engine.name) for _ in range(rest)]
 
-    return await awaited(here, work, deadline, without_score=without_score)
+    try:
+        return await awaited(here, work, deadline, without_score=without_score)
+    except VibeRouterError as error:
+        note_decided(error, decided)
+        raise
+
+
+def note_decided(error: VibeRouterError, decided: Sequence[Decision | None]) -> None:
+    """Give the error the decisions before it; of a prompt that is refused it names the place."""
+    if isinstance(error, PromptError):
+        error.message = f"prompt {len(decided)}: {error.message}"
+        error.args = (error.message,)
+    error.decided = tuple(decided)
 
 
 def _decide_together(
@@ -128,6 +137,7 @@ def _decide_together(
 ) -> Iterator[Decision | None]:
     here = scorer.here()
     logits: dict[int, float] = {}
+    failure: VibeRouterError | None = None
     known = {index: item for index, item in enumerate(encoded) if item is not None}
     places = list(known)
     for batch in batches([item.tokens for item in known.values()]):
@@ -136,7 +146,8 @@ def _decide_together(
             scores = here.logits([known[index] for index in indices], deadline=deadline)
         except EngineError as error:
             if terms.need_a_score:
-                raise reason_of(error) from None
+                failure = reason_of(error)
+                break
             # Its prompts have no logit yet, and are tried alone below.
             continue
         logits.update(zip(indices, scores, strict=True))
@@ -148,6 +159,9 @@ def _decide_together(
             yield None
         elif index in logits and abs(sigmoid(logits[index]) - terms.threshold) > band:
             yield terms.decide(logits[index], item, engine=here.engine.name)
+        elif failure is not None and index not in logits:
+            # Only now, so that what was scored before it is decided.
+            raise failure from None
         else:
             yield decide_one(scorer.here(), item, terms, deadline)
 
