@@ -68,6 +68,16 @@ def test_weights_in_the_one_file_beside_the_graph_are_allowed() -> None:
     check(external(tiny_graph(8, temperature=1.0), location="model.onnx_data", offset="3840", length="256"))
 
 
+def test_small_constants_may_be_lists_of_numbers() -> None:
+    model = tiny_graph(8, temperature=1.0)
+    for place, tensor in enumerate(model.graph.initializer):
+        values = onnx.numpy_helper.to_array(tensor)
+        listed = helper.make_tensor(tensor.name, tensor.data_type, values.shape, values.ravel().tolist())
+        assert not listed.raw_data
+        model.graph.initializer[place].CopyFrom(listed)
+    check(model)
+
+
 def changed(change: Callable[[ModelProto], object]) -> ModelProto:
     model = tiny_graph(8, temperature=1.0)
     change(model)
@@ -129,6 +139,12 @@ HOSTILE = {
     "an attribute of another kind": changed(lambda model: setattr(model.graph.node[1].attribute[0], "type", 1)),
     "an attribute twice": changed(lambda model: model.graph.node[1].attribute.append(model.graph.node[1].attribute[0])),
     "an attribute that no export has": with_attribute(1.0),
+    "a tensor with data twice": changed(lambda model: model.graph.initializer[0].float_data.extend([1.0] * 64)),
+    "integers in a tensor of floats": changed(lambda model: model.graph.initializer[0].int64_data.append(1)),
+    "a list of thousands of integers": changed(
+        lambda model: model.graph.initializer.append(helper.make_tensor("x", TensorProto.INT64, [5000], [1] * 5000))
+    ),
+    "a node with thousands of inputs": changed(lambda model: model.graph.node[8].input.extend(["bias"] * 5000)),
     "a negative offset": external(tiny_graph(8, temperature=1), **PLACE | {"offset": "-8"}),
     "a huge length": external(tiny_graph(8, temperature=1), **PLACE | {"length": "9" * 40}),
     "no length": external(tiny_graph(8, temperature=1), location="model.onnx_data", offset="0"),

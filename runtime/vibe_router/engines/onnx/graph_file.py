@@ -33,7 +33,9 @@ _MOST_NAMES = 8
 _MOST_NUMBERS = 8
 _MOST_AXES = 4
 _EXTERNAL = 1
-_INT64 = 7
+_FLOAT, _INT64 = 1, 7
+# A tensor's data: float_data, int64_data, raw_data.
+_DATA = (4, 7, 9)
 # Bytes of an element: FLOAT, UINT8, INT8, INT64, BOOL, FLOAT16.
 _ELEMENT_BYTES = {1: 4, 2: 1, 3: 1, _INT64: 8, 9: 1, 10: 2}
 # By AttributeProto.type the field that the value is in: FLOAT, INT, GRAPH, INTS.
@@ -44,14 +46,16 @@ _PACKED = (VARINT, BYTES)
 
 _MODEL = Layout("the model", {1: (VARINT,), 5: (VARINT,), **dict.fromkeys((2, 3, 4, 6, 7, 8), (BYTES,))}, repeated=(8,))
 _OPSET = Layout("an opset import", {1: (BYTES,), 2: (VARINT,)})
-_GRAPH = Layout("a graph", dict.fromkeys((1, 2, 5, 10, 11, 12), (BYTES,)), repeated=(1, 5, 11, 12))
+_GRAPH = Layout(
+    "a graph", dict.fromkeys((1, 2, 5, 10, 11, 12), (BYTES,)), repeated=(1, 5, 11, 12), most=3 * _MOST_PARTS
+)
 _NODE = Layout("a node", dict.fromkeys((1, 2, 3, 4, 5, 6, 7), (BYTES,)), repeated=(1, 2, 5))
 _ATTRIBUTE = Layout(
     "an attribute", {1: (BYTES,), 2: (FIXED32,), 3: (VARINT,), 6: (BYTES,), 8: _PACKED, 20: (VARINT,)}, repeated=(8,)
 )
 _TENSOR = Layout(
     "a tensor",
-    {1: _PACKED, 2: (VARINT,), 14: (VARINT,), **dict.fromkeys((8, 9, 12, 13), (BYTES,))},
+    {1: _PACKED, 2: (VARINT,), 14: (VARINT,), **dict.fromkeys((4, 7, 8, 9, 12, 13), (BYTES,))},
     repeated=(1, 13),
 )
 _ENTRY = Layout("external data", {1: (BYTES,), 2: (BYTES,)})
@@ -170,7 +174,7 @@ class GraphFile:
         sides: list[int] = []
         entries: dict[str, str] = {}
         location = kind = 0
-        name, raw = "", b""
+        name, raw, data_fields = "", b"", []
         for field, value in read_fields(data, _TENSOR):
             if field == 1:
                 sides += numbers(value)
@@ -180,12 +184,15 @@ class GraphFile:
                 kind = value
             elif field == 8:
                 name = value.decode()
-            elif field == 9:
-                raw = value
+            elif field in _DATA:
+                data_fields.append(field)
+                raw = value if field != 7 else struct.pack(f"<{len(numbers(value))}Q", *numbers(value))
             elif field == 13:
                 self._entry(value, entries)
             elif field == 14:
                 location = value
+        if len(data_fields) > 1 or data_fields not in ([], [9], [{_FLOAT: 4, _INT64: 7}.get(kind)]):
+            raise RefusedError("a tensor has data twice, or of another kind")
         width = _ELEMENT_BYTES.get(kind)
         if width is None:
             raise RefusedError(f"a constant has elements of kind {kind}, which a router's has not")

@@ -12,6 +12,8 @@ VARINT, BYTES, FIXED32 = 0, 2, 5
 # Characters of a name that an error message repeats.
 _SHOWN = 64
 _LONGEST_NUMBER = 10
+# Bytes of a list of numbers; large constants are bytes as they are.
+_LONGEST_LIST = 4096
 
 
 class RefusedError(Exception):
@@ -21,11 +23,14 @@ class RefusedError(Exception):
 class Layout:
     """The fields that a message may have: by number its wire types; of `repeated` ones there may be several.
 
-    Of other fields that stand twice protobuf merges or takes the last, and two readers need not agree on which.
+    Of other fields that stand twice protobuf merges or takes the last, and two readers need not agree on which. A
+    message has at most `most` fields in all.
     """
 
-    def __init__(self, name: str, fields: Mapping[int, tuple[int, ...]], *, repeated: tuple[int, ...] = ()) -> None:
-        self.name = name
+    def __init__(
+        self, name: str, fields: Mapping[int, tuple[int, ...]], *, repeated: tuple[int, ...] = (), most: int = 64
+    ) -> None:
+        self.name, self.most = name, most
         self.keys = {field << 3 | kind: field in repeated for field, kinds in fields.items() for kind in kinds}
 
 
@@ -38,6 +43,8 @@ def read_fields(data: bytes, layout: Layout) -> list[tuple[int, Any]]:
     found: list[tuple[int, Any]] = []
     keys, place, end, seen = layout.keys, 0, len(data), 0
     while place < end:
+        if len(found) == layout.most:
+            raise RefusedError(f"{layout.name} has more than {layout.most} fields")
         key = data[place]
         place += 1
         if key >= 0x80:
@@ -71,9 +78,15 @@ def read_fields(data: bytes, layout: Layout) -> list[tuple[int, Any]]:
 
 
 def numbers(value: int | bytes) -> list[int]:
-    """Return the integers of one field that may be packed, as the file has them: unsigned, of 64 bits."""
+    """Return the integers of one field that may be packed, as the file has them: unsigned, of 64 bits.
+
+    Raises:
+        RefusedError: it is cut off, or is a list of thousands.
+    """
     if isinstance(value, int):
         return [value]
+    if len(value) > _LONGEST_LIST:
+        raise RefusedError(f"a list of numbers has more than {_LONGEST_LIST} bytes")
     found = []
     place = 0
     while place < len(value):
