@@ -116,7 +116,7 @@ def parity_table(engines: Sequence[EngineFile]) -> str:
 
 def _parity_cells(parity: ParityNumbers | None) -> tuple[str, ...]:
     if parity is None:
-        return ("unproven", "", "", "", "")
+        return ("unproven",)
     percentile = parity.percentile_99_abs_probability_difference
     return (
         str(parity.prompts),
