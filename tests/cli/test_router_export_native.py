@@ -28,6 +28,7 @@ def made(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     bundle = tmp_path_factory.mktemp("made") / "bundle"
     done = run("native", checkpoint, "-o", bundle, "--reference", "none", "--json")
     assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
     return bundle, done.stdout
 
 
@@ -44,6 +45,7 @@ def test_it_makes_a_bundle_and_prints_json(
     again = router_export("native", checkpoint, "-o", bundle, "--reference", "none")
     assert again.code == 2
     assert f"has {FILE} already" in again.error
+    assert again.out == ""
     copy = shutil.copytree(bundle, tmp_path / "bundle")
     replaced = router_export("native", checkpoint, "-o", copy, "--reference", "none", "--force", "--band", "0.05")
     assert replaced.code == 0, replaced.error
