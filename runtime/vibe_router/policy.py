@@ -48,7 +48,7 @@ class Reason(str, Enum):
     """A conversation stays on its side: the turn leans on earlier ones, carries on a tool call, or its score has not
     passed the threshold by enough, or often enough, for a change."""
     REQUIRED = "required"
-    """The request needs what the device's model has not: tools, images, sound, or a longer context."""
+    """The request needs what the device's model lacks: tools, images, sound, or a longer context."""
 
 
 def _new_id() -> str:

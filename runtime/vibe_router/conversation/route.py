@@ -32,14 +32,14 @@ class ChatCall:
     policy: ChatPolicy
     state: ChatState
     scorer: str
-    """The bundle and the engine, for which alone the state's scores count."""
+    """The bundle and the engine; scores of a state count only for the same two."""
     requires: Requires
     lacking: tuple[str, ...]
-    """What of it the device's model has not."""
+    """The requirements that the device's model does not meet."""
 
     @property
     def needs_cloud(self) -> bool:
-        """Whether the cloud alone can serve the request, and may."""
+        """Whether only the cloud can serve the request, and is allowed to."""
         return self.terms.allow_cloud and bool(self.lacking)
 
 
@@ -173,7 +173,7 @@ def _decide(asks: list[Ask], scores: Scores, item: Prompt, call: ChatCall, engin
 
 
 def requirements(chat: Chat, policy: ChatPolicy) -> tuple[Requires, tuple[str, ...]]:
-    """Return what a chat requires, and the names of what of it the device's model lacks."""
+    """Return a chat's requirements, and the names of those that the device's model does not meet."""
     tokens = round(chat.text_bytes / policy.bytes_per_token) + chat.media * policy.tokens_per_medium
     requires = Requires(
         tools=chat.tools,

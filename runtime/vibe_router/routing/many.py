@@ -151,7 +151,7 @@ def _decide_together(
             # Its prompts have no logit yet, and are tried alone below.
             continue
         logits.update(zip(indices, scores, strict=True))
-    # A batch rounds otherwise than a prompt alone. Scores so close to the threshold that this could change the decision
+    # A batch rounds differently from a prompt alone: scores so near the threshold that this could change the decision
     # are taken again alone.
     band = here.engine.batch_band
     for index, item in enumerate(encoded):

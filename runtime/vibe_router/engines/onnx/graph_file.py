@@ -27,7 +27,7 @@ from vibe_router.engines.onnx.wire import (
 )
 
 MOST_BYTES = 2**25
-"""Bytes of a graph's file. Constants of more than a page are in the file beside it, or are less than 1 MiB in all."""
+"""Bytes of a graph's file. Constants of more than a page are in the file next to it, or are less than 1 MiB in all."""
 _MOST_PARTS = 2**14
 _MOST_NAMES = 8
 _MOST_NUMBERS = 8
@@ -91,7 +91,7 @@ class Graph(NamedTuple):
 class GraphFile:
     """Reads one file: all of its graphs together have at most `_MOST_PARTS` nodes and as many constants.
 
-    `weights_bytes` are those of the file beside the graph and of the constants that were read.
+    `weights_bytes` are those of the file next to the graph and of the constants that were read.
     """
 
     def __init__(self, weights: WeightsFile | None) -> None:

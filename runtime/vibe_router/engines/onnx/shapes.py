@@ -118,7 +118,7 @@ def shape_of(call: Call) -> Made:
 
 
 def concat(call: Call) -> Made:
-    """Tensors one behind the other."""
+    """Tensors one after the other."""
     operands = call.operands()
     rank = len(operands[0].shape)
     axis = _axis(call.integer("axis"), rank)
