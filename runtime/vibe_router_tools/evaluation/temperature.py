@@ -57,11 +57,15 @@ def fit_temperature(
 
     bounds = (math.log(LOWEST), math.log(HIGHEST))
     best = float(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-9}).x)
-    if min(best - bounds[0], bounds[1] - best) < 1e-3:
-        raise DataError(
-            f"no temperature between {LOWEST:g} and {HIGHEST:g} fits: the likelihood keeps improving "
-            f"towards {math.exp(best):.3g}",
-            hint="check that the labels belong to these prompts and that p_teacher means the cloud",
+    if best - bounds[0] < 1e-3:
+        raise _no_minimum(
+            LOWEST,
+            hint="no hard label contradicts its score, so the sharpest fits best: give more rows, "
+            "or p_teacher between 0 and 1",
+        )
+    if bounds[1] - best < 1e-3:
+        raise _no_minimum(
+            HIGHEST, hint="check that the labels belong to these prompts and that p_teacher means the cloud"
         )
     temperature = math.exp(best)
     before, after = sigmoid(logits), sigmoid(logits / temperature)
@@ -74,6 +78,13 @@ def fit_temperature(
         nll_after=_negative_log_likelihood(logits / temperature, preference),
         bins=bins,
         binning=binning,
+    )
+
+
+def _no_minimum(bound: float, *, hint: str) -> DataError:
+    return DataError(
+        f"no temperature between {LOWEST:g} and {HIGHEST:g} fits: the likelihood keeps improving towards {bound:g}",
+        hint=hint,
     )
 
 
