@@ -18,6 +18,7 @@ def build_app() -> typer.Typer:
     from benchmarks.hardening.commands.adversarial import adversarial
     from benchmarks.hardening.commands.dialogues import dialogues
     from benchmarks.hardening.commands.fuzz import fuzz
+    from benchmarks.hardening.commands.fuzz_c import fuzz_c
     from benchmarks.hardening.commands.kill_exports import kill_exports
     from benchmarks.hardening.commands.soak import soak
     from benchmarks.peers.commands.busy import busy
@@ -41,7 +42,7 @@ def build_app() -> typer.Typer:
     from benchmarks.web.command import web
 
     peers = (prepare, latency, busy, cold, memory, throughput, limits, quantization)
-    hardening = (adversarial, dialogues, fuzz, kill_exports, soak)
+    hardening = (adversarial, dialogues, fuzz, fuzz_c, kill_exports, soak)
     half_precision = (half_precision_folds, half_precision_lengths)
     studies = (batch_budget, conversations, instructions, load_checks, session_settings, steps, *half_precision)
     app = new_app("benchmarks", "Measure on this machine what the documentation says.")

@@ -39,6 +39,11 @@ def _fuzz(content: Mapping[str, Any]) -> str:
     return markdown((("target", "hashes", "inputs", *kinds), [*rows, *totals]))
 
 
+def _fuzz_c(content: Mapping[str, Any]) -> str:
+    rows = [(name, one["inputs"], one["seconds"], one["status"]) for name, one in content["targets"].items()]
+    return markdown((("target", "inputs", "seconds", "exit status"), rows))
+
+
 def _sums(counts: Sequence[Sequence[int]]) -> list[int]:
     return [sum(column) for column in zip(*counts, strict=True)]
 
@@ -87,6 +92,7 @@ HARDENING: Sections = {
     "kill-exports": _kill_exports,
     "kill-coreml-exports": _kill_exports,
     "fuzz": _fuzz,
+    "fuzz-c": _fuzz_c,
     "soak": _soak,
     "adversarial": _adversarial,
 }

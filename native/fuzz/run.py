@@ -1,10 +1,10 @@
 """Fuzz the C library with libFuzzer, AddressSanitizer and UndefinedBehaviorSanitizer, or MemorySanitizer.
 
-    python native/fuzz/run.py BUNDLE --seconds 60 [--memory]
+    python native/fuzz/run.py BUNDLE --seconds 60 [--memory] [--target FILE]
 
 compiles three targets with clang (Debian: `clang libclang-rt-14-dev`), makes a corpus, runs each for so many seconds
 over the bundle's native file, and prints how many inputs each had. It ends with 1 where one crashed, hung or leaked,
-and names the folder with the input.
+and names the folder with the input. `python -m benchmarks fuzz-c` runs it on a small bundle and keeps the counts.
 """
 
 from __future__ import annotations
@@ -86,10 +86,11 @@ def main() -> int:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--seconds", type=int, default=60, help="for each target")
     parser.add_argument("--memory", action="store_true", help="MemorySanitizer: nothing is read that was never written")
+    parser.add_argument("--target", choices=TARGETS, action="append", help="all by default")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="vibe-router-fuzz-"))
     failed = False
-    for target in TARGETS:
+    for target in options.target or TARGETS:
         file = (options.bundle / "native" / "model_int8.safetensors").resolve()
         status, inputs = run_target(target, file, folder, seconds=options.seconds, memory=options.memory)
         sys.stdout.write(f"{target.lower()}: {inputs} inputs in {options.seconds} s, status {status} ({folder})\n")

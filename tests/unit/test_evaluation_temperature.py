@@ -51,13 +51,13 @@ def test_scores_that_say_nothing_have_no_temperature() -> None:
 
 
 def test_hard_labels_without_a_contradiction_have_no_temperature() -> None:
-    with pytest.raises(DataError, match="no temperature.* towards 0.001$") as caught:
+    with pytest.raises(DataError, match=r"no temperature.* towards 0\.001$") as caught:
         fit_temperature(TRUE_LOGITS, (TRUE_LOGITS > 0).astype(np.float64))
     assert "no hard label contradicts its score" in caught.value.hint
     one_class = np.ones_like(TRUE_LOGITS)
-    with pytest.raises(DataError, match="towards 0.001$"):
+    with pytest.raises(DataError, match=r"towards 0\.001$"):
         fit_temperature(np.abs(TRUE_LOGITS), one_class)
-    with pytest.raises(DataError, match="towards 1000$") as caught:
+    with pytest.raises(DataError, match=r"towards 1000$") as caught:
         fit_temperature(-np.abs(TRUE_LOGITS), one_class)
     assert "check that the labels belong" in caught.value.hint
 
