@@ -14,12 +14,15 @@
     ├── CheckpointError         exit 9  the checkpoint is not one we can export
     └── DataError               exit 1  a data file has a bad row
 
-Each carries a message (what happened), a hint (what to do about it) and the exit code its command ends with.
+Each carries a message (what happened), a hint (what to do about it) and the exit code its command ends with. Whatever
+the texts repeat, they have no characters that a terminal or a log would obey.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
+
+from vibe_router.printable import printable
 
 if TYPE_CHECKING:
     from vibe_router.policy import Decision
@@ -36,9 +39,9 @@ class VibeRouterError(Exception):
     decided: tuple[Decision | None, ...] = ()
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        # A message may repeat what a stranger's file or another library's error says.
+        self.message, self.hint = printable(message), printable(hint)
+        super().__init__(self.message)
 
 
 class UsageError(VibeRouterError):

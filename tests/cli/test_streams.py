@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.bundles import write_bundle
-from vibe_router_tools.console.printable import printable
+from vibe_router.printable import printable
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a shell of POSIX redirects the streams")
 

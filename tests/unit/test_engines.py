@@ -209,3 +209,30 @@ def test_the_band_of_batches_is_that_of_the_precision(precision: str, parity_ban
         content, file="model.onnx", precision=precision, pad_token_id=0, threads=1, parity_band=parity_band
     )
     assert engine.batch_band == band
+
+
+ESCAPES = "\x1b]0;changed\x07\x1b[2J\x9b31m\u202e"
+
+
+@pytest.mark.parametrize("timeout", [None, 30.0])
+def test_a_failing_graph_writes_nothing_to_the_terminal(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], timeout: float | None
+) -> None:
+    """ONNX Runtime names the node in its error, and would write it to stderr as the graph has it."""
+    write_bundle(tmp_path / "b")
+    model = tiny_graph(16, temperature=1.0)
+    model.graph.node[0].name = ESCAPES
+    replace_file(tmp_path / "b", "onnx/model.onnx", model.SerializeToString())
+    with Router.load(tmp_path / "b", threads=1) as router, pytest.raises(EngineError, match="Gather") as caught:
+        router.route("an id beyond the sixteen rows of the table", timeout=timeout)
+    assert "\\u001b]0;changed\\u0007" in caught.value.message
+    assert str(caught.value) == caught.value.message
+    assert not any(character in str(caught.value) for character in "\x1b\x07\x9b\u202e")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_no_error_has_characters_that_a_terminal_obeys() -> None:
+    error = EngineError(f"a{ESCAPES}", hint=f"b{ESCAPES}")
+    assert (error.message, error.hint) == tuple(
+        f"{letter}\\u001b]0;changed\\u0007\\u001b[2J\\u009b31m\\u202e" for letter in "ab"
+    )

@@ -15,7 +15,7 @@ from types import FrameType
 import typer
 
 from vibe_router.errors import VibeRouterError
-from vibe_router_tools.console.printable import printable
+from vibe_router.printable import printable
 
 _INTERRUPTED = 130
 _FATAL_SIGNAL = 128

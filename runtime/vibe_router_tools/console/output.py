@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from vibe_router.policy import Decision
+from vibe_router.printable import printable
 from vibe_router.progress import Progress, ProgressCallback
-from vibe_router_tools.console.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

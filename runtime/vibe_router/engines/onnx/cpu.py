@@ -29,7 +29,6 @@ NAME = "onnx-cpu"
 _PROVIDER = "CPUExecutionProvider"
 _INPUTS = {"input_ids": "tensor(int64)", "attention_mask": "tensor(int64)"}
 _LOGITS = "logits"
-_ERRORS_ONLY = 3
 # Rounding differs with the batch: by about 1e-6 of p_cloud in fp32.
 _FP32_BAND = 1e-4
 # ONNX Runtime logs an error when a run is asked to end.
@@ -161,8 +160,8 @@ def _session_options(threads: int, precision: str, usage: Usage) -> Any:
         # to the extended optimisations: below that level the entry changes nothing.
         options.add_session_config_entry("session.x64quantprecision", "1")
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-    # Its warnings go to stderr, which belongs to the host application.
-    options.log_severity_level = _ERRORS_ONLY
+    # What it prints goes to stderr, which belongs to the host application.
+    options.log_severity_level = _FATAL_ONLY
     return options
 
 

@@ -21,7 +21,7 @@ _HINT = (
     "on a machine with an NVIDIA GPU: pip uninstall onnxruntime && pip install 'onnxruntime-gpu[cuda,cudnn]'; "
     "see docs/cuda.md"
 )
-_ERRORS_ONLY = 3
+_FATAL_ONLY = 4
 # https://docs.nvidia.com/cuda/cuda-driver-api/: cuInit, and what it returns.
 _DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 _SUCCESS = 0
@@ -65,7 +65,7 @@ def open_cuda_session(
     """
     options = onnxruntime.SessionOptions()
     options.add_session_config_entry(*READ_AS_ONNX)
-    options.log_severity_level = _ERRORS_ONLY
+    options.log_severity_level = _FATAL_ONLY
     # Prompts differ in length: a memory pattern planned for one shape is planned again for the next.
     options.enable_mem_pattern = False
     # Without this, what the GPU has no kernel for runs on the CPU, and so does everything where CUDA cannot start.
