@@ -106,11 +106,10 @@ class Router(ManyCalls, ChatCalls):
         choice = EngineChoice(source=source, engine=engine, precision=precision, threads=threads, usage=usage)
         bundle = open_bundle(source, hashed=check_verify_mode(verify) != "off")
         profile_threshold(bundle.manifest, profile)
-        with select_engine(bundle, choice) as selected:
+        with select_engine(bundle, choice, verify=verify) as selected:
             # Read before the engine: its temporary memory can be reused.
             tokenizer = _read_tokenizer(bundle, selected.tokenizer)
             loaded = selected.load()
-        bundle.check_rest(loaded.file, everything=verify == "all")
         # What was chosen, so that no other process chooses otherwise.
         again = replace(choice, source=bundle.folder, engine=loaded.name, precision=loaded.precision)
         at_once = max(2, os.cpu_count() or 1)
@@ -234,9 +233,7 @@ def _load_engine(bundle: Bundle, choice: EngineChoice, verify: str) -> Engine:
     from vibe_router.engines.select import load_engine
 
     bundle.read(TOKENIZER)
-    engine = load_engine(bundle, choice)
-    bundle.check_rest(engine.file, everything=verify == "all")
-    return engine
+    return load_engine(bundle, choice, verify=verify)
 
 
 def _load_again(choice: EngineChoice, profile: str | None, verify: str) -> Router:

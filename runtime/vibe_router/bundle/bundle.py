@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from vibe_router.bundle import hub
@@ -103,15 +104,14 @@ class Bundle:
             if not self.may_be_missing(name):
                 self.path(name)
 
-    def check_rest(self, file: str, *, everything: bool) -> None:
-        """Check the content of what loading the engine of `file` and the tokenizer has not checked already.
+    def begin_rest(self, file: str, *, everything: bool) -> Callable[[], None]:
+        """Start to check, in a thread, the content of all that neither the engine of `file` nor the tokenizer reads.
 
-        The big files of other engines are left out unless `everything` is asked for.
-
-        Raises:
-            BundleCorruptError: as `read`.
+        The big files of other engines are left out unless `everything` is asked for. Return a function that waits for
+        the verdict. It raises BundleCorruptError as `read` does.
         """
-        self.check(skip={TOKENIZER, file, self.weights(file)} | (set() if everything else self.unused(file)))
+        skip = {TOKENIZER, file, self.weights(file)} | (set() if everything else self.unused(file))
+        return in_background(partial(self.check, skip=skip), name="vibe-router-rest")
 
     def weights(self, file: str) -> str:
         """Return where the big constants of the graph `file` are, if it has any."""

@@ -55,33 +55,38 @@ class Selected:
 
 
 @contextlib.contextmanager
-def select_engine(bundle: Bundle, choice: EngineChoice) -> Iterator[Selected]:
+def select_engine(bundle: Bundle, choice: EngineChoice, *, verify: str | None = None) -> Iterator[Selected]:
     """Yield what `choice` means here. Its file is being hashed during the block, and is proven unaltered at its end.
 
-    "auto" takes the fastest engine and precision that this machine runs and that are proven; a name is taken at its
-    word and never replaced by another. `choice.source` is not looked at: `bundle` is open already.
+    So are other files, as `verify` of `Router.load` says; None leaves them alone. "auto" takes the fastest engine and
+    precision that this machine runs and that are proven; a name is taken at its word and never replaced by another.
+    `choice.source` is not looked at: `bundle` is open already.
 
     Raises:
         EngineUnavailableError: unknown, not in the bundle, not possible on this machine, or nothing proven for "auto".
         EngineError: the engine's library refuses the file.
-        BundleCorruptError: the file has been altered.
+        BundleCorruptError: a file has been altered.
     """
     name = _automatic(bundle, choice.precision) if choice.engine == AUTO else choice.engine
     file = choose_file(bundle, engine=name, precision=choice.precision)
+    # Begun before the engine's libraries are imported, which takes as long.
+    rest = None if verify is None else bundle.begin_rest(file.file, everything=verify == "all")
     with _opened(bundle, file, name, choice) as selected:
         if name in _CUDA and choice.engine == AUTO:
             yield replace(selected, load=lambda: _load_or_take_cpu(selected.load, bundle, choice))
         else:
             yield selected
+    if rest is not None:
+        rest()
 
 
-def load_engine(bundle: Bundle, choice: EngineChoice) -> Engine:
-    """Return the engine that `choice` means here, loaded, its file proven unaltered.
+def load_engine(bundle: Bundle, choice: EngineChoice, *, verify: str | None = None) -> Engine:
+    """Return the engine that `choice` means here, loaded, the same files proven unaltered as by `select_engine`.
 
     Raises:
         As `select_engine`.
     """
-    with select_engine(bundle, choice) as selected:
+    with select_engine(bundle, choice, verify=verify) as selected:
         return selected.load()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
@@ -24,10 +24,12 @@ from vibe_router_tools.commands.options import (
     PrecisionOption,
     ThreadsOption,
 )
-from vibe_router_tools.commands.route_columns import ColumnsRun, route_columns
 from vibe_router_tools.console.input import standard_input
 from vibe_router_tools.console.output import decision_fields, print_json, print_line, progress_bar
 from vibe_router_tools.rows import PromptRow, read_rows
+
+if TYPE_CHECKING:
+    from vibe_router_tools.commands.route_columns import ColumnsRun
 
 _STDIN = "-"
 _PARQUET = (".parquet", ".parq", ".pq")
@@ -110,6 +112,8 @@ def route(
         if prompt is not None:
             _route_prompt(router, prompt, terms, timeout=timeout, as_json=as_json)
         elif input_file is not None and output is not None:
+            from vibe_router_tools.commands.route_columns import ColumnsRun
+
             asked = ColumnsRun(source=input_file, target=output, share=share, rows=rows, force=force)
             _route_columns(router, asked, terms, prompts=prompts, messages=messages, as_json=as_json)
         elif input_file is not None:
@@ -136,6 +140,7 @@ def _route_columns(
 ) -> None:
     require_extra("Parquet", extra="arrow", modules=("pyarrow",))
     from vibe_router.integrations.arrow import ColumnOptions
+    from vibe_router_tools.commands.route_columns import route_columns
 
     options = ColumnOptions(
         prompts=prompts,

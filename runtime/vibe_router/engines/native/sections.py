@@ -1,7 +1,7 @@
 """The part of the native file that makes it a whole router: tables for a reader in C, after the engine's tensors.
 
 docs/clib.md describes each. Python checks their names and places, and reads none: it has `tokenizer.json` and the
-manifest.
+manifest. With `Usage.ONCE` the library reads the tokenizer's (`router_file.py`).
 """
 
 from __future__ import annotations
