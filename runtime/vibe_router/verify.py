@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from vibe_router.engines.choice import NATIVE_CPU
 from vibe_router.errors import BundleCorruptError, ParityError
 from vibe_router.policy import LOW_PRECISION_BAND, above, sigmoid
 from vibe_router.progress import Progress, ProgressCallback
@@ -15,6 +16,7 @@ from vibe_router.progress import Progress, ProgressCallback
 if TYPE_CHECKING:
     from vibe_router.bundle.bundle import Bundle
     from vibe_router.router import Router
+    from vibe_router.text.protocol import Tokenizer
 
 GOLDEN_NAME = "golden.jsonl"
 FP32_TOLERANCE = 1e-4
@@ -100,6 +102,8 @@ class VerifyReport:
 def verify(router: Router, *, progress: ProgressCallback | None = None) -> VerifyReport:
     """Score the golden prompts one by one and compare them with the reference.
 
+    Ids are also those of the tokenizer in the native file, which `Usage.ONCE` reads, where that is the engine's file.
+
     Raises:
         BundleCorruptError: no golden prompts, or a line that is not one.
         EngineError: the engine failed.
@@ -108,17 +112,29 @@ def verify(router: Router, *, progress: ProgressCallback | None = None) -> Verif
 
     bundle = router.bundle
     golden = list(read_golden(bundle))
+    others = _other_tokenizers(router)
     scale = 1.0 if bundle.manifest.calibration.folded else bundle.manifest.calibration.temperature
     mismatches = 0
     logits: list[float] = []
     for done, item in enumerate(golden, start=1):
         encoded = router.tokenizer.encode(item.prompt)
-        same = tuple(encoded.ids.tolist()) == item.input_ids and encoded.truncated == item.truncated
-        mismatches += not same
+        read = [encoded, *(other.encode(item.prompt) for other in others)]
+        mismatches += any((tuple(one.ids.tolist()), one.truncated) != (item.input_ids, item.truncated) for one in read)
         logits.append(float(score(router.engine, [encoded.ids])[0]) / scale)
         if progress is not None:
             progress(Progress(done, len(golden)))
     return _report(router, golden, logits, mismatches)
+
+
+def _other_tokenizers(router: Router) -> list[Tokenizer]:
+    engine = router.engine
+    if engine.name != NATIVE_CPU:
+        return []
+    from vibe_router.engines.native.router_file import read_router_file
+
+    with router.bundle.checking(engine.file) as (descriptor, _):
+        found = read_router_file(descriptor, file=engine.file, max_tokens=router.bundle.manifest.max_tokens)
+    return [] if found is None else [found]
 
 
 def read_golden(bundle: Bundle) -> Iterator[GoldenPrompt]:

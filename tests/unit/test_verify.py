@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import json
 import math
+from array import array
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.support.bundles import PARITY, RAW_THRESHOLDS, replace_file, tiny_graph, write_bundle
+from tests.support.native import needs_native_engine
 from vibe_router import Router
 from vibe_router.bundle.manifest import EngineFile
+from vibe_router.engines.native.router_file import ArrayPrompt, RouterFile
 from vibe_router.errors import BundleCorruptError, ParityError
 from vibe_router.progress import Progress
 from vibe_router.verify import VerifyReport, verify
@@ -47,6 +50,15 @@ def test_other_ids_fail(tmp_path: Path) -> None:
     change_golden(folder, 2, input_ids=[1, 9, 2])
     with pytest.raises(ParityError, match="1 of 9 prompts have other token ids"):
         report_of(folder).require()
+
+
+@needs_native_engine
+def test_other_ids_of_the_tokenizer_in_the_native_file_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Router.load(engine="native-cpu") as router:
+        assert verify(router).id_mismatches == 0
+        monkeypatch.setattr(RouterFile, "encode", lambda *_: ArrayPrompt(array("q", [9]), False))
+        report = verify(router)
+    assert report.id_mismatches == report.prompts
 
 
 def test_another_truncation_fails(tmp_path: Path) -> None:
