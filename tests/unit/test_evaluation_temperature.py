@@ -62,6 +62,27 @@ def test_hard_labels_without_a_contradiction_have_no_temperature() -> None:
     assert "check that the labels belong" in caught.value.hint
 
 
+def test_hard_labels_without_a_relation_to_the_scores_have_no_temperature() -> None:
+    """Every second draw of them has some temperature; one in twenty may pass for a relation."""
+    chance = np.random.default_rng(3)
+    refused = 0
+    for _ in range(200):
+        try:
+            fit_temperature(chance.normal(0, 2, 300), chance.integers(0, 2, 300).astype(np.float64))
+        except DataError:
+            refused += 1
+    assert 180 <= refused < 200
+    with pytest.raises(DataError, match="no more to do with the scores than chance"):
+        fit_temperature(np.array([1.0, -1.0, 1.0, -1.0]), np.array([1.0, 0.0, 0.0, 0.0]))
+
+
+def test_hard_labels_that_follow_the_scores_have_one() -> None:
+    chance = np.random.default_rng(4)
+    logits = chance.normal(0, 2, 3000)
+    labels = (chance.random(3000) < sigmoid(logits / 1.7)).astype(np.float64)
+    assert fit_temperature(logits, labels).temperature == pytest.approx(1.7, rel=0.15)
+
+
 def test_missing_scipy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "scipy", None)
     with pytest.raises(MissingExtraError) as caught:

@@ -12,6 +12,9 @@ from vibe_router_tools.evaluation.logistic import FloatArray, sigmoid
 from vibe_router_tools.evaluation.reliability import BINS, Binning, expected_calibration_error
 
 LOWEST, HIGHEST = 1e-3, 1e3
+# Twice the likelihood that hard labels must gain over scores of 1/2: the 95% point of chi-square with one degree of
+# freedom, from one side, for labels without any relation to the scores fit some temperature every second time.
+_GAIN_BY_CHANCE = 2.706
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +47,7 @@ def fit_temperature(
     Raises:
         MissingExtraError: scipy is not installed.
         DataError: the likelihood has no minimum in the range, for instance because the scores do not rise with
-            the preference.
+            the preference; or labels of 0 and 1 have no more to do with the scores than chance has.
         ValueError: no rows, or arrays of different lengths.
     """
     if logits.shape != preference.shape or not logits.size:
@@ -68,6 +71,14 @@ def fit_temperature(
             HIGHEST, hint="check that the labels belong to these prompts and that p_teacher means the cloud"
         )
     temperature = math.exp(best)
+    nll_after = _negative_log_likelihood(logits / temperature, preference)
+    are_hard = bool(np.all((preference == 0) | (preference == 1)))
+    if are_hard and 2 * len(logits) * (math.log(2) - nll_after) < _GAIN_BY_CHANCE:
+        raise DataError(
+            f"{len(logits)} labels of 0 and 1 have no more to do with the scores than chance has: a temperature of "
+            f"{temperature:.3g} fits them hardly better than no score at all",
+            hint="give more rows, or p_teacher between 0 and 1; check that the labels belong to these prompts",
+        )
     before, after = sigmoid(logits), sigmoid(logits / temperature)
     return TemperatureFit(
         temperature=temperature,
@@ -75,7 +86,7 @@ def fit_temperature(
         ece_before=expected_calibration_error(before, preference, bins=bins, binning=binning),
         ece_after=expected_calibration_error(after, preference, bins=bins, binning=binning),
         nll_before=_negative_log_likelihood(logits, preference),
-        nll_after=_negative_log_likelihood(logits / temperature, preference),
+        nll_after=nll_after,
         bins=bins,
         binning=binning,
     )
