@@ -65,7 +65,7 @@ format: .venv/.done  ## Format the Python and the C files.
 
 nano: .venv/.done  ## Train the bundled router again from the shared data and export it: under an hour on two cores.
 	$(DEVELOP) -m nano --data $(SHARED)/data --out build/nano --compare artifacts/nano
-	.venv/bin/router-export onnx build/nano -o artifacts/nano --reference transformers --significant-bits 14 --force
+	.venv/bin/router-export onnx build/nano -o artifacts/nano --reference transformers --significant-bits 15 --force
 	.venv/bin/router-export native build/nano -o artifacts/nano --reference transformers --force
 
 frozen: .venv-frozen/.done  ## Freeze the example application with PyInstaller; print its size and start time.

@@ -127,10 +127,11 @@ def test_the_bundled_card_shows_the_new_default_and_is_else_the_same(tmp_path: P
     changed = add_profile(bundle.manifest, "mine", CHOICE, default=True)
     write_copy(bundle, tmp_path / "copy", changed, card_section=None)
     after = (tmp_path / "copy" / "README.md").read_text("utf-8").splitlines()
-    assert [line for line in before if line not in after] == ["| balanced (default) | 0.5280 | 0.5290 |"]
+    (default,) = (line for line in before if "balanced (default)" in line)
+    assert [line for line in before if line not in after] == [default]
     assert [line for line in after if line not in before] == [
-        "| balanced | 0.5280 | 0.5290 |",
-        "| mine (default) | 0.3745 | 0.3700 |",
+        default.replace(" (default)", ""),
+        "| mine (default) | 0.3751 | 0.3700 |",
     ]
     with Router.load(tmp_path / "copy", threads=1) as copied, Router.load(threads=1) as first:
         assert copied.route("hi").profile == "mine"

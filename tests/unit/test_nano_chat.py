@@ -203,7 +203,7 @@ def test_dialogues_give_what_users_wrote(tmp_path: Path) -> None:
     file = tmp_path / "dialogues.jsonl"
     turns = [{"user": "hi", "bot": "hello"}, {"user": " ", "bot": "?"}, {"user": "and in French?", "bot": "salut"}]
     file.write_text(json.dumps({"history": turns}) + "\n")
-    assert [row.prompt for row in read_turns(file)] == ["hi", "and in French?"]
+    assert read_turns(file, "user") == ["hi", "and in French?"]
     file.write_text('{"no": 1}\n')
     with pytest.raises(DataError, match="cannot read dialogues"):
-        read_turns(file)
+        read_turns(file, "user")

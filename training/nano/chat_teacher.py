@@ -11,14 +11,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.kernel_ridge import KernelRidge
 
 from nano.encoder import PromptNumbers
 from vibe_router_tools.evaluation.logistic import FloatArray
+from vibe_router_training.data import bucket
 
 GAMMA = 0.012
 _PENALTY = 0.5
 _LOWEST, _HIGHEST = 0.02, 0.98
+_FOLDS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +32,16 @@ class Verdicts:
     sources: tuple[str, ...]
     difference: FloatArray
     mass: float
+
+    def where(self, here: npt.NDArray[np.bool_]) -> Verdicts:
+        """Return the verdicts where `here`, bool [n], is true."""
+        places = np.flatnonzero(here)
+        return Verdicts(
+            prompts=tuple(self.prompts[place] for place in places),
+            sources=tuple(self.sources[place] for place in places),
+            difference=self.difference[here],
+            mass=self.mass,
+        )
 
 
 class ChatTeacher:
@@ -46,6 +59,27 @@ class ChatTeacher:
             self._regression(self._numbers(prompts[start : start + batch])) for start in range(0, len(prompts), batch)
         ]
         return np.clip(np.concatenate(parts) if parts else np.zeros(0), _LOWEST, _HIGHEST)
+
+
+def held_out(prompts: Sequence[str], ratings: FloatArray, measured: Sequence[Verdicts], part: Verdicts) -> FloatArray:
+    """Return p of each prompt of `part` by teachers that have not seen its verdict, float64 [len(part.prompts)].
+
+    A verdict is noisy. The teacher that was fitted to it repeats the noise, and a student who is taught that learns the
+    prompts by heart. `part` is one of `measured`; the other arguments are those of `ChatTeacher`.
+    """
+    numbers = PromptNumbers(prompts)
+    rated, parts = numbers(prompts), [(given, numbers(given.prompts)) for given in measured]
+    folds = np.array([bucket(prompt) % _FOLDS for prompt in part.prompts])
+    scores = np.zeros(len(folds))
+    for fold in range(_FOLDS):
+        known = [
+            (given.where(folds != fold), rows[folds != fold]) if given is part else (given, rows)
+            for given, rows in parts
+        ]
+        here = next(rows for given, rows in parts if given is part)[folds == fold]
+        if len(here):
+            scores[folds == fold] = fit_regression(rated, ratings, known)(here)
+    return np.clip(scores, _LOWEST, _HIGHEST)
 
 
 def fit_regression(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse
 from sklearn.utils.extmath import randomized_svd
 from tokenizers import Tokenizer
@@ -22,6 +23,7 @@ WINDOW = 5
 MAX_TOKENS = 256
 _SPREAD = 0.02
 """The standard deviation that ModernBERT's embeddings are initialised with."""
+_OWN_SHARE = 0.5
 
 
 def cooccurrence_embeddings(tokenizer: Tokenizer, prompts: Sequence[str], *, width: int, seed: int) -> FloatArray:
@@ -37,7 +39,26 @@ def cooccurrence_embeddings(tokenizer: Tokenizer, prompts: Sequence[str], *, wid
     seen = np.asarray(association.sum(axis=1)).ravel() > 0
     factors = left * np.sqrt(strength)
     embeddings[seen, :rank] = (factors * (_SPREAD / factors.std()))[seen]
-    return embeddings
+    return _capitals_like_small_letters(tokenizer, embeddings, seen)
+
+
+def _capitals_like_small_letters(
+    tokenizer: Tokenizer, embeddings: FloatArray, seen: npt.NDArray[np.bool_]
+) -> FloatArray:
+    """Return embeddings whose tokens with capitals lie near the same letters in small.
+
+    Who answers better does not depend on the case, and tokens in capitals are rare: "SET" starts where " set" is. A
+    token that prompts hold, `seen`, keeps half of its own.
+    """
+    near: FloatArray = embeddings.copy()
+    for token in range(len(embeddings)):
+        text = tokenizer.decode([token], skip_special_tokens=True)
+        if text == text.lower() or "\ufffd" in text:
+            continue
+        small = tokenizer.encode(text.lower(), add_special_tokens=False).ids
+        own = _OWN_SHARE if seen[token] else 0.0
+        near[token] = own * embeddings[token] + (1.0 - own) * embeddings[small].mean(axis=0)
+    return near
 
 
 def _positive_mutual_information(tokenizer: Tokenizer, prompts: Sequence[str]) -> scipy.sparse.csr_matrix:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import typer
 from scipy.stats import spearmanr
 
-from nano.chat_teacher import GAMMA, Verdicts, fit_regression
+from nano.chat_teacher import GAMMA, fit_regression
 from nano.encoder import PromptNumbers
 from nano.judge import verdict_figures
 from nano.languages import is_foreign
@@ -63,7 +63,7 @@ def out_of_fold(
     scores, verdict_scores = np.zeros(len(folds)), np.zeros(len(chat_folds))
     for fold in range(FOLDS):
         seen, chat_seen = folds != fold, chat_folds != fold
-        parts = [(_part(verdicts(chat, mass=mass), chat_seen), chat_numbers[chat_seen])] if mass else []
+        parts = [(verdicts(chat, mass=mass).where(chat_seen), chat_numbers[chat_seen])] if mass else []
         regression = fit_regression(rated_numbers[seen], rated.preference[seen], parts, gamma=gamma)
         scores[~seen], verdict_scores[~chat_seen] = (
             regression(rated_numbers[~seen]),
@@ -74,16 +74,6 @@ def out_of_fold(
 
 def _folds(prompts: tuple[str, ...]) -> npt.NDArray[np.intp]:
     return np.array([bucket(prompt) % FOLDS for prompt in prompts])
-
-
-def _part(rows: Verdicts, here: npt.NDArray[np.bool_]) -> Verdicts:
-    places = np.flatnonzero(here)
-    return Verdicts(
-        prompts=tuple(rows.prompts[place] for place in places),
-        sources=tuple(rows.sources[place] for place in places),
-        difference=rows.difference[here],
-        mass=rows.mass,
-    )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from nano.chat_teacher import ChatTeacher
+from nano.chat_teacher import ChatTeacher, held_out
 from nano.embeddings import cooccurrence_embeddings
 from nano.exam_teacher import Teacher
 from nano.forms import reform, upper_case
@@ -23,7 +23,8 @@ from nano.languages import is_foreign, script_of
 from nano.material import Material, plain, sample, verdicts, without
 from nano.mix import Mix
 from nano.one_step import one_step_requests
-from nano.phrases import read_phrases, read_requests
+from nano.pasted import pasted_requests
+from nano.phrases import RatedRequest, read_phrases, read_requests
 from nano.settings import NanoEvents, NanoSettings
 from nano.sources import INTENTS
 from nano.variants import make_variants
@@ -35,6 +36,7 @@ from vibe_router_training.tokenizer import train_tokenizer
 
 _RARE_SCRIPT_REPEATS = 5
 """How often the tokenizer counts a text that is not ASCII: such texts are few, and their languages many."""
+_CAPITALS_REPEATS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,22 +89,30 @@ def prepare_lessons(material: Material, settings: NanoSettings, *, events: NanoE
     exams = [*material.exam.prompts, *variants]
     exam_p = mix.preference(exam.logits(exams))
     events.stage("fitting the chat teacher")
-    chat = fit_chat_teacher(material, settings)
+    pasted = pasted_requests(material.passages, count=settings.pasted, seed=settings.seed)
+    chat, known = fit_chat_teacher(material, settings, pasted[: settings.pasted_rated])
     texts = _chat_texts(material, settings)
     events.stage(f"judging {len(texts.often) + len(texts.once):,} chat prompts")
     often_p, once_p = chat(texts.judged_as), chat(texts.once)
+    often_p = np.array([known.get(text, p) for text, p in zip(texts.often, often_p, strict=True)])
     generator = np.random.default_rng(settings.seed)
     lessons = {
         "exam": _taught(exams, exam_p, generator, plain_share=0.8),
         "labelled chat and phrases": _taught(texts.often, often_p, generator, plain_share=1.0),
         "their forms": _taught(texts.often * settings.rated_forms, np.tile(often_p, settings.rated_forms), generator),
         "other chat": _taught(texts.once, once_p, generator, plain_share=0.5),
+        "pasted texts": _taught(
+            [request.text for request in pasted],
+            np.array([request.cloud for request in pasted]),
+            generator,
+            plain_share=0.5,
+        ),
     }
     examples = tuple(example for part in lessons.values() for example in part)
     events.stage(f"training the tokenizer on {len(examples):,} lessons")
     tokenizer = train_tokenizer(_tokenizer_texts(exams, texts, examples), vocabulary_size=settings.vocabulary)
-    known = [*exams, *texts.often, *texts.once]
-    embeddings = cooccurrence_embeddings(tokenizer, known, width=settings.shape().width, seed=settings.seed)
+    plain_texts = [*exams, *texts.often, *texts.once, *(request.text for request in pasted)]
+    embeddings = cooccurrence_embeddings(tokenizer, plain_texts, width=settings.shape().width, seed=settings.seed)
     return Lessons(
         chat=chat,
         exam=exam,
@@ -115,16 +125,21 @@ def prepare_lessons(material: Material, settings: NanoSettings, *, events: NanoE
     )
 
 
-def fit_chat_teacher(material: Material, settings: NanoSettings) -> ChatTeacher:
-    """Fit the chat teacher to ratings, measured verdicts and rule-checked answers; no example prompt has a rating."""
-    requests = read_requests()
+def fit_chat_teacher(
+    material: Material, settings: NanoSettings, pasted: Sequence[RatedRequest]
+) -> tuple[ChatTeacher, dict[str, float]]:
+    """Fit the chat teacher to ratings, measured verdicts and rule-checked answers; no example prompt has a rating.
+
+    The second value has p of the prompts whose verdict it has seen and that have no rating, by teachers that have not.
+    """
+    requests = [*read_requests(), *pasted]
     prompts = [*material.rated.prompts, *(request.text for request in requests)]
     ratings = np.concatenate([material.rated.preference, [request.cloud for request in requests]])
-    measured = [
-        verdicts(material.chat, mass=settings.chat_mass),
-        verdicts(material.verifiable, mass=settings.verifiable_mass),
-    ]
-    return ChatTeacher(prompts, ratings, measured)
+    chat = verdicts(material.chat, mass=settings.chat_mass)
+    measured = [chat, verdicts(material.verifiable, mass=settings.verifiable_mass)]
+    unseen = dict(zip(chat.prompts, map(float, held_out(prompts, ratings, measured, chat)), strict=True))
+    rated = frozenset(prompts)
+    return ChatTeacher(prompts, ratings, measured), {text: p for text, p in unseen.items() if text not in rated}
 
 
 def _chat_texts(material: Material, settings: NanoSettings) -> _Texts:
@@ -179,5 +194,5 @@ def _tokenizer_texts(exams: Sequence[str], texts: _Texts, examples: Sequence[Exa
     """Return what the tokenizer's vocabulary is counted on: the lessons, exams cut short, capitals, rare scripts."""
     chat = [*texts.often, *texts.once]
     rare = [text[:400] for text in chat if not text.isascii()] * _RARE_SCRIPT_REPEATS
-    capitals = [upper_case(text[:200], np.random.default_rng(0)) for text in texts.often]
+    capitals = [upper_case(text[:200], np.random.default_rng(0)) for text in texts.often] * _CAPITALS_REPEATS
     return [*(text[:300] for text in exams), *(example.prompt[:600] for example in examples), *rare, *capitals]

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -17,17 +18,20 @@ from vibe_router_training.data import RawPrompt, Split, read_examples, read_prom
 RATED, CHAT = "routing_rated.jsonl", "routing_chat_train.jsonl"
 VERIFIABLE, EXAM = "routing_verifiable_train.jsonl", "routing_labelled.jsonl"
 UNLABELLED, DIALOGUES = "prompts.jsonl", "mtbench101.jsonl"
+_PASSAGE = 120
+"""A passage has more characters than this: less is not worth pasting."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """Labelled rows of four kinds, and prompts without a label."""
+    """Labelled rows of four kinds, prompts without a label, and passages: what assistants answered in dialogues."""
 
     rated: LabelledPrompts
     chat: LabelledPrompts
     verifiable: LabelledPrompts
     exam: LabelledPrompts
     unlabelled: tuple[RawPrompt, ...]
+    passages: tuple[str, ...] = ()
 
     def part(self, split: Split) -> Material:
         """Return the rows of one split, by the hash of the prompt."""
@@ -37,6 +41,7 @@ class Material:
             verifiable=select(self.verifiable, [split]),
             exam=select(self.exam, [split]),
             unlabelled=tuple(row for row in self.unlabelled if split_of(row.prompt) is split),
+            passages=tuple(text for text in self.passages if split_of(text) is split),
         )
 
 
@@ -51,22 +56,28 @@ def read_material(folder: Path) -> Material:
         chat=read_examples(folder / CHAT),
         verifiable=read_examples(folder / VERIFIABLE),
         exam=read_examples(folder / EXAM),
-        unlabelled=(*read_prompts(folder / UNLABELLED), *read_turns(folder / DIALOGUES)),
+        unlabelled=(*read_prompts(folder / UNLABELLED), *prompts_of(read_turns(folder / DIALOGUES, "user"))),
+        passages=tuple(text for text in read_turns(folder / DIALOGUES, "bot") if len(text) > _PASSAGE),
     )
 
 
-def read_turns(path: Path) -> list[RawPrompt]:
-    """Return what users wrote in the dialogues of a file, each turn by itself.
+def read_turns(path: Path, side: Literal["user", "bot"]) -> list[str]:
+    """Return what one side wrote in the dialogues of a file, each turn by itself.
 
     Raises:
         DataError: the file cannot be read, or a row has no history.
     """
     try:
         rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
-        turns = [turn["user"] for row in rows for turn in row["history"]]
+        turns = [turn[side] for row in rows for turn in row["history"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"cannot read dialogues from {path}: {error}", hint="name a file of MT-Bench-101") from error
-    return [RawPrompt(prompt=turn, source="mtbench101") for turn in turns if turn.strip()]
+    return [turn for turn in turns if turn.strip()]
+
+
+def prompts_of(turns: Sequence[str]) -> list[RawPrompt]:
+    """Return users' turns as prompts without a label."""
+    return [RawPrompt(prompt=turn, source="mtbench101") for turn in turns]
 
 
 def verdicts(rows: LabelledPrompts, *, mass: float) -> Verdicts:

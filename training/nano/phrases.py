@@ -51,10 +51,16 @@ def read_requests(path: Path = _REQUESTS) -> list[RatedRequest]:
     Raises:
         ValueError: a line has no rating within 0..100.
     """
-    requests = []
-    for line in path.read_text("utf-8").splitlines():
-        percent, _, text = line.partition(" ")
-        if not 0 <= int(percent) <= 100 or not text:
-            raise ValueError(f"{path}: no rating and request in {line!r}")
-        requests.append(RatedRequest(text=text, cloud=int(percent) / 100))
-    return requests
+    return [read_rated(line, path) for line in path.read_text("utf-8").splitlines()]
+
+
+def read_rated(line: str, path: Path) -> RatedRequest:
+    """Return the request of one line of `path`.
+
+    Raises:
+        ValueError: the line has no rating within 0..100.
+    """
+    percent, _, text = line.partition(" ")
+    if not percent.isdecimal() or int(percent) > 100 or not text:
+        raise ValueError(f"{path}: no rating and request in {line!r}")
+    return RatedRequest(text=text, cloud=int(percent) / 100)

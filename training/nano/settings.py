@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from nano.mix import MARGIN_SHARE, QUALITY_SHARE
 from vibe_router_export.choices import Size
-from vibe_router_training.choices import Objective, OptimizerKind
+from vibe_router_training.choices import Objective, OptimizerKind, Precision
 from vibe_router_training.fit_settings import FitSettings, LossSettings
 from vibe_router_training.model import SHAPES, Shape
 from vibe_router_training.progress import FitCallback
@@ -21,8 +21,9 @@ class NanoSettings:
     `chat_mass` and `verifiable_mass` say how many ratings a measured verdict weighs in the chat teacher. `intents` is
     how many of the many short assistant's intents are taught, `rated_forms` in how many forms each labelled chat
     prompt is, `splices` how many recombinations there are of each chat prompt and `foreign_splices` of each that is not
-    English, `exam_variants` how many of each exam row. Everything comes once, in one epoch: a further variant tells
-    more of the teachers' function than the same prompt again.
+    English, `exam_variants` how many of each exam row. `pasted` is how many requests about a pasted text are taught,
+    and `pasted_rated` how many of them the chat teacher learns as well. Everything comes once, in one epoch: a further
+    variant tells more of the teachers' function than the same prompt again.
     """
 
     seed: int = 0
@@ -34,10 +35,12 @@ class NanoSettings:
     verifiable_mass: float = 0.1
     intents: int = 4000
     one_step_requests: int = 1200
-    rated_forms: int = 5
+    rated_forms: int = 6
     splices: int = 1
     foreign_splices: int = 2
     exam_variants: int = 2
+    pasted: int = 3000
+    pasted_rated: int = 300
     fit: FitSettings = field(
         default_factory=lambda: FitSettings(
             optimizer=OptimizerKind.MUON,
@@ -48,6 +51,7 @@ class NanoSettings:
             max_tokens=192,
             schedule="cosine",
             loss=LossSettings(objective=Objective.CROSS_ENTROPY),
+            precision=Precision.FP32,
         )
     )
 
