@@ -147,7 +147,7 @@ def _summary(result: dict[str, Any], results: Mapping[str, list[dict[str, Any]]]
         if all((key, count) in rows for count in tokens)
     ]
     lines = [
-        f"- {labels[own]}, {result['name']} size: {times} tokens. Times as long take {', '.join(peers)}.",
+        f"- {labels[own]}, {result['name']} size: {times} tokens. As many times as long: {', '.join(peers)}.",
         *_cold_summary(result["machine"], results.get("cold", [])),
         f"- Medians on {result['machine']['cpu']}, {threads} threads, in turns with all others.",
     ]
@@ -164,7 +164,8 @@ def _cold_summary(machine: Mapping[str, Any], cold: list[dict[str, Any]]) -> lis
         ours = [row for row in one["summary"] if row["key"].startswith("ours")]
         if one["machine"] == machine and ours:
             best = min(ours, key=lambda row: row["median_ms"])
-            starts.append(f"{best['median_ms']:.0f} ms with {one['name']}")
+            label = next(each["label"] for each in one["contenders"] if each["key"] == best["key"])
+            starts.append(f"{best['median_ms']:.0f} ms with {one['name']} ({label})")
     return [f"- A fresh process has its first decision after {', '.join(starts)}."] if starts else []
 
 

@@ -9,7 +9,7 @@ from vibe_router.errors import UsageError
 TEMPLATE = """\
 # Settings of `vibe-router serve`. Every line that begins with # shows a default or an example.
 # The environment overrides this file (VIBE_DEVICE_URL, VIBE_SERVER_PORT, ...), options override both.
-# `vibe-router serve --check` tries both sides. docs/gateway.md has every key.
+# `vibe-router serve --check` tries both sides. docs/gateway.md says what they mean.
 
 [device]
 # Any server with OpenAI's API: Ollama 11434, LM Studio 1234, llama.cpp 8080, vLLM 8000, mlx_lm.server 8080.

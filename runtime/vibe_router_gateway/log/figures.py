@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -123,7 +124,7 @@ def _quantiles_of(
         if count:
             row = log.execute(
                 f"SELECT {column} FROM decisions WHERE {condition} ORDER BY {column} LIMIT 1 OFFSET ?",
-                (*values, int(share * (count - 1))),
+                (*values, math.ceil(share * count) - 1),
             ).fetchone()
             found[name] = round(float(row[0]), 3)
     return found
