@@ -78,7 +78,7 @@ def test_a_folder_becomes_a_folder_with_the_same_rows(
     assert pa.concat_tables(table.select(names) for table in read).to_pylist() == expected.select(names).to_pylist()
     assert pa.concat_tables(read).column("id").to_pylist() == [*range(300), *range(200)]
     assert first["cloud"] == expected.column("target").to_pylist().count("cloud") > 0
-    assert "wrote 0 files, 5 were there already" in vibe_router("route", "-o", out, *common[:-1]).out
+    assert "files written: 0, there already: 5" in vibe_router("route", "-o", out, *common[:-1]).out
     again = counts(vibe_router("route", "-o", out, *common))
     assert (again["files"], again["found"], again["rows"]) == (0, 5, 0)
     other = tmp_path / "other"

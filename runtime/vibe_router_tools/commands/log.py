@@ -68,11 +68,17 @@ def stats(log: LogOption = None, days: DaysOption = 7.0, as_json: JsonOption = F
     if as_json:
         print_json(figures)
         return
-    rows = []
-    for name, value in figures.items():
-        shown = ", ".join(f"{key} {part}" for key, part in value.items()) if isinstance(value, dict) else str(value)
-        rows.append((name.replace("_", " "), shown))
-    print_table("Log", ("what", "value"), rows)
+    print_table("Log", ("what", "value"), [(name.replace("_", " "), _shown(value)) for name, value in figures.items()])
+
+
+def _shown(value: object) -> str:
+    """Return a figure as text; of several, each after its name, those of a side in brackets."""
+    if not isinstance(value, dict):
+        return "none" if value is None else str(value)
+    parts = (
+        f"{key} ({_shown(part)})" if isinstance(part, dict) else f"{key} {_shown(part)}" for key, part in value.items()
+    )
+    return ", ".join(parts)
 
 
 def export(

@@ -57,7 +57,7 @@ def route_columns(router: Router, options: ColumnOptions, asked: ColumnsRun, *, 
     if as_json:
         print_json(asdict(counts), indent=None)
         return
-    print_line(f"wrote {counts.files} files, {counts.found} were there already")
+    print_line(f"files written: {counts.files}, there already: {counts.found}")
     if counts.rows:
         share = counts.cloud / counts.rows
         print_line(f"{counts.rows} rows: {share:.4f} to the cloud, {counts.errors} without a score")
