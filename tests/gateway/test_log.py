@@ -52,12 +52,14 @@ def test_a_full_disk_costs_rows_that_are_named_later(tmp_path: Path) -> None:
     assert [number for number in range(200) if f"req_{number:03}" not in known] == []
 
 
-def test_the_99th_percentile_of_few_rows_is_the_largest(tmp_path: Path) -> None:
+def test_the_99th_percentile_of_few_rows_is_the_largest(vibe_router: CommandLine, tmp_path: Path) -> None:
     writer = LogWriter(tmp_path / "log.sqlite3")
     for number, first_byte in enumerate((4.3, 72.9, 3.7)):
         writer.add(Entry(id=f"req_{number}", time=time.time(), side="device", first_byte_ms=first_byte))
     writer.close()
     assert summary(tmp_path / "log.sqlite3", days=1)["latencies_ms"]["device"] == {"median": 4.3, "p99": 72.9}
+    told = " ".join(vibe_router("log", "stats", "--log", tmp_path / "log.sqlite3").out.split())
+    assert "device (median 4.3, p99 72.9), cloud (median none, p99 none)" in told
 
 
 def test_older_logs_are_brought_to_this_version_and_newer_ones_refused(tmp_path: Path) -> None:

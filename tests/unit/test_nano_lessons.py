@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nano.chat_teacher import ChatTeacher, Verdicts, held_out
+from nano.chat_teacher import ChatTeacher, Verdicts
 from nano.embeddings import cooccurrence_embeddings
 from nano.languages import is_foreign
 from nano.material import plain
@@ -55,8 +55,8 @@ def test_an_unseen_verdict_does_not_move_its_own_prompt() -> None:
     ratings = np.repeat([0.1, 0.9], 6)
     prompts = tuple(f"Tell me about item {number} of the catalogue" for number in range(12))
     verdicts = Verdicts(prompts=prompts, sources=("one",) * 12, difference=np.array([1.0] + [0.0] * 11), mass=20.0)
-    seen = ChatTeacher(rated, ratings, [verdicts])(prompts)
-    unseen = held_out(rated, ratings, [verdicts], verdicts)
+    teacher = ChatTeacher(rated, ratings, [verdicts])
+    seen, unseen = teacher(prompts), teacher.held_out(verdicts)
     assert seen[0] > seen[1:].mean() + 0.1
     assert unseen[0] < unseen[1:].mean() + 0.1
     assert np.all((unseen > 0) & (unseen < 1))

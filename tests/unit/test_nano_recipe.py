@@ -8,17 +8,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nano.judge import Scorer
 from nano.lessons import prepare_lessons
 from nano.material import CHAT, DIALOGUES, EXAM, RATED, UNLABELLED, VERIFIABLE, read_material
 from nano.phrases import read_phrases
-from nano.recipe import make_nano
+from nano.recipe import TABLE_BITS, make_nano
 from nano.settings import SILENT, NanoEvents, NanoSettings
 from tests.support.training import TINY, sentence_encoder_read_once, write_rows
 from vibe_router_export.checkpoint.checkpoint import read_checkpoint
 from vibe_router_export.choices import Size
+from vibe_router_export.fold.significant_bits import round_to_bits
 from vibe_router_tools.evaluation.baselines import length_scores
 from vibe_router_training.choices import Precision
 from vibe_router_training.data import Split, split_of
@@ -87,6 +89,8 @@ def test_the_whole_recipe_on_little_data(tmp_path: Path, monkeypatch: pytest.Mon
     report = make_nano(folder, tmp_path / "nano", settings(), compared=compared, events=events)
     checkpoint = read_checkpoint(tmp_path / "nano")
     assert checkpoint.router.temperature == report.temperature
+    table = checkpoint.weights.token_embedding.value
+    np.testing.assert_array_equal(table, round_to_bits(table, TABLE_BITS))
     assert dict(checkpoint.router.profiles) == report.profiles
     assert {path.name for path in tmp_path.iterdir()} == {"data", "nano"}, "no work is left behind"
     assert told[-1] == "judging"

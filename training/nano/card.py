@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from nano.judge import MeasuredFigures, RatedFigures
 from nano.report import TrainingReport
 from vibe_router_tools.evaluation.bootstrap import Interval
 from vibe_router_tools.evaluation.groups import GroupFigures
+from vibe_router_tools.markdown import table
 
 
 def training_card(report: TrainingReport) -> str:
     """Return `TRAINING.md`: what the model cannot do, figures with intervals, data, recipe, example decisions."""
     parts = (_rated, _groups, _measured, _profiles, _data, _recipe, _examples)
-    return "\n\n".join([_LIMITS, *(part(report) for part in parts)])
+    return "\n\n".join(text.rstrip("\n") for text in (_LIMITS, *(part(report) for part in parts))) + "\n"
 
 
 _LIMITS = """### What it was judged by, and what it cannot do
@@ -32,7 +33,7 @@ _LIMITS = """### What it was judged by, and what it cannot do
 def _rated(report: TrainingReport) -> str:
     tables = [
         f"{name}, {next(iter(figures.values())).rows} prompts:\n\n"
-        + _table(
+        + table(
             ["", "rank correlation", "AUC", "decided as rated"],
             [[scorer, *_rated_cells(row)] for scorer, row in figures.items()],
         )
@@ -41,7 +42,7 @@ def _rated(report: TrainingReport) -> str:
     return (
         "### Rated prompts\n\nRank correlation with the rating, AUC of ratings above 0.5 against those below, share "
         "decided as rated. The router decides at `balanced`; baselines at their best threshold on the validation "
-        "split. 95 % bootstrap intervals.\n\n" + "\n\n".join(tables)
+        "split. 95 % bootstrap intervals.\n\n" + "\n".join(tables)
     )
 
 
@@ -52,10 +53,10 @@ def _rated_cells(row: RatedFigures) -> list[str]:
 def _groups(report: TrainingReport) -> str:
     rows = [[name, *_group_cells(row)] for name, row in report.groups.items()]
     header = ["group", "prompts", "for the cloud", "decided as rated", "sent to the cloud"]
-    forms = _table(["form", "same decision"], [[name, f"{share:.1%}"] for name, share in report.forms.items()])
+    forms = table(["form", "same decision"], [[name, f"{share:.1%}"] for name, share in report.forms.items()])
     return (
         f"Groups and languages of the rated prompts; small ones say little. `vibe-router eval` prints the same table "
-        f"for any rows with a `group`.\n\n{_table(header, rows)}\n\n"
+        f"for any rows with a `group`.\n\n{table(header, rows)}\n"
         f"The same decision at `balanced` when the form changes, on the rated test prompts:\n\n{forms}"
     )
 
@@ -69,7 +70,7 @@ def _measured(report: TrainingReport) -> str:
         "### Measured rows\n\nAUC: rows where the cloud's answer is better against those where the device's is; APGR: "
         "mean share of the quality gap recovered; ECE: 15 equal-count bins of p_cloud.\n\nExam "
         "questions:\n\n"
-        f"{_measured_table(report.exam)}\n\nVerdicts on chat prompts, above or below the mean of their source; "
+        f"{_measured_table(report.exam)}\nVerdicts on chat prompts, above or below the mean of their source; "
         f"only prompts of one source are compared:\n\n"
         f"{_measured_table(report.chat)}"
     )
@@ -86,7 +87,7 @@ def _measured_table(figures: Mapping[str, MeasuredFigures]) -> str:
         [name, str(row.rows), *(cells[at] for cells in columns.values())]
         for at, (name, row) in enumerate(figures.items())
     ]
-    return _table(["", "rows", *columns], rows)
+    return table(["", "rows", *columns], rows)
 
 
 def _profiles(report: TrainingReport) -> str:
@@ -97,7 +98,7 @@ def _profiles(report: TrainingReport) -> str:
         f"### Calibration and profiles\n\nT = {report.temperature:.4f}, by likelihood on the rated prompts of the "
         f"validation split: expected calibration error there {report.ece_before:.3f} before, {report.ece_after:.3f} "
         "after. `balanced` is the threshold at which most of those prompts are decided as rated.\n\n"
-        + _table(["profile", "raw threshold", "rated validation prompts sent to the cloud"], rows)
+        + table(["profile", "raw threshold", "rated validation prompts sent to the cloud"], rows)
     )
 
 
@@ -107,7 +108,7 @@ def _data(report: TrainingReport) -> str:
         for row in report.sources
     ]
     header = ["source", "kind", "train", "validation", "test", "origin", "licence"]
-    return f"### Data\n\n{_table(header, rows)}"
+    return f"### Data\n\n{table(header, rows)}"
 
 
 def _recipe(report: TrainingReport) -> str:
@@ -126,15 +127,10 @@ a prompt have the p of the plain one, phrases in nineteen languages that of the 
 
 def _examples(report: TrainingReport) -> str:
     rows = [[row.prompt, f"{row.p_cloud:.3f}", row.target] for row in report.examples]
-    return f"### Example prompts at `balanced`\n\n{_table(['prompt', 'p_cloud', 'decision'], rows)}\n"
+    return f"### Example prompts at `balanced`\n\n{table(['prompt', 'p_cloud', 'decision'], rows)}"
 
 
 def _interval(interval: Interval) -> str:
     if math.isnan(interval.value):
         return ""
     return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)

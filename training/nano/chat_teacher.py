@@ -21,7 +21,7 @@ from vibe_router_training.data import bucket
 GAMMA = 0.012
 _PENALTY = 0.5
 _LOWEST, _HIGHEST = 0.02, 0.98
-_FOLDS = 5
+FOLDS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +50,9 @@ class ChatTeacher:
     def __init__(self, prompts: Sequence[str], ratings: FloatArray, measured: Sequence[Verdicts] = ()) -> None:
         """Fit to `ratings`, float64 [len(prompts)] in 0..1, and to each source of `measured`."""
         self._numbers = PromptNumbers(prompts)
-        parts = [(part, self._numbers(part.prompts)) for part in measured]
-        self._regression = fit_regression(self._numbers(prompts), ratings, parts)
+        self._rated, self._ratings = self._numbers(prompts), ratings
+        self._measured = [(part, self._numbers(part.prompts)) for part in measured]
+        self._regression = fit_regression(self._rated, ratings, self._measured)
 
     def __call__(self, prompts: Sequence[str], *, batch: int = 2000) -> FloatArray:
         """Return p of any prompts, float64 [n] in 0.02..0.98."""
@@ -60,26 +61,25 @@ class ChatTeacher:
         ]
         return np.clip(np.concatenate(parts) if parts else np.zeros(0), _LOWEST, _HIGHEST)
 
+    def held_out(self, part: Verdicts) -> FloatArray:
+        """Return p of each prompt of `part`, one of `measured`, by teachers without its verdict, float64 [n].
 
-def held_out(prompts: Sequence[str], ratings: FloatArray, measured: Sequence[Verdicts], part: Verdicts) -> FloatArray:
-    """Return p of each prompt of `part` by teachers that have not seen its verdict, float64 [len(part.prompts)].
+        A verdict is noisy. The teacher that was fitted to it repeats the noise, and a student who is taught that learns
+        the prompts by heart.
+        """
+        folds, scores = folds_of(part.prompts), np.zeros(len(part.prompts))
+        numbers = next(rows for given, rows in self._measured if given is part)
+        others = [(given, rows) for given, rows in self._measured if given is not part]
+        for fold in sorted(set(folds)):
+            seen = folds != fold
+            known = [(part.where(seen), numbers[seen]), *others]
+            scores[~seen] = fit_regression(self._rated, self._ratings, known)(numbers[~seen])
+        return np.clip(scores, _LOWEST, _HIGHEST)
 
-    A verdict is noisy. The teacher that was fitted to it repeats the noise, and a student who is taught that learns the
-    prompts by heart. `part` is one of `measured`; the other arguments are those of `ChatTeacher`.
-    """
-    numbers = PromptNumbers(prompts)
-    rated, parts = numbers(prompts), [(given, numbers(given.prompts)) for given in measured]
-    folds = np.array([bucket(prompt) % _FOLDS for prompt in part.prompts])
-    scores = np.zeros(len(folds))
-    for fold in range(_FOLDS):
-        known = [
-            (given.where(folds != fold), rows[folds != fold]) if given is part else (given, rows)
-            for given, rows in parts
-        ]
-        here = next(rows for given, rows in parts if given is part)[folds == fold]
-        if len(here):
-            scores[folds == fold] = fit_regression(rated, ratings, known)(here)
-    return np.clip(scores, _LOWEST, _HIGHEST)
+
+def folds_of(prompts: Sequence[str]) -> npt.NDArray[np.intp]:
+    """Return the fold of each prompt, 0 to `FOLDS` - 1, by its hash."""
+    return np.array([bucket(prompt) % FOLDS for prompt in prompts], dtype=np.intp)
 
 
 def fit_regression(

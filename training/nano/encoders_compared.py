@@ -9,20 +9,18 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 import typer
 from scipy.stats import spearmanr
 
-from nano.chat_teacher import GAMMA, fit_regression
+from nano.chat_teacher import FOLDS, GAMMA, fit_regression, folds_of
 from nano.encoder import PromptNumbers
 from nano.judge import verdict_figures
 from nano.languages import is_foreign
 from nano.material import centred_verdicts, read_material, verdicts
 from vibe_router_tools.evaluation.dataset import LabelledPrompts
 from vibe_router_tools.evaluation.logistic import FloatArray
-from vibe_router_training.data import Split, bucket, select
+from vibe_router_training.data import Split, select
 
-FOLDS = 5
 ENCODERS = {"multilingual": (slice(0, 512), 0.02), "MiniLM": (slice(512, 896), 0.02), "both": (slice(0, 896), GAMMA)}
 """The columns of each encoder in `PromptNumbers`, and the width of the kernel: more columns, larger distances."""
 MASSES = (0.0, 2.0, 4.0)
@@ -59,7 +57,7 @@ def out_of_fold(
     gamma: float,
 ) -> tuple[FloatArray, FloatArray]:
     """Return what regressions that have not seen them say of the rated and of the measured prompts."""
-    folds, chat_folds = _folds(rated.prompts), _folds(chat.prompts)
+    folds, chat_folds = folds_of(rated.prompts), folds_of(chat.prompts)
     scores, verdict_scores = np.zeros(len(folds)), np.zeros(len(chat_folds))
     for fold in range(FOLDS):
         seen, chat_seen = folds != fold, chat_folds != fold
@@ -70,10 +68,6 @@ def out_of_fold(
             regression(chat_numbers[~chat_seen]),
         )
     return scores, verdict_scores
-
-
-def _folds(prompts: tuple[str, ...]) -> npt.NDArray[np.intp]:
-    return np.array([bucket(prompt) % FOLDS for prompt in prompts])
 
 
 if __name__ == "__main__":

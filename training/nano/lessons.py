@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from nano.chat_teacher import ChatTeacher, held_out
+from nano.chat_teacher import ChatTeacher
 from nano.embeddings import cooccurrence_embeddings
 from nano.exam_teacher import Teacher
 from nano.forms import reform, upper_case
@@ -137,9 +137,9 @@ def fit_chat_teacher(
     ratings = np.concatenate([material.rated.preference, [request.cloud for request in requests]])
     chat = verdicts(material.chat, mass=settings.chat_mass)
     measured = [chat, verdicts(material.verifiable, mass=settings.verifiable_mass)]
-    unseen = dict(zip(chat.prompts, map(float, held_out(prompts, ratings, measured, chat)), strict=True))
-    rated = frozenset(prompts)
-    return ChatTeacher(prompts, ratings, measured), {text: p for text, p in unseen.items() if text not in rated}
+    teacher, rated = ChatTeacher(prompts, ratings, measured), frozenset(prompts)
+    unseen = zip(chat.prompts, map(float, teacher.held_out(chat)), strict=True)
+    return teacher, {text: p for text, p in unseen if text not in rated}
 
 
 def _chat_texts(material: Material, settings: NanoSettings) -> _Texts:

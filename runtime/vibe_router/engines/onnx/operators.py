@@ -10,7 +10,7 @@ from vibe_router.engines.onnx import shapes
 from vibe_router.engines.onnx.shapes import Call, Made
 
 BRANCH = "If"
-"""The operator whose attributes are graphs; the one without a rule."""
+"""The operator whose attributes are graphs. They are followed instead of asking its rule."""
 _MICROSOFT = "com.microsoft"
 
 
