@@ -2,7 +2,7 @@
 
 `python native/text/make_tables.py` writes `unicode_tables.h`; with `--check` it ends with 1 where the file would
 change. Nothing is read from a Unicode database: classes come from the library's own regular expressions,
-decompositions, combining classes and compositions from its normalizers. Only `breaks`, the places where the runtime may
+decompositions, combining classes, compositions and lower case from its normalizers. Only `breaks`, the places where the runtime may
 cut a prompt, is the runtime's own `normalization_break`, which depends on the Unicode version of the Python at hand.
 """
 
@@ -11,15 +11,15 @@ from __future__ import annotations
 import argparse
 import sys
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple, dataclass
 from enum import IntEnum
 from pathlib import Path
 
 from tokenizers import Regex
-from tokenizers.normalizers import NFC, NFD, Replace
+from tokenizers.normalizers import NFC, NFD, Lowercase, Replace
 
-from vibe_router.text.stable_prefix import normalization_break
+from vibe_router.text.normalization import normalization_break
 
 TABLES = Path(__file__).resolve().with_name("unicode_tables.h")
 _CODES = [*range(0xD800), *range(0xE000, 0x110000)]
@@ -53,6 +53,7 @@ class Properties:
     decomposes: bool
     starts: bool
     breaks: bool
+    lowers: bool
 
 
 def character_classes() -> dict[str, CharacterClass]:
@@ -146,9 +147,28 @@ def _composed_otherwise(composed: str, decomposed: str) -> dict[tuple[str, str],
     raise ValueError(f"no pair composes to U+{ord(composed):04X}")
 
 
+def lower_cases() -> dict[str, str]:
+    """Return what every character becomes in lower case that becomes another, U+0130 left out: it becomes two."""
+    lower = Lowercase().normalize_str
+    changed = {one: lower(one) for one in _TEXT if lower(one) != one}
+    if changed.pop("\u0130") != "i\u0307" or any(len(one) != 1 for one in changed.values()):
+        raise ValueError("the library makes several characters of another one than U+0130")
+    return changed
+
+
+def _lower_case_rows(changed: dict[str, str]) -> Iterator[int]:
+    """Yield where a difference begins to hold and the difference, for as long as characters that change have it."""
+    before = 0
+    for one, lower in changed.items():
+        difference = ord(lower) - ord(one)
+        if difference != before:
+            yield from (ord(one), difference)
+        before = difference
+
+
 def tables() -> str:
     """Return the text of the header."""
-    classes, full, combining = character_classes(), decompositions(), combining_classes()
+    classes, full, combining, lower = character_classes(), decompositions(), combining_classes(), lower_cases()
     pairs = compositions(full)
     later = {second for _, second in pairs} | {chr(code) for code in (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))}
 
@@ -160,6 +180,7 @@ def tables() -> str:
             decomposes=character in full,
             starts=first not in combining and first not in later,
             breaks=normalization_break(character),
+            lowers=character in lower or character == "\u0130",
         )
 
     # A lone surrogate is read as U+FFFD, but the place before it is one where Python lets text be cut.
@@ -172,6 +193,7 @@ def tables() -> str:
     for first in range(0, 0x110000, _PAGE):
         page = tuple(numbers[known[code]] for code in range(first, first + _PAGE))
         index.append(pages.setdefault(page, len(pages)))
+    rows = [*_lower_case_rows(lower)]
     pool = "".join(full.values())
     ends, end = [], 0
     for decomposed in full.values():
@@ -189,11 +211,11 @@ def tables() -> str:
             f'#define VR_PYTHON_UNICODE "{unicodedata.unidata_version}" /* of `breaks` */',
             f"#define VR_PAGE {_PAGE}",
             "",
-            _array("uint8_t", "vr_page_numbers", index),
+            _array("uint8_t" if len(pages) <= 256 else "uint16_t", "vr_page_numbers", index),
             _array("uint8_t", "vr_pages", (number for page in pages for number in page)),
             "static const VrProperties vr_properties[] = {",
             *(
-                f"    {{{one.klass}, {one.combining}, {one.decomposes:d}, {one.starts:d}, {one.breaks:d}}},"
+                f"    {{{', '.join(str(int(value)) for value in astuple(one))}}},"
                 for one in kinds
             ),
             "};",
@@ -206,6 +228,9 @@ def tables() -> str:
             "/* First, second and what they compose to, in order. */",
             f"#define VR_PAIRS {len(pairs)}",
             _array("uint32_t", "vr_pairs", (ord(part) for pair in sorted(pairs) for part in (*pair, pairs[pair]))),
+            "/* From which character on, and how far away, lies the lower case of those that have one, in order. */",
+            f"#define VR_LOWER_ROWS {len(rows) // 2}",
+            _array("int32_t", "vr_lower_rows", rows),
             "#endif",
             "",
         ]

@@ -1,4 +1,5 @@
-/* Decompose, sort the marks, compose: one stretch after the other, each from one character that starts to the next. */
+/* Lower case where it is asked for; then decompose, sort the marks, compose: one stretch after the other, each from one
+ * character that starts to the next. Most texts need only their capitals lowered, or nothing. */
 #include "normalize.h"
 
 #include <string.h>
@@ -13,17 +14,43 @@ typedef struct {
     uint32_t combining;
 } Character;
 
+static bool is_capital(uint8_t byte) { return byte >= 'A' && byte <= 'Z'; }
+
 /* Whether normalisation leaves text as it is: it does where no character decomposes or combines with one before it. */
-static bool is_normal(const uint8_t *text, size_t bytes) {
+static bool is_normal(const uint8_t *text, size_t bytes, bool lowers) {
     for (size_t at = 0; at < bytes;) {
         if (text[at] < 0x80) {
+            if (lowers && is_capital(text[at])) return false;
             at++;
             continue;
         }
         const VrProperties *one = vr_properties_of(vr_read_character(text, &at));
-        if (one->decomposes || !one->starts) return false;
+        if (one->decomposes || !one->starts || (lowers && one->lowers)) return false;
     }
     return true;
+}
+
+/* Write text in lower case where each character has as many bytes in it, and NFC leaves all as they are then; `*same`
+ * says whether that is so. */
+static VrTextStatus lower_in_place(VrTextWork *work, const uint8_t *text, size_t bytes, bool *same) {
+    /* The last character may turn out to be longer. */
+    uint8_t *to = vr_reserve(&work->normal, bytes + VR_LONGEST_CHARACTER, 1);
+    if (!to) return VR_TEXT_NO_MEMORY;
+    *same = false;
+    for (size_t at = 0; at < bytes;) {
+        size_t here = at;
+        if (text[at] < 0x80) {
+            to[at++] = is_capital(text[here]) ? text[here] + ('a' - 'A') : text[here];
+            continue;
+        }
+        uint32_t lower[VR_LONGEST_LOWER_CASE];
+        int count = vr_lower_case(vr_read_character(text, &at), lower);
+        const VrProperties *one = vr_properties_of(lower[0]);
+        if (count > 1 || one->decomposes || !one->starts) return VR_TEXT_OK;
+        if (here + (size_t)vr_write_character(lower[0], to + here) != at) return VR_TEXT_OK;
+    }
+    *same = true;
+    return VR_TEXT_OK;
 }
 
 /* Sort marks by their combining class; those of one class keep their order. */
@@ -75,46 +102,63 @@ static size_t compose(Character *all, size_t count) {
     return kept;
 }
 
+/* Add a character's decomposition to a stretch of `count` characters; return how many it has then, 0 without memory. */
+static size_t add_decomposed(VrTextWork *work, uint32_t code, size_t count) {
+    Character *all = vr_reserve(&work->characters, count + VR_LONGEST_DECOMPOSITION, sizeof *all);
+    if (!all) return 0;
+    uint32_t parts[VR_LONGEST_DECOMPOSITION];
+    int length = vr_decompose(code, parts);
+    for (int part = 0; part < length; part++)
+        all[count++] = (Character){parts[part], vr_properties_of(parts[part])->combining};
+    return count;
+}
+
 /* Read a stretch from `*at` on, decomposed; return how many characters it has, 0 without memory. */
-static size_t read_stretch(VrTextWork *work, const uint8_t *text, size_t bytes, size_t *at) {
+static size_t read_stretch(VrTextWork *work, bool lowers, const uint8_t *text, size_t bytes, size_t *at) {
     size_t count = 0;
     for (size_t begin = *at; *at < bytes;) {
         size_t here = *at;
-        uint32_t code = vr_read_character(text, at), parts[VR_LONGEST_DECOMPOSITION];
-        if (here > begin && vr_properties_of(code)->starts) {
+        uint32_t read[VR_LONGEST_LOWER_CASE] = {vr_read_character(text, at)};
+        int length = lowers ? vr_lower_case(read[0], read) : 1;
+        if (here > begin && vr_properties_of(read[0])->starts) {
             *at = here;
             break;
         }
-        Character *all = vr_reserve(&work->characters, count + VR_LONGEST_DECOMPOSITION, sizeof *all);
-        if (!all) return 0;
-        int length = vr_decompose(code, parts);
-        for (int part = 0; part < length; part++)
-            all[count++] = (Character){parts[part], vr_properties_of(parts[part])->combining};
+        for (int one = 0; one < length; one++) {
+            count = add_decomposed(work, read[one], count);
+            if (!count) return 0;
+        }
     }
     return count;
 }
 
 /* Append the next stretch of the text. */
-static VrTextStatus normalize_stretch(VrTextWork *work, const uint8_t *text, size_t bytes, size_t *at,
+static VrTextStatus normalize_stretch(VrTextWork *work, bool lowers, const uint8_t *text, size_t bytes, size_t *at,
                                       size_t *written) {
-    size_t count = read_stretch(work, text, bytes, at);
+    size_t count = read_stretch(work, lowers, text, bytes, at);
     Character *all = work->characters.data;
     if (!count || sort_all_marks(work, all, count) != VR_TEXT_OK) return VR_TEXT_NO_MEMORY;
     count = compose(all, count);
-    uint8_t *to = vr_reserve(&work->normal, *written + 4 * count, 1);
+    uint8_t *to = vr_reserve(&work->normal, *written + VR_LONGEST_CHARACTER * count, 1);
     if (!to) return VR_TEXT_NO_MEMORY;
     for (size_t place = 0; place < count; place++)
         *written += (size_t)vr_write_character(all[place].code, to + *written);
     return VR_TEXT_OK;
 }
 
-VrTextStatus vr_normalize(VrTextWork *work, bool normalizes, const uint8_t *text, size_t bytes, VrNormal *to) {
+VrTextStatus vr_normalize(VrTextWork *work, int32_t normalizes, const uint8_t *text, size_t bytes, VrNormal *to) {
+    bool lowers = normalizes == VR_LOWER_CASE_NFC, same = false;
     *to = (VrNormal){.text = text, .bytes = bytes};
-    if (!normalizes || is_normal(text, bytes)) return VR_TEXT_OK;
+    if (normalizes == VR_AS_IT_IS || is_normal(text, bytes, lowers)) return VR_TEXT_OK;
+    if (lowers) {
+        VrTextStatus status = lower_in_place(work, text, bytes, &same);
+        to->text = same ? work->normal.data : text;
+        if (status != VR_TEXT_OK || same) return status;
+    }
     size_t written = 0, cut_count = 0;
     for (size_t at = 0; at < bytes;) {
         size_t there = at, here = written;
-        VrTextStatus status = normalize_stretch(work, text, bytes, &at, &written);
+        VrTextStatus status = normalize_stretch(work, lowers, text, bytes, &at, &written);
         if (status != VR_TEXT_OK) return status;
         VrCut *cuts = vr_reserve(&work->cuts, cut_count + 1, sizeof *cuts);
         if (!cuts) return VR_TEXT_NO_MEMORY;

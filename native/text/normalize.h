@@ -1,4 +1,5 @@
-/* Normalisation form C (UAX #15), and where the normalised text can be cut. */
+/* Normalisation form C (UAX #15), after lower case where that is asked for, and where the normalised text can be cut.
+ */
 #ifndef VIBE_ROUTER_NORMALIZE_H
 #define VIBE_ROUTER_NORMALIZE_H
 
@@ -13,12 +14,13 @@ typedef struct {
 typedef struct {
     const uint8_t *text;
     size_t bytes;
-    const VrCut *cuts; /* null: the text is as it was */
+    const VrCut *cuts; /* null: every character lies where the one lay that it came from */
     size_t cut_count;
 } VrNormal;
 
-/* Normalise UTF-8 without surrogates. The result lies in `work`, or is `text` where that is in the form already. */
-VrTextStatus vr_normalize(VrTextWork *work, bool normalizes, const uint8_t *text, size_t bytes, VrNormal *to);
+/* Normalise UTF-8 without surrogates as `normalizes` says, one of the normalizations of tables.h. The result lies in
+ * `work`, or is `text` where that is in the form already. */
+VrTextStatus vr_normalize(VrTextWork *work, int32_t normalizes, const uint8_t *text, size_t bytes, VrNormal *to);
 
 /* Return the place of the text from which the byte `here` of the normalised one came, -1 where it cannot be cut there.
  * `*next` is 0 at first; places are asked for in ascending order. */

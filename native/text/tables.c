@@ -19,7 +19,8 @@ static bool ascending(const int32_t *starts, int32_t count, int32_t end) {
 static bool numbers_fit(const VrTextNumbers *numbers) {
     return within(numbers->vocabulary, 1, MOST) && within(numbers->start_id, 0, numbers->vocabulary) &&
            within(numbers->end_id, 0, numbers->vocabulary) && within(numbers->max_tokens, 2, MOST) &&
-           within(numbers->reserve, 0, MOST) && within(numbers->longest, 1, MOST);
+           within(numbers->reserve, 0, MOST) && within(numbers->longest, 1, MOST) &&
+           within(numbers->normalizes, 0, VR_NORMALIZATIONS);
 }
 
 static bool added_fit(const VrTextTables *tables) {

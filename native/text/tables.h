@@ -31,14 +31,17 @@ typedef struct {
     int32_t special;    /* 1: plain text in a prompt, but nothing else is found in it */
 } VrAdded;
 
+/* What is done to text before it is cut into words. */
+enum { VR_AS_IT_IS = 0, VR_NFC = 1, VR_LOWER_CASE_NFC = 2, VR_NORMALIZATIONS };
+
 typedef struct {
     int32_t vocabulary; /* ids are below it */
     int32_t start_id;
     int32_t end_id;
     int32_t max_tokens;
-    int32_t reserve; /* bytes behind a token that surely make it certain, see settled.h */
-    int32_t longest; /* bytes of the longest token */
-    int32_t normalizes;
+    int32_t reserve;    /* bytes behind a token that surely make it certain, see settled.h */
+    int32_t longest;    /* bytes of the longest token */
+    int32_t normalizes; /* one of the normalizations above */
 } VrTextNumbers;
 
 typedef struct {

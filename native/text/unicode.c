@@ -11,6 +11,8 @@
 #define VOWEL_COUNT 21u
 #define TAILS 0x11a7u /* one before the first: a syllable may have none */
 #define TAIL_COUNT 28u
+#define DOTTED_CAPITAL_I 0x130u
+#define DOT_ABOVE 0x307u
 
 const VrProperties *vr_properties_of(uint32_t code) {
     return vr_properties + vr_pages[vr_page_numbers[code / VR_PAGE] * VR_PAGE + code % VR_PAGE];
@@ -36,6 +38,24 @@ int vr_decompose(uint32_t code, uint32_t to[VR_LONGEST_DECOMPOSITION]) {
     int begin = vr_decomposition_starts[low], length = vr_decomposition_starts[low + 1] - begin;
     for (int place = 0; place < length; place++) to[place] = vr_decompositions[begin + place];
     return length;
+}
+
+int vr_lower_case(uint32_t code, uint32_t to[VR_LONGEST_LOWER_CASE]) {
+    to[0] = code;
+    if (!vr_properties_of(code)->lowers) return 1;
+    if (code == DOTTED_CAPITAL_I) {
+        to[0] = 'i';
+        to[1] = DOT_ABOVE;
+        return 2;
+    }
+    int low = 0, high = VR_LOWER_ROWS;
+    while (high - low > 1) {
+        int middle = (low + high) / 2;
+        if ((uint32_t)vr_lower_rows[2 * middle] <= code) low = middle;
+        else high = middle;
+    }
+    to[0] = (uint32_t)((int32_t)code + vr_lower_rows[2 * low + 1]);
+    return 1;
 }
 
 uint32_t vr_compose(uint32_t first, uint32_t second) {

@@ -14,6 +14,7 @@ typedef struct {
     uint8_t decomposes; /* has a canonical decomposition of its own; Hangul syllables are computed */
     uint8_t starts;     /* text can be normalised in two halves before it */
     uint8_t breaks;     /* where the runtime may cut a prompt: stricter than `starts` */
+    uint8_t lowers;     /* becomes another in lower case */
 } VrProperties;
 
 /* The longest full canonical decomposition has four characters. */
@@ -23,6 +24,13 @@ const VrProperties *vr_properties_of(uint32_t code);
 
 /* Write the full canonical decomposition of a character, itself where it has none; return its length. */
 int vr_decompose(uint32_t code, uint32_t to[VR_LONGEST_DECOMPOSITION]);
+
+/* The longest lower case of a character has two: that of U+0130. */
+#define VR_LONGEST_LOWER_CASE 2
+
+/* Write a character in lower case, itself where it has none; return how many characters that is. What stands around it
+ * does not matter, as in the `tokenizers` library. */
+int vr_lower_case(uint32_t code, uint32_t to[VR_LONGEST_LOWER_CASE]);
 
 /* Return what two characters compose to, or 0. */
 uint32_t vr_compose(uint32_t first, uint32_t second);
@@ -50,7 +58,9 @@ static inline uint32_t vr_read_character(const uint8_t *text, size_t *at) {
            (from[3] & 0x3f);
 }
 
-/* Write a character, at most four bytes; return how many. */
+#define VR_LONGEST_CHARACTER 4
+
+/* Write a character, at most so many bytes; return how many. */
 int vr_write_character(uint32_t code, uint8_t *to);
 
 /* Whether a character, and not the rest of one, begins with this byte. */

@@ -19,7 +19,7 @@ from tests.support.bundles import tiny_tokenizer_json
 from tests.support.prompts import mixed_prompts, pieces
 from tests.support.tokenizers import reference_ids
 from vibe_router.errors import BundleCorruptError, PromptError
-from vibe_router.text.stable_prefix import normalization_break
+from vibe_router.text.normalization import normalization_break
 from vibe_router.text.tokenizer import PromptTokenizer, TokenizedPrompt
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,7 +13,8 @@ from tokenizers import Tokenizer
 from tests.support.prompts import mixed_prompts, pieces
 from tests.support.shared_data import TOKENIZER, needs
 from vibe_router.errors import PromptError
-from vibe_router.text.stable_prefix import SettledTokens, normalization_break
+from vibe_router.text.normalization import normalization_break
+from vibe_router.text.stable_prefix import SettledTokens
 from vibe_router.text.tokenizer import PromptTokenizer
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -3,7 +3,10 @@
 Let A be the beginning that was read, cut where `normalization_break` allows, and B the rest. Then:
 
 1. NFC(A + B) = NFC(A) + NFC(B), because the first character of B neither composes with nor is
-   reordered before anything (UAX #15, section 9).
+   reordered before anything (UAX #15, section 9). The same holds of NFC after lower case: the library makes lower case
+   character by character (Rust's `char::to_lowercase`, which knows no neighbours, not even for a final sigma), so
+   lower(A + B) = lower(A) + lower(B), and no character that B may begin with becomes a mark, a conjoining jamo or any
+   other before which text may not be cut.
 2. Added tokens are found from left to right, the longest first, and depend on no more text than the
    longest of them is long. The splitting expression of GPT-2,
    `'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+`, is also matched
@@ -23,7 +26,6 @@ Let A be the beginning that was read, cut where `normalization_break` allows, an
 
 from __future__ import annotations
 
-import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -31,7 +33,10 @@ from itertools import accumulate
 
 from tokenizers import Encoding, Tokenizer
 
-# An NFC character has at most 4 bytes in UTF-8, and NFC makes at most 3 characters of one (UAX #15, table 8).
+from vibe_router.text.normalization import normalization_break
+
+# An NFC character has at most 4 bytes in UTF-8, and NFC makes at most 3 characters of one (UAX #15, table 8). After
+# lower case it is no more: U+0130 alone becomes two characters, which have three bytes.
 _BYTES_PER_CHARACTER = 4 * 3
 # Characters after a match that can matter to the splitting expression.
 _LOOKAHEAD = 2
@@ -41,7 +46,7 @@ _TOKENS_AHEAD = (0, 1, 2, 4, 8, 16, 32)
 
 
 class SettledTokens:
-    """The argument above for one tokenizer (byte-level BPE, NFC, GPT-2's splitting expression)."""
+    """The argument above for one tokenizer: byte-level BPE, NFC or lower case and NFC, GPT-2's splitting expression."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         added = (token.content for token in tokenizer.get_added_tokens_decoder().values())
@@ -133,24 +138,3 @@ class SettledTokens:
     @cached_property
     def _longest(self) -> int:
         return self._lengths[-1]
-
-
-def normalization_break(character: str) -> bool:
-    """Return whether text may be cut before `character` and its halves normalised (NFC) one by one.
-
-    It may be cut where the first character of the canonical decomposition neither moves nor composes with anything
-    before it (UAX #15, section 9.1). Python does not expose the second, so this is stricter: it refuses all marks, the
-    vowels and final consonants of conjoining Hangul, and Kirat Rai's vowels. It also refuses unassigned characters,
-    because the tokenizer's tables may be newer than Python's.
-    """
-    if character.isascii():
-        return True
-    first = unicodedata.normalize("NFD", character)[0]
-    conjoining = "\u1160" <= first <= "\u11ff" or "\ud7b0" <= first <= "\ud7ff"
-    kirat_rai = "\U00016d40" <= first <= "\U00016d7f"
-    return not (
-        conjoining
-        or kirat_rai
-        or unicodedata.category(first) in ("Mn", "Mc", "Me", "Cn")
-        or unicodedata.combining(first)
-    )

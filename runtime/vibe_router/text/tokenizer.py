@@ -1,14 +1,14 @@
 """Text to token ids: the one place that cleans, caps and truncates prompts.
 
 The reference is the transformers tokenizer of the same `tokenizer.json` with `split_special_tokens=True`:
-byte-level BPE after NFC, `[CLS] ... [SEP]`, cut to at most `max_tokens` ids with [SEP] kept, and literal
-special tokens in the prompt are text like any other. Where the reference knows no ids, for lone surrogates, each is
-read as U+FFFD, as text that came from JavaScript is made well-formed elsewhere.
+byte-level BPE after NFC, or after lower case and NFC, `[CLS] ... [SEP]`, cut to at most `max_tokens` ids with [SEP]
+kept, and literal special tokens in the prompt are text like any other. Where the reference knows no ids, for lone
+surrogates, each is read as U+FFFD, as text that came from JavaScript is made well-formed elsewhere.
 
 Only as much of a long prompt is read as the kept ids need, so 10 MB cost about what 10 kB do.
 `vibe_router.text.stable_prefix` holds the argument why the kept ids are those of the whole prompt. Tokenizers that it
-does not cover (Gemma's BPE with bytes as a fallback, Unigram, lower case, other splittings) read prompts whole, up to a
-bound.
+does not cover (Gemma's BPE with bytes as a fallback, Unigram, other normalizers, other splittings) read prompts whole,
+up to a bound.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 from tokenizers.models import BPE
-from tokenizers.normalizers import NFC
 from tokenizers.pre_tokenizers import ByteLevel
 
 from vibe_router.errors import BundleCorruptError, PromptError, VibeRouterError
+from vibe_router.text.normalization import normalization_break, normalization_of
 from vibe_router.text.plain import plain_text
-from vibe_router.text.stable_prefix import SettledTokens, normalization_break
+from vibe_router.text.stable_prefix import SettledTokens
 from vibe_router.text.tokenizer_file import check_tokenizer_file
 
 # Characters read at first, per token kept: ordinary text has four or five of them in a token.
@@ -164,14 +164,17 @@ def _require_supported(tokenizer: Tokenizer) -> None:
 
 
 def _is_covered(tokenizer: Tokenizer) -> bool:
-    """Return whether the argument in `vibe_router.text.stable_prefix` covers the tokenizer: byte-level BPE over NFC."""
-    model, normalizer, splitter = tokenizer.model, tokenizer.normalizer, tokenizer.pre_tokenizer
+    """Return whether the argument in `vibe_router.text.stable_prefix` covers the tokenizer: byte-level BPE over NFC.
+
+    NFC may follow lower case, or be left out.
+    """
+    model, splitter = tokenizer.model, tokenizer.pre_tokenizer
     return (
         isinstance(model, BPE)
         and not model.ignore_merges
         and not model.continuing_subword_prefix
         and not model.end_of_word_suffix
-        and (normalizer is None or isinstance(normalizer, NFC))
+        and normalization_of(tokenizer) is not None
         and isinstance(splitter, ByteLevel)
         and splitter.use_regex
         and not splitter.add_prefix_space

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from tokenizers.normalizers import NFC
 
 from vibe_router.errors import CheckpointError
+from vibe_router.text.normalization import normalization_of
 from vibe_router.text.stable_prefix import SettledTokens
 from vibe_router.text.tokenizer import PromptTokenizer
 
@@ -50,12 +50,14 @@ def text_tables(tokenizer_json: bytes, *, max_tokens: int) -> TextTables:
     vocabulary: dict[str, int] = model["vocab"]
     size = max(tokenizer.get_vocab(with_added_tokens=True).values()) + 1
     byte_ids = np.array([vocabulary.get(character, -1) for character in _alphabet()], np.int32)
+    normalizes = normalization_of(tokenizer)
+    if prompts.reads_whole or normalizes is None:
+        raise _unsupported("it is of a kind of which prompts are read whole")
     if model["unk_token"] is not None and (byte_ids < 0).any():
         raise _unsupported("it has an unknown token, and not every byte in its vocabulary")
     token_starts, token_bytes, token_order = _tokens(vocabulary, size)
     merge_starts, merges = _merges(model["merges"], vocabulary, size)
     added, added_bytes = _added(tokenizer)
-    normalizes = tokenizer.normalizer is not None
     reserve, longest = SettledTokens(tokenizer).reserve, max(map(len, vocabulary))
     return TextTables(
         numbers=np.array([size, start, end, max_tokens, reserve, longest, normalizes], np.int32),
@@ -113,7 +115,7 @@ def _added(tokenizer: Tokenizer) -> tuple[Integers, Bytes]:
     rows: list[tuple[int, ...]] = []
     content = b""
     for token, text, normalized, special in sorted(_added_tokens(tokenizer), key=_search_order):
-        rows.append((token, len(content), len(text), _characters(tokenizer, token), normalized, special))
+        rows.append((token, len(content), len(text), len(text.decode()), normalized, special))
         content += text
     return np.array(rows, np.int32).reshape(-1, 6), np.frombuffer(content, np.uint8)
 
@@ -123,14 +125,10 @@ def _added_tokens(tokenizer: Tokenizer) -> Iterator[tuple[int, bytes, bool, bool
     for token, added in tokenizer.get_added_tokens_decoder().items():
         text: str = added.content
         if added.normalized and tokenizer.normalizer is not None:
-            text = NFC().normalize_str(text)
+            text = tokenizer.normalizer.normalize_str(text)
         if not text:
             raise _unsupported("it has an empty added token")
         yield token, text.encode(), added.normalized, added.special
-
-
-def _characters(tokenizer: Tokenizer, token: int) -> int:
-    return len(tokenizer.id_to_token(token))
 
 
 def _search_order(added: tuple[int, bytes, bool, bool]) -> tuple[bool, int, int]:
