@@ -2,8 +2,9 @@
 
 `python native/text/make_tables.py` writes `unicode_tables.h`; with `--check` it ends with 1 where the file would
 change. Nothing is read from a Unicode database: classes come from the library's own regular expressions,
-decompositions, combining classes, compositions and lower case from its normalizers. Only `breaks`, the places where the runtime may
-cut a prompt, is the runtime's own `normalization_break`, which depends on the Unicode version of the Python at hand.
+decompositions, combining classes, compositions and lower case from its normalizers. Only `breaks`, the places where the
+runtime may cut a prompt, is the runtime's own `normalization_break`, which depends on the Unicode version of the Python
+at hand.
 """
 
 from __future__ import annotations
@@ -150,7 +151,7 @@ def _composed_otherwise(composed: str, decomposed: str) -> dict[tuple[str, str],
 def lower_cases() -> dict[str, str]:
     """Return what every character becomes in lower case that becomes another, U+0130 left out: it becomes two."""
     lower = Lowercase().normalize_str
-    changed = {one: lower(one) for one in _TEXT if lower(one) != one}
+    changed = {one: lowered for one in _TEXT if (lowered := lower(one)) != one}
     if changed.pop("\u0130") != "i\u0307" or any(len(one) != 1 for one in changed.values()):
         raise ValueError("the library makes several characters of another one than U+0130")
     return changed
@@ -214,10 +215,7 @@ def tables() -> str:
             _array("uint8_t" if len(pages) <= 256 else "uint16_t", "vr_page_numbers", index),
             _array("uint8_t", "vr_pages", (number for page in pages for number in page)),
             "static const VrProperties vr_properties[] = {",
-            *(
-                f"    {{{', '.join(str(int(value)) for value in astuple(one))}}},"
-                for one in kinds
-            ),
+            *(f"    {{{', '.join(str(int(value)) for value in astuple(one))}}}," for one in kinds),
             "};",
             "",
             "/* Characters that decompose, in order, and where their decompositions begin. */",

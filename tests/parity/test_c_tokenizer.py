@@ -13,8 +13,10 @@ from native.text.compare import Comparison, code_points, prompts_of, random_stri
 from native.text.library import CTokenizer, compile_tokenizer
 from native.text.make_tables import TABLES, tables
 from tests.support.bundles import tiny_tokenizer_json
-from tests.support.prompts import mixed_prompts
+from tests.support.prompts import capitals, mixed_prompts
 from tests.support.shared_data import TOKENIZER, needs
+from tests.support.tokenizer_family import lower_case_first, lower_case_last
+from vibe_router.errors import CheckpointError
 from vibe_router.text.tokenizer import PromptTokenizer
 from vibe_router_export.emit.native.text_tables import text_tables
 
@@ -34,9 +36,13 @@ ROWS = (
     "|||EMAIL_ADDRESS|||",
     "ab\ud800",
 )
+CAPITAL_ROWS = ("A", "É", "E\u0301", "\u0130", "\u0130|", "Σ", "\u023a", "\u212a", "USER", "RAW", "It'S ", "A\ud800")
+NANO = ROOT / "artifacts" / "nano" / "tokenizer.json"
+LOWER_CASE = Path("tiny, in lower case")
 VOCABULARIES = [
     pytest.param(None, id="tiny"),
-    pytest.param(ROOT / "artifacts" / "nano" / "tokenizer.json", id="nano"),
+    pytest.param(LOWER_CASE, id="tiny in lower case"),
+    pytest.param(NANO, id="nano"),
     pytest.param(
         TOKENIZER,
         id="ModernBERT",
@@ -45,7 +51,10 @@ VOCABULARIES = [
 ]
 
 
+@cache
 def content_of(path: Path | None) -> bytes:
+    if path == LOWER_CASE:
+        return lower_case_first().to_str().encode()
     return tiny_tokenizer_json() if path is None else path.read_bytes()
 
 
@@ -92,6 +101,25 @@ def test_long_rows_have_the_runtimes_ids(library: Path, path: Path | None, unit:
         assert both.difference(unit * length) is None
 
 
+@pytest.mark.parametrize("path", [None, LOWER_CASE])
+def test_capitals_have_the_runtimes_ids(library: Path, path: Path | None) -> None:
+    both = comparison(library, path)
+    source = random.Random(11)
+    for size in (1, 2, 3, 5, 8, 200):
+        for _ in range(100):
+            assert both.difference("".join(source.choices((*capitals(), " ", "a", "[SEP]"), k=size))) is None
+    for unit in CAPITAL_ROWS:
+        for length in (900, 5_000, 40_000, 41_000):
+            assert both.difference(unit * length) is None
+
+
+def test_every_character_with_case_has_the_runtimes_ids(library: Path) -> None:
+    both = comparison(library, LOWER_CASE)
+    for one in filter(lambda one: one.lower() != one, map(chr, range(0x110000))):
+        for prompt in (one, f"{one}A", f"a{one}\u0323\u0301", f"{one}\u0307{one} {one}"):
+            assert both.difference(prompt) is None
+
+
 @pytest.mark.parametrize("path", VOCABULARIES)
 def test_endless_words_have_the_runtimes_ids(library: Path, path: Path | None) -> None:
     both = comparison(library, path)
@@ -131,6 +159,8 @@ def test_what_is_no_utf8_is_refused(library: Path, text: bytes) -> None:
 def test_a_wrong_index_in_the_tables_is_refused(library: Path) -> None:
     for name, place, wrong in (
         ("numbers", 1, -1),
+        ("numbers", 6, 3),
+        ("numbers", 6, -1),
         ("byte_ids", 97, 2**20),
         ("merge_starts", 1, 2**20),
         ("merges", 0, -1),
@@ -145,12 +175,16 @@ def test_a_wrong_index_in_the_tables_is_refused(library: Path) -> None:
             CTokenizer(library, tables)
 
 
-def test_ten_megabytes_are_read_in_a_moment(library: Path) -> None:
-    tokenizer = CTokenizer(
-        library, text_tables(content_of(ROOT / "artifacts" / "nano" / "tokenizer.json"), max_tokens=512)
-    )
-    runtime = PromptTokenizer(content_of(ROOT / "artifacts" / "nano" / "tokenizer.json"), max_tokens=512)
-    for unit in ("-", "the quick brown fox ", "\n"):
+def test_a_normalizer_that_c_does_not_have_is_refused() -> None:
+    with pytest.raises(CheckpointError, match="read whole"):
+        text_tables(lower_case_last().to_str().encode(), max_tokens=16)
+
+
+@pytest.mark.parametrize("path", [NANO, LOWER_CASE], ids=["nano", "lower case"])
+def test_ten_megabytes_are_read_in_a_moment(library: Path, path: Path) -> None:
+    tokenizer = CTokenizer(library, text_tables(content_of(path), max_tokens=512))
+    runtime = PromptTokenizer(content_of(path), max_tokens=512)
+    for unit in ("-", "the quick brown fox ", "\n", "The Quick Brown Fox ", "\u0130"):
         prompt = unit * (10_000_000 // len(unit))
         assert tokenizer.encode(prompt)[0] == runtime.encode(prompt).ids.tolist()
 

@@ -20,6 +20,33 @@ _SCRIPTS = (
     "👩\u200d👩\u200d👧",
     "\ue000",
 )
+# Their lower case has another length, another number of characters, or marks that compose otherwise.
+_CAPITALS = (
+    "A",
+    "I'M",
+    "USER",
+    "É",
+    "E\u0301",
+    "I\u0307\u0323",
+    "\u0130",
+    "\u0130|",
+    "\u0130\u0323",
+    "\u0130\u0307",
+    "\u1e9e",
+    "\u212a",
+    "\u212b",
+    "\u2126",
+    "\u023a",
+    "\u2c62",
+    "\ua7cb",
+    "\u01c5",
+    "\u1f8a",
+    "\u2160",
+    "\U00010400",
+    "ΟΔΟΣ",
+    "Σ",
+    "ПРИВЕТ",
+)
 _PIECES = _WORDS + _MARKUP + _SPACES + _ASCII + _ACCENTS + _SCRIPTS
 
 
@@ -32,6 +59,11 @@ def mixed_prompts(count: int, *, seed: int = 0) -> list[str]:
         separator = source.choice(("", " "))
         prompts.append(separator.join(source.choices(_PIECES, k=size)))
     return prompts
+
+
+def capitals() -> tuple[str, ...]:
+    """Return pieces of text that lower case changes."""
+    return _CAPITALS
 
 
 def pieces() -> tuple[str, ...]:

@@ -49,10 +49,19 @@ def unigram() -> Tokenizer:
     return _around(_with_special(tokenizer, _SPECIAL))
 
 
-def lower_case() -> Tokenizer:
-    """ModernBERT's kind with text in lower case."""
+def lower_case_last() -> Tokenizer:
+    """ModernBERT's kind with text in lower case, made so after NFC."""
     tokenizer = train_tokenizer()
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
+    return tokenizer
+
+
+def lower_case_first() -> Tokenizer:
+    """ModernBERT's kind with text in lower case, made so before NFC; its added tokens have capitals."""
+    tokenizer = train_tokenizer(normalizer=normalizers.Sequence([normalizers.Lowercase(), normalizers.NFC()]))
+    # Of two that are one in lower case the library finds the first; the last one is found before it is made so.
+    tokenizer.add_tokens([AddedToken(text, normalized=True) for text in ("USER", "user", "\u0130|", "E\u0301\u212b")])
+    tokenizer.add_tokens([AddedToken("RAW", normalized=False)])
     return tokenizer
 
 
@@ -79,7 +88,8 @@ def one_normalizer() -> Tokenizer:
 FAMILY: dict[str, Callable[[], Tokenizer]] = {
     "gemma": gemma,
     "unigram": unigram,
-    "lower case": lower_case,
+    "lower case last": lower_case_last,
+    "lower case first": lower_case_first,
     "GPT-4": gpt_4,
     "one normalizer": one_normalizer,
 }

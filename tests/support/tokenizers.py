@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from tokenizers import AddedToken, Tokenizer
 from tokenizers.decoders import ByteLevel as ByteLevelDecoder
 from tokenizers.models import BPE
-from tokenizers.normalizers import NFC
+from tokenizers.normalizers import NFC, Normalizer
 from tokenizers.pre_tokenizers import ByteLevel
 from tokenizers.processors import TemplateProcessing
 from tokenizers.trainers import BpeTrainer
@@ -26,10 +26,15 @@ CORPUS = (
 )
 
 
-def train_tokenizer(corpus: Iterable[str] = CORPUS, *, vocab_size: int = 700) -> Tokenizer:
-    """Return a tokenizer with [CLS] and [SEP] around, runs of spaces and an e-mail mark as added tokens."""
+def train_tokenizer(
+    corpus: Iterable[str] = CORPUS, *, vocab_size: int = 700, normalizer: Normalizer | None = None
+) -> Tokenizer:
+    """Return a tokenizer with [CLS] and [SEP] around, runs of spaces and an e-mail mark as added tokens.
+
+    The normalizer is NFC by default.
+    """
     tokenizer = Tokenizer(BPE())
-    tokenizer.normalizer = NFC()
+    tokenizer.normalizer = normalizer or NFC()
     tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False)
     tokenizer.decoder = ByteLevelDecoder()
     trainer = BpeTrainer(

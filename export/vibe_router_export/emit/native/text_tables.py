@@ -131,7 +131,10 @@ def _added_tokens(tokenizer: Tokenizer) -> Iterator[tuple[int, bytes, bool, bool
         yield token, text.encode(), added.normalized, added.special
 
 
-def _search_order(added: tuple[int, bytes, bool, bool]) -> tuple[bool, int, int]:
-    """Bring those that are found first to the front; of those with one first byte the longest."""
-    _, text, normalized, _ = added
-    return normalized, text[0], -len(text)
+def _search_order(added: tuple[int, bytes, bool, bool]) -> tuple[bool, int, int, bool]:
+    """Bring those that are found first to the front; of those with one first byte the longest.
+
+    Of those that are equal once they are normalised the library finds a special one, then the one with the lowest id.
+    """
+    _, text, normalized, special = added
+    return normalized, text[0], -len(text), not special
