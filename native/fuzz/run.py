@@ -27,6 +27,7 @@ _TEXTS = (
     "Write a thread-safe LRU cache in Python",
     "[CLS] it's [SEP] we'll [MASK] |||EMAIL_ADDRESS||| <|endoftext|>",
     "e\u0301\u0323 \u1100\u1161\u11a8 가 \ufb2c \u0958 \u212b 你好 مرحبا 🙂\u200d👩",
+    "WRITE I'M \u0130STANBUL \u1e9e E\u0301 \u212a \u023a ΟΔΟΣ ПРИВЕТ \U00010400",
     " " * 90 + "\n\t\r\n" + "-" * 600 + "a" * 5000,
 )
 

@@ -25,6 +25,9 @@ from vibe_router_export.emit.native.text_tables import text_tables
 
 _LENGTHS = (3, 16, 64, 512)
 _SHORT = (
+    "I'M",
+    "\u0130",
+    "\u03a3 ",
     "'s",
     "'t",
     "'re",
@@ -62,15 +65,22 @@ def random_strings(count: int, *, seed: int) -> Iterator[str]:
     assigned = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) not in ("Cn", "Co", "Cs")]
     marks = [one for one in assigned if unicodedata.combining(one)]
     decomposed = [one for one in assigned if unicodedata.normalize("NFD", one) != one]
+    cased = [one for one in assigned if one.lower() != one]
     jamo = [chr(code) for code in range(0x1100, 0x1200)]
+    kinds = (assigned, marks, decomposed, cased, jamo)
     for _ in range(count):
-        yield "".join(
-            _piece(source, assigned, marks, decomposed, jamo) for _ in range(source.choice((1, 2, 3, 5, 8, 13, 30)))
-        )
+        yield "".join(_piece(source, *kinds) for _ in range(source.choice((1, 2, 3, 5, 8, 13, 30))))
 
 
-def _piece(source: random.Random, assigned: list[str], marks: list[str], decomposed: list[str], jamo: list[str]) -> str:
-    kind = source.randrange(12)
+def _piece(
+    source: random.Random,
+    assigned: list[str],
+    marks: list[str],
+    decomposed: list[str],
+    cased: list[str],
+    jamo: list[str],
+) -> str:
+    kind = source.randrange(13)
     if kind < 3:
         return source.choice(_SHORT)
     if kind == 3:
@@ -87,6 +97,8 @@ def _piece(source: random.Random, assigned: list[str], marks: list[str], decompo
         return source.choice(decomposed) + "".join(source.choices(marks, k=source.randrange(4)))
     if kind == 9:
         return "".join(source.choices(marks, k=source.choice((1, 2, 3, 20))))
+    if kind == 10:
+        return "".join(source.choices(cased, k=source.randrange(1, 4))) + source.choice(("", source.choice(marks)))
     # A word of one script: neighbours in the order of code points.
     start = source.randrange(len(assigned))
     return "".join(source.choices(assigned[start : start + 60], k=source.randrange(1, 8)))

@@ -95,7 +95,7 @@ def check_ids(
                 f"token ids differ for {_shorten(prompt)} at place {place}: the reference has "
                 f"{expected[place : place + 4]} ({len(expected)} ids), "
                 f"the runtime {got[place : place + 4]} ({len(got)} ids)",
-                hint="the runtime supports byte-level BPE with NFC, as ModernBERT's tokenizer is",
+                hint="docs/checkpoints.md names the kinds of tokenizers that the runtime reads",
             )
 
 
