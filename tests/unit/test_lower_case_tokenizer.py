@@ -73,12 +73,25 @@ def test_a_million_characters_are_read_only_as_far_as_needed(unit: str, monkeypa
 def test_the_rest_behind_certain_tokens_is_read_by_itself(
     parts: list[tuple[str, int]], following: list[tuple[str, int]]
 ) -> None:
-    whole = _whole()
     text, more = ("".join(piece * count for piece, count in some) for some in (parts, following))
+    if not more or normalization_break(more[0]):
+        assert_read_on_by_itself(text, more)
+
+
+@pytest.mark.parametrize(
+    "token", ["|||EMAIL_ADDRESS|||", "|||email_ADDRESS|||", "USER", "\u0130|", "E\u0301\u212b", "RAW"]
+)
+def test_an_added_token_across_the_cut_is_found(token: str) -> None:
+    for words in (0, 1, 2, 5, 30):
+        for cut in range(1, len(token)):
+            if normalization_break(token[cut]):
+                assert_read_on_by_itself("Word " * words + token[:cut], token[cut:] + " Word")
+
+
+def assert_read_on_by_itself(text: str, more: str) -> None:
+    whole = _whole()
     encoding = whole.encode(text, add_special_tokens=False)
-    if len(encoding.ids) < 2 or (more and not normalization_break(more[0])):
-        return
-    split = SettledTokens(whole).split(text, encoding)
+    split = SettledTokens(whole).split(text, encoding) if len(encoding.ids) > 1 else None
     if split is not None:
         count, place = split
         apart = whole.encode(text[place:] + more, add_special_tokens=False).ids
