@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.machine import slug
-from benchmarks.report.sections import sections
+from benchmarks.report.sections import MEASUREMENTS, sections
 
 Results = Mapping[str, list[dict[str, Any]]]
-_MEASUREMENTS = ("latency", "cold", "memory", "throughput", "limits", "busy")
 _PARTS = (
     ("Latency: times as long as the fastest engine here, by tokens", "ratios"),
     ("Latency: median milliseconds", "latency"),
@@ -35,9 +34,9 @@ _PARTS = (
 def machine_pages(results: Results) -> dict[str, str]:
     """Return a page's text by its file name, for each machine with a measurement that many contenders share."""
     pages: dict[str, str] = {}
-    for name in sorted({slug(result["machine"]) for key in _MEASUREMENTS for result in results.get(key, [])}):
+    for name in sorted({slug(result["machine"]) for key in MEASUREMENTS for result in results.get(key, [])}):
         here = {
-            key: [result for result in results.get(key, []) if slug(result["machine"]) == name] for key in _MEASUREMENTS
+            key: [result for result in results.get(key, []) if slug(result["machine"]) == name] for key in MEASUREMENTS
         }
         machine = next(result["machine"] for group in here.values() for result in group)
         texts = sections(here)

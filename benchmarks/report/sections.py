@@ -19,6 +19,8 @@ _MARKED = re.compile(r"(<!-- begin (?P<name>[a-z-]+) -->\n).*?(<!-- end (?P=name
 _OURS = ("ours-native", "ours-int8")
 _SPEED_TOKENS = (4, 16, 48, 128, 512)
 _NOTHING = "Not measured yet.\n"
+MEASUREMENTS = ("latency", "cold", "memory", "throughput", "limits", "busy")
+"""Commands that measure all contenders on a machine, for which there is a page a machine."""
 
 
 def read_results(folder: Path) -> dict[str, list[dict[str, Any]]]:
@@ -80,17 +82,28 @@ def plot_name(result: Mapping[str, Any], threads: int) -> str:
 
 
 def _machines(results: Iterable[Mapping[str, Any]]) -> str:
-    lines: dict[str, None] = {}
+    """Return a line for each machine, with every version of a library that was measured on it."""
+    lines: dict[str, dict[str, list[str]]] = {}
     for result in results:
         machine = result["machine"]
-        versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
         flags = ", ".join(machine["instruction_sets"])
         gigabytes = f", {machine['memory_bytes'] / 2**30:.0f} GiB" if machine["memory_bytes"] else ""
-        lines[
+        described = (
             f"- {machine['cpu']}, {machine['cpus']} CPUs{gigabytes} ({flags}), {machine['system']}, "
-            f"Python {machine['python']}: {versions}"
-        ] = None
-    return "".join(f"{line}\n" for line in lines)
+            f"Python {machine['python']}"
+        )
+        versions = lines.setdefault(described, {})
+        for name, version in machine["versions"].items():
+            if version not in versions.setdefault(name, []):
+                versions[name].append(version)
+    return "".join(
+        f"{described}: {', '.join(f'{name} {_either(versions[name])}' for name in versions)}\n"
+        for described, versions in sorted(lines.items())
+    )
+
+
+def _either(versions: Iterable[str]) -> str:
+    return " or ".join(sorted(versions))
 
 
 def _ratios(result: dict[str, Any], *, field: str = "median_ms") -> str:
@@ -117,14 +130,11 @@ def _speed(result: dict[str, Any]) -> str:
     )
 
 
-_MEASUREMENTS = ("latency", "cold", "memory", "throughput", "limits", "busy")
-
-
 def _links(results: Iterable[Mapping[str, Any]]) -> str:
     """Return a link to the page of each machine that the contenders were measured on."""
     from benchmarks.machine import slug
 
-    machines = {slug(one["machine"]): one["machine"] for one in results if one["command"] in _MEASUREMENTS}
+    machines = {slug(one["machine"]): one["machine"] for one in results if one["command"] in MEASUREMENTS}
     return "".join(
         f"- [{machine['cpu']}, {machine['cpus']} CPUs](benchmarks/{name}.md)\n"
         for name, machine in sorted(machines.items())

@@ -110,6 +110,19 @@ def test_speed_is_told_against_the_native_engine_where_it_was_measured(tmp_path:
     assert "| vibe-router int8 | 2.00 |" in speed
 
 
+def test_a_machine_is_named_once_with_every_version_that_was_measured_on_it() -> None:
+    versions = MACHINE["versions"]
+    results: list[dict[str, Any]] = [
+        {"command": "memory", "machine": MACHINE | {"versions": {**versions, "torch": "2.14"}}},
+        {"command": "cold", "machine": MACHINE | {"versions": {**versions, "torch": "2.13", "nncf": "3"}}},
+        {"command": "cold", "machine": MACHINE | {"cpu": "another"}},
+    ]
+    ours, another = sections({"other": results})["machines"].splitlines()
+    assert ours.startswith(f"- {MACHINE['cpu']}, ")
+    assert ours.endswith(", torch 2.13 or 2.14, nncf 3")
+    assert another.startswith("- another, ")
+
+
 def test_the_committed_documents_quote_the_committed_results() -> None:
     finished = CliRunner().invoke(build_app(), ["report", "--check"])
     assert finished.exit_code == 0, finished.output
