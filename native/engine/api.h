@@ -1,10 +1,10 @@
 /* The interface of the engine: a model as pointers into memory, an engine with its threads, and logits.
  *
- * Names that are declared here begin with vr_, Vr or VR_; no other name does.
+ * All names that are declared here begin with vr_, Vr or VR_.
  *
  * Every matrix is cut into panels of 64 outputs. A panel of int8 weights is [inputs / 4][64 outputs][4 inputs], so that
- * products read it from front to back; a panel of float weights is [inputs][64 outputs]. Whoever writes the file pads
- * the last panel, and the inputs of int8 weights, with zeros.
+ * products read it from front to back; a panel of float weights is [inputs][64 outputs]. The file fills up the
+ * last panel, and the inputs of int8 weights, with zeros.
  */
 #ifndef VIBE_ROUTER_API_H
 #define VIBE_ROUTER_API_H
@@ -89,21 +89,20 @@ typedef struct VrEngine VrEngine;
 /* Return 1 if this library has a kernel for these instructions and the processor and its operating system run them. */
 VR_EXPORT int32_t vr_supports(int32_t instructions);
 
-/* Return VR_OK if the int8 weights of a model are what every instruction set computes alike: none is -128, padded
- * inputs are zeros, and the offsets are those of the weights. Return VR_BAD_INPUT otherwise. It reads all of the
- * weights. */
+/* Return VR_OK if every instruction set computes the same with the int8 weights of a model: none is -128, padded inputs
+ * are zeros, and the offsets are those of the weights. Return VR_BAD_INPUT otherwise. It reads all of the weights. */
 VR_EXPORT int32_t vr_check_weights(const VrModel *model);
 
 /* Return an engine with `threads` threads, of which the caller's is one; a call uses fewer while the machine is busy. 0
- * means one thread of low priority, for which the caller waits asleep. Return null if there is not enough memory, if
- * the instructions are not supported, or if a pointer of the model is null or its sizes do not fit each other. `model`
- * and its layers are copied; what they point to must outlive the engine. */
+ * means one thread of low priority, which computes while the caller sleeps. Return null if there is not enough memory,
+ * if the instructions are not supported, or if a pointer of the model is null or its sizes do not fit each other.
+ * `model` and its layers are copied; what they point to must outlive the engine. */
 VR_EXPORT VrEngine *vr_open(const VrModel *model, int32_t instructions, int32_t threads);
 
 /* Write one logit for each sequence and return a VrStatus. `ids` holds the ids of all sequences, one sequence after the
  * other, and `lengths` the number of ids of each. Several threads may call at once: one of them uses the engine's
- * threads, the others compute alone. `*stop` is looked at before each part of a step and within attention: once it is
- * not 0, the call ends in a few milliseconds, however long its sequences are. */
+ * threads, the others compute alone. `*stop` is read before each part of a step and within attention: once it is not 0,
+ * the call ends in a few milliseconds, however long its sequences are. */
 VR_EXPORT int32_t vr_logits(VrEngine *engine, const int64_t *ids, const int32_t *lengths, int32_t sequences,
                             const _Atomic(int32_t) *stop, float *logits);
 

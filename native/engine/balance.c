@@ -1,3 +1,4 @@
+/* How many threads a call begins with: the load of the machine, and rests after a call that stalled. */
 #define _GNU_SOURCE
 #include "balance.h"
 
@@ -12,16 +13,16 @@
 #include "clock.h"
 #include "processor.h"
 
-/* 1 in tests of the team, which must not depend on what else runs. */
+/* 1 in tests of the team: what else runs on the machine then makes no difference. */
 #ifndef ALWAYS_FULL_SIZE
 #define ALWAYS_FULL_SIZE 0
 #endif
 
-/* Nanoseconds for which the caller computes alone after a stall: twice as long after each further one. */
+/* Nanoseconds for which the caller computes alone after a stall. Each further stall doubles them. */
 #define FIRST_REST 4000000
 #define LONGEST_REST 128000000
 
-/* How long a look at the machine is good for: it takes two microseconds, and short calls hardly more than a hundred. */
+/* How long one reading of the load is used. A reading takes two microseconds, and a short call about a hundred. */
 #define LOOK_NANOSECONDS 500000
 
 #if defined(__linux__)
@@ -32,8 +33,8 @@ static void close_load(int file) {
     if (file >= 0) close(file);
 }
 
-/* Return the threads on this machine that run or wait for a processor, or 0 if that is not known. The fourth field of
- * /proc/loadavg begins with them (proc(5)). */
+/* Return how many threads on this machine run or wait for a processor, or 0 if that is not known. The fourth field of
+ * /proc/loadavg begins with that number (proc(5)). */
 static int runnable_threads(int file) {
     char text[64];
     ssize_t bytes = file < 0 ? 0 : pread(file, text, sizeof text - 1, 0);

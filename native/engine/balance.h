@@ -8,8 +8,8 @@
 typedef struct {
     int file;           /* /proc/loadavg; negative: the system has none */
     int cpus;           /* of the machine */
-    int64_t looked_at;  /* when it looked at the machine: nanoseconds of the monotonic clock */
-    int seen;           /* threads that there was room for */
+    int64_t looked_at;  /* when the load was last read: nanoseconds of the monotonic clock */
+    int seen;           /* threads that there was room for then */
     int size;           /* threads that a call begins with */
     int64_t rest_until; /* the caller computes alone until then */
     int64_t penalty;    /* the length of the next rest, in nanoseconds */
@@ -18,7 +18,8 @@ typedef struct {
 void open_balance(Balance *balance, int threads);
 void close_balance(Balance *balance);
 
-/* Return how many of `threads` threads a call begins with. `awake` of the engine's own workers are not asleep yet. */
+/* Return how many of `threads` threads a call begins with. `awake` is the number of
+ * the engine's own workers that are not asleep yet. */
 int choose_size(Balance *balance, int threads, int awake);
 
 /* Record whether a call of several threads had to wait for one that was not running. */

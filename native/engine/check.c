@@ -1,16 +1,16 @@
-/* Checks of a model that a stranger may have written: its pointers and sizes, and what its int8 weights must be. */
+/* Checks of a model from a file that may be damaged or malicious: its pointers and sizes, and its int8 weights. */
 #include "check.h"
 
 #include <string.h>
 
-/* Bounds far above any model, under which no size or sum of sizes in the engine overflows. */
+/* Limits far above any real model. Within them, no size in the engine overflows, and no sum of sizes. */
 #define MOST_SIZE (1 << 20)
 #define MOST_LAYERS 256
 
 /* Weights of a panel that lie next to each other: 4 inputs of 64 outputs. */
 #define GROUP 4
 #define ROW (VR_PANEL * GROUP)
-/* Rows that a sum of 16 bits holds: 128 times -128 does not overflow. */
+/* Rows that are added up in 16 bits: 128 times -128 does not overflow. */
 #define ROWS_AT_ONCE 128
 #define ROWS_AHEAD 16
 
@@ -50,21 +50,21 @@ int model_is_whole(const VrModel *model) {
     return matrix_is_whole(&model->head_dense, model->hidden, model->hidden);
 }
 
-/* A cache line of weights, 4 inputs of 16 outputs, and as many sums. */
+/* Bytes is a cache line of weights: 4 inputs of 16 outputs. Words and Sums hold a sum for each of them. */
 #define LINE 64
 typedef int8_t Bytes __attribute__((vector_size(LINE), aligned(1), may_alias));
 typedef int16_t Words __attribute__((vector_size(2 * LINE)));
 typedef int32_t Sums __attribute__((vector_size(4 * LINE)));
 
 #if defined(__x86_64__)
-/* The least that a kernel asks for. */
+/* Every kernel for x86-64 needs AVX2, so these checks may use it. */
 #define VECTORS __attribute__((target("avx2")))
 #else
 #define VECTORS
 #endif
 
-/* Return whether a panel has no weight of -128, zeros in the inputs from `used` on, and the offsets that its sums make.
- * Instruction sets differ in what they compute otherwise. */
+/* Return whether a panel has no weight of -128, only zeros in the inputs from `used` on, and the offsets that follow
+ * from its weights. Of any other panel, instruction sets compute different products. */
 VECTORS static int panel_is_sound(const int8_t *weights, int32_t inputs, int32_t used, const int32_t *offsets) {
     int32_t rows = inputs / GROUP;
     for (int column = 0; column < ROW; column += LINE) {
@@ -75,7 +75,7 @@ VECTORS static int panel_is_sound(const int8_t *weights, int32_t inputs, int32_t
             int32_t end = first + ROWS_AT_ONCE < rows ? first + ROWS_AT_ONCE : rows;
             for (int32_t row = first; row < end; row++) {
                 const int8_t *here = weights + (int64_t)row * ROW;
-                /* Columns come from memory once: the first asks for the lines of all of them. */
+                /* The first column prefetches the lines of all columns, so that each is read from memory once. */
                 for (int ahead = 0; column == 0 && ahead < ROW; ahead += LINE)
                     __builtin_prefetch(here + ROWS_AHEAD * ROW + ahead);
                 Bytes line = *(const Bytes *)(here + column);

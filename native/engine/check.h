@@ -1,4 +1,4 @@
-/* Checks of a model that a stranger may have written. */
+/* Checks of a model from a file that may be damaged or malicious. */
 #ifndef VIBE_ROUTER_CHECK_H
 #define VIBE_ROUTER_CHECK_H
 

@@ -1,3 +1,4 @@
+/* The monotonic clock and short waits, on Windows and on POSIX. */
 #define _POSIX_C_SOURCE 200809L
 #include "clock.h"
 
@@ -10,14 +11,14 @@ int64_t nanoseconds_now(void) {
     LARGE_INTEGER count, a_second;
     QueryPerformanceCounter(&count);
     QueryPerformanceFrequency(&a_second);
-    /* Seconds apart, because the count times 10^9 overflows within a day or two. */
+    /* Whole seconds are converted separately: the count times 10^9 would overflow within a day or two. */
     int64_t seconds = count.QuadPart / a_second.QuadPart, rest = count.QuadPart % a_second.QuadPart;
     return seconds * 1000000000 + rest * 1000000000 / a_second.QuadPart;
 }
 
 void yield_processor(void) { SwitchToThread(); }
 
-/* Windows rounds a sleep up to a millisecond or more; this one lets any other thread run first. */
+/* Windows rounds a sleep up to a millisecond or more, so this only lets another thread run. */
 void sleep_briefly(int64_t nanoseconds) {
     (void)nanoseconds;
     Sleep(0);

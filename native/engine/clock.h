@@ -1,4 +1,4 @@
-/* The monotonic clock, and waiting by it. */
+/* The monotonic clock, and short waits. */
 #ifndef VIBE_ROUTER_CLOCK_H
 #define VIBE_ROUTER_CLOCK_H
 

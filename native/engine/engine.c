@@ -1,4 +1,4 @@
-/* Engines: their threads, and the calls that these compute. */
+/* An engine: opening it, its calls, and closing it. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,7 +75,7 @@ static VrStatus run_balanced(VrEngine *engine, Job *job) {
     return status;
 }
 
-/* Compute a job on this thread, in memory of its own. */
+/* Compute a job on this thread, in memory of its own, while another call uses the engine's. */
 static VrStatus run_beside_another(VrEngine *engine, Job *job) {
     Workspace own = {0};
     VrStatus status = lay_out_job(&own, job, &engine->model, 1);
@@ -84,7 +84,7 @@ static VrStatus run_beside_another(VrEngine *engine, Job *job) {
     return status;
 }
 
-/* The most tokens of a call, and heads of all its sequences, so that an int can count them. */
+/* The most tokens of a call, and the most heads of all its sequences together: an int can count both. */
 #define MOST_TOKENS (1 << 24)
 #define MOST_HEADS (1 << 30)
 
@@ -111,7 +111,7 @@ int32_t vr_logits(VrEngine *engine, const int64_t *ids, const int32_t *lengths, 
     Job job = {.request = {.ids = ids, .starts = starts, .sequences = sequences, .stop = stop, .logits = logits}};
     VrStatus status = read_request(&engine->model, lengths, starts, &job.request);
     if (status == VR_OK) {
-        /* In the background, calls wait for each other: none may compute at the caller's priority. */
+        /* In the background, a call waits for the one before it, because none may compute at the caller's priority. */
         bool waits = engine->threads == 0;
         if ((waits ? pthread_mutex_lock(&engine->in_use) : pthread_mutex_trylock(&engine->in_use)) == 0) {
             status = run_balanced(engine, &job);

@@ -5,14 +5,14 @@
 #include "request.h"
 #include "team.h"
 
-/* Steps of the embedding, of each layer, and of the head. The forward pass asserts them. */
+/* How many steps the embedding has, each layer, and the head. The forward pass asserts that it takes as many. */
 #define EMBEDDING_STEPS 1
 #define LAYER_STEPS 9
 #define HEAD_STEPS 3
 
 static inline int forward_steps(int layers) { return EMBEDDING_STEPS + layers * LAYER_STEPS + HEAD_STEPS; }
 
-/* What a member of a team does in one call. `scratch` is its own memory. */
+/* The forward pass as one member of a team computes it. `scratch` is the member's own memory. */
 typedef void Forward(const VrModel *model, const Request *request, const Activations *activations, float *scratch,
                      Member *member);
 

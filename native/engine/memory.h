@@ -1,4 +1,4 @@
-/* Memory that begins at a cache line. Windows has calls of its own for it. */
+/* Memory that begins at a cache line. Windows has its own functions for it. */
 #ifndef VIBE_ROUTER_MEMORY_H
 #define VIBE_ROUTER_MEMORY_H
 

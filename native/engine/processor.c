@@ -1,3 +1,4 @@
+/* How many processors there are, and which instruction sets they and the operating system run. */
 #define _GNU_SOURCE
 #include "processor.h"
 
@@ -36,7 +37,7 @@ static uint64_t saved_registers(void) {
     return ((uint64_t)d << 32) | a;
 }
 
-/* Ask Linux for the tile registers, which a process has only after it has asked. */
+/* Ask Linux for the tile registers. A process may use them only after it has asked. */
 static int ask_for_tiles(void) {
 #if defined(__linux__)
     enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
@@ -46,7 +47,7 @@ static int ask_for_tiles(void) {
 #endif
 }
 
-/* True if all these bits of a register of CPUID are set. */
+/* Whether all these bits of a register of CPUID are set. */
 #define ALL(word, ...) has_all(word, (const int[]){__VA_ARGS__, -1})
 
 static int has_all(uint32_t word, const int *bits) {
@@ -79,7 +80,7 @@ bool processor_has(int32_t instructions) {
 
 #elif defined(__wasm__)
 
-/* A module with instructions that the machine does not have is not loaded at all. */
+/* An engine of WebAssembly refuses to load a module with instructions that it does not have. */
 bool processor_has(int32_t instructions) { return instructions == VR_WASM; }
 
 #elif defined(__aarch64__)

@@ -4,10 +4,10 @@
 
 #include "api.h"
 
-/* Tokens that the inner loops process at a time. */
+/* Tokens that the inner loops compute at a time. */
 #define TILE_ROWS 6
 
-/* The largest number of tokens that any inner loop processes at a time: two tile registers of AMX. */
+/* The most tokens that any inner loop computes at a time: those of two tile registers of AMX. */
 #define BLOCK_ROWS_LIMIT 32
 
 /* The largest tile of attention: queries, and vectors of 16 keys. */
@@ -39,7 +39,7 @@ static inline int64_t rounded_up(int64_t number, int64_t multiple) {
     return (number + multiple - 1) / multiple * multiple;
 }
 
-/* Tokens that the memory for attention has room for, because the inner loops run past the last token. */
+/* How many tokens the memory for attention has room for. The inner loops run past the last token. */
 static inline int64_t attention_room(int64_t longest) { return rounded_up(longest, 16 * ATTENTION_VECTORS_LIMIT); }
 
 /* Floats that each thread needs for attention over `longest` tokens: the keys and values of a head, and the queries and

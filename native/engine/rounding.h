@@ -1,4 +1,4 @@
-/* The processor's rounding mode: to nearest, and tiny numbers are kept. */
+/* The processor's rounding mode: to nearest, and denormal numbers are not replaced by 0. */
 #ifndef VIBE_ROUTER_ROUNDING_H
 #define VIBE_ROUTER_ROUNDING_H
 

@@ -1,3 +1,4 @@
+/* The times of steps, added up over all calls. */
 #include "step_times.h"
 
 #if TIME_STEPS

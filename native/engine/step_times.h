@@ -5,7 +5,7 @@
 #include "team.h"
 
 #if TIME_STEPS
-/* Add the caller's current step, which it waits for since `computed`, to the totals. */
+/* Add the times of the caller's current step to the totals: it computed until `computed`, and has waited since then. */
 void note_step(const Member *member, int64_t computed);
 
 /* Print a line for each kind of step: its name, and nanoseconds of computing and of waiting in all calls. */

@@ -1,13 +1,14 @@
+/* The beginning of a call, and how a member waits for the others. */
 #include "team.h"
 
-/* Turns of some ten nanoseconds that a waiting thread spins, because most steps end within them. */
+/* How often a waiting thread spins, some ten nanoseconds each time. Most steps end within that time. */
 #define SPIN_TURNS 1024
-/* Then it offers its processor to others, and then it sleeps: the kernel can move a member that has lost its processor
- * to the one that becomes free. */
+/* After that it offers its processor to other threads, and later it sleeps. The kernel can then move a member that has
+ * lost its processor to this one. */
 #define YIELD_NANOSECONDS 75000
 #define SLEEP_NANOSECONDS 20000
-/* How long the caller waits for another member: for longer than the two items that this one may still have to compute,
- * if its processor is half as fast. */
+/* How long the caller waits for another member, in times of one item. The other may still have two items to compute, on
+ * a processor that is half as fast. */
 #define PATIENCE_ITEMS 4
 #define LEAST_PATIENCE_NANOSECONDS 300000
 
@@ -24,7 +25,7 @@ void begin_call(Team *team, uint32_t call) {
         atomic_store_explicit(team->claimed + counter, counted(call, 0), memory_order_relaxed);
 }
 
-/* A member that has computed nothing does not know how long an item takes. */
+/* Return how long to wait. A member that has computed nothing does not know how long an item takes. */
 static int64_t patience(const Member *member, int64_t now) {
     if (!member->done) return INT64_MAX;
     int64_t items = PATIENCE_ITEMS * (now - member->began) / member->done;

@@ -1,12 +1,13 @@
 /* Threads that compute the steps of a forward pass together, and never wait for one that is not running.
  *
- * A step has items. A member claims them one by one: first those of its own share, which is the same part of every step
- * that has as many items, so that what it wrote in one step is still in its own cache in the next; then those that
- * others have left. A step is finished when all its items are. Nobody waits for a member that has claimed nothing, so
- * the caller alone can finish a call, and a member may join late, leave early, or never come.
+ * A step has items, which members claim one by one. A member begins with its own share: the same part of every step
+ * that has as many items, so that what it wrote in one step is still in its own cache in the next. Then it claims items
+ * of the other shares that nobody has claimed. A step is finished when all its items are. Nobody waits for a member
+ * that has claimed nothing. So the caller alone can finish a call, and a member may join late, leave early, or never
+ * come.
  *
- * All counters carry the number of the call. A member that was not running while its call ended finds another number,
- * and leaves without having touched anything.
+ * Every counter holds the number of its call. A member that was not running when its call ended finds another number,
+ * and leaves without having changed anything.
  */
 #ifndef VIBE_ROUTER_TEAM_H
 #define VIBE_ROUTER_TEAM_H
@@ -28,12 +29,12 @@ static inline uint64_t counted(uint32_t call, uint32_t count) { return (uint64_t
 
 /* State that the members share. It lives as long as the engine. */
 typedef struct {
-    int row;             /* counters from one member's first to the next member's first */
+    int row;             /* counters of one member, filled up to whole cache lines */
     Counter *claimed;    /* [threads][row]: claimed items of a member's share, for each step */
     Counter *finished;   /* [row]: finished items of a step */
-    int counters;        /* all of them */
-    atomic_uint stopped; /* the call that shall not compute any more */
-    atomic_uint alone;   /* the call that its caller finishes without the others */
+    int counters;        /* of all members */
+    atomic_uint stopped; /* number of the call that is to compute nothing more */
+    atomic_uint alone;   /* number of the call that its caller finishes without the others */
 } Team;
 
 /* A member, and its position in the sequence of steps, which is the same for all. */
@@ -43,8 +44,8 @@ typedef struct {
     int size;   /* members of this call */
     int number; /* 0: the caller */
     int step;
-    int done;      /* items of this step that this member has claimed */
-    int64_t began; /* when this step did: nanoseconds of the monotonic clock */
+    int done;      /* items of the current step that this member has claimed */
+    int64_t began; /* when the current step began: nanoseconds of the monotonic clock */
     bool left;     /* it takes no further part in the call */
     bool stalled;  /* the caller has waited too long for another member */
 } Member;
@@ -103,7 +104,7 @@ static inline void advance(Member *member) {
     if (member->size > 1 || TIME_STEPS) member->began = nanoseconds_now();
 }
 
-/* Return whether this call shall not compute any more. Its steps then only count. */
+/* Return whether this call is stopped. Its members then claim the items that are left, and compute none of them. */
 static inline bool is_stopped(const Member *member) {
     return atomic_load_explicit(&member->team->stopped, memory_order_relaxed) == member->call;
 }
@@ -112,7 +113,7 @@ static inline void stop(const Member *member) {
     atomic_store_explicit(&member->team->stopped, member->call, memory_order_relaxed);
 }
 
-/* Begin a call: nothing is claimed or finished. Only the caller's thread may use the team. */
+/* Begin a call, in which nothing is claimed or finished yet. Only the caller's thread calls this. */
 void begin_call(Team *team, uint32_t call);
 
 /* A wait for other members. It begins as {0}. */

@@ -1,3 +1,4 @@
+/* The threads of an engine: each waits for a job, computes its part, and waits again. */
 #define _GNU_SOURCE
 #include "workers.h"
 
@@ -37,10 +38,11 @@ VrStatus run_alone(const Workers *workers, const Job *job) {
     return is_stopped(&member) ? VR_STOPPED : VR_OK;
 }
 
-/* A tenth of the processor beside a thread of normal priority. Less, such as SCHED_IDLE, can mean never. */
+/* With this, a thread gets a tenth of a processor that it shares with a thread of normal priority. With less, such as
+ * SCHED_IDLE, it may never run. */
 #define BACKGROUND_NICE 10
 
-/* Lower the priority of this thread. Linux does not let it rise again, so it is never the caller's. */
+/* Lower the priority of this thread. Linux does not let it rise again, so this thread must not be the caller's. */
 static void lower_priority(void) {
 #if defined(__APPLE__)
     pthread_set_qos_class_self_np(QOS_CLASS_UTILITY, 0);
@@ -84,7 +86,7 @@ static void *work(void *argument) {
     }
 }
 
-/* Give every member's counters cache lines of their own. */
+/* Allocate the counters. Those of each member have cache lines of their own. */
 static int open_team(Team *team, int layers, int members) {
     team->row = (int)rounded_up(forward_steps(layers), 64 / sizeof(Counter));
     team->counters = (members + 1) * team->row;

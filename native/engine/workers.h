@@ -10,20 +10,20 @@ typedef struct {
     const VrModel *model;
     Forward *forward;
     pthread_t *threads;
-    int count;       /* of them */
-    bool background; /* the one worker computes at low priority, and the caller sleeps */
+    int count;       /* of threads */
+    bool background; /* the only worker computes at low priority while the caller sleeps */
     Team team;
     pthread_mutex_t mutex; /* guards the members below */
     pthread_cond_t called;
     pthread_cond_t answered;
     Job job; /* the current one */
     uint32_t calls;
-    uint32_t answers; /* in the background */
+    uint32_t answers; /* the last call that the background worker has finished */
     int awake;
     bool closing;
 } Workers;
 
-/* Start `count` threads; return 0, or -1 if there is not enough memory. Close them in either case. */
+/* Start `count` threads; return 0, or -1 if there is not enough memory. Call close_workers in either case. */
 int open_workers(Workers *workers, const VrModel *model, Forward *forward, int count, bool background);
 void close_workers(Workers *workers);
 

@@ -1,3 +1,4 @@
+/* How the memory of a call is divided among its arrays. */
 #include "workspace.h"
 
 #include "memory.h"
@@ -16,14 +17,15 @@ int64_t widest_row(const VrModel *model) {
     return rounded_up(bytes, CACHE_LINE);
 }
 
-/* Return the next `bytes` of `memory`, which begin at `*next`, and advance it. Without memory, only count. */
+/* Return the next `bytes` of `memory`, which begin at `*next`, and advance `*next`. Where `memory` is null, only
+ * advance it. */
 static void *reserve(char *memory, size_t *next, size_t bytes) {
     void *here = memory ? memory + *next : 0;
     *next += (bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
     return here;
 }
 
-/* Point the arrays of a job into `memory` and return how many bytes they take; null: only count them. */
+/* Point the arrays of a job into `memory` and return how many bytes they take. Where `memory` is null, only count. */
 static size_t lay_out(Job *job, const VrModel *model, int threads, char *memory) {
     size_t tokens = (size_t)job->request.tokens, hidden = (size_t)model->hidden, next = 0;
     size_t widest = (size_t)larger(3 * model->hidden, model->intermediate);

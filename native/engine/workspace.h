@@ -23,7 +23,7 @@ typedef struct {
     VrStatus status;
 } Job;
 
-/* Bytes that one token's input of a matrix takes at most. */
+/* Return the most bytes that one token's input of any matrix takes. */
 int64_t widest_row(const VrModel *model);
 
 /* Divide a workspace among the arrays of a job for `threads` threads; let it grow where it is too small. */

@@ -1,3 +1,4 @@
+/* Reading a model file: the JSON of its header, and the tensors after it. */
 #define _GNU_SOURCE
 #include "model_file.h"
 
@@ -18,7 +19,8 @@ typedef struct {
     const char *tensors;
 } Header;
 
-/* Return what follows `name` and its colon after `from`. Quotes within the architecture are escaped. */
+/* Return what follows the first `name` after `from`, and its colon. The architecture is JSON within a string, where
+ * quotes are escaped: give such names without quotes. */
 static const char *value_of(const char *from, const char *name) {
     const char *found = strstr(from, name);
     return found ? strchr(found, ':') + 1 : 0;
@@ -132,7 +134,7 @@ int open_model_file(ModelFile *file, const char *path) {
     if (!file->memory || file->memory == MAP_FAILED) return -1;
     memcpy(&length, file->memory, sizeof length);
     char *json = file->memory + HEADER_LENGTH_BYTES, *tensors = json + length;
-    /* The header is padded with blanks, or ends with a brace that nothing here reads. */
+    /* The last byte of the header is a blank or a brace, neither of which is read here. */
     tensors[-1] = 0;
     return describe(file, (Header){json, tensors});
 }

@@ -1,8 +1,8 @@
-/* Score prompts that are given as token ids: one prompt a line of IDS, ids separated by blanks.
+/* A program that scores prompts given as token ids. Each line of the file IDS is a prompt: ids, separated by blanks.
  *
  *     score_ids MODEL IDS [THREADS]
  *
- * prints one line for each prompt: the logit, and the probability that the prompt belongs to the cloud.
+ * For each prompt it prints a line: the logit, and the probability that the prompt belongs to the cloud.
  */
 #include <math.h>
 #include <stdio.h>
@@ -15,7 +15,8 @@
 
 static const int32_t preference[] = {VR_AMX, VR_AVX512_VNNI, VR_AVX_VNNI, VR_AVX2, VR_NEON};
 
-/* Open an engine with the fastest instructions that are compiled in and that the processor has; null: none. */
+/* Open an engine with the fastest instructions that are compiled in and that the processor has; return null if there
+ * are none. */
 static VrEngine *open_engine(const VrModel *model, int threads) {
     for (unsigned place = 0; place < sizeof preference / sizeof *preference; place++)
         if (vr_supports(preference[place])) return vr_open(model, preference[place], threads);

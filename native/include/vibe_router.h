@@ -1,4 +1,4 @@
-/* vibe-router: decide on the device whether a chat request needs the cloud.
+/* The C interface of vibe-router, which decides on the device whether a chat request needs the cloud.
  *
  *     VibeRouter *router;
  *     VibeRouterDecision decision;
@@ -8,8 +8,9 @@
  *
  * A function returns a status. Where `error` is not null, it also gets a sentence for people; it never contains text of
  * a prompt. Structures begin with their size, which VIBE_ROUTER_..._INIT sets, so that later versions can add fields.
- * One router serves any number of threads. There are no globals, and no locale. A router allocates when it is opened,
- * and each thread allocates at its first calls; that memory is kept for later calls and freed by vibe_router_close. */
+ * One router serves any number of threads. There are no globals, and the locale does not matter. A router allocates
+ * when it is opened, and each thread at its first calls; that memory is kept for later calls and freed by
+ * vibe_router_close. */
 #ifndef VIBE_ROUTER_H
 #define VIBE_ROUTER_H
 
@@ -42,9 +43,9 @@ typedef enum {
     VIBE_ROUTER_CORRUPT = 3,      /* not a router's file, or damaged, or of another version */
     VIBE_ROUTER_UNAVAILABLE = 4,  /* this processor has none of the instructions that the engine needs */
     VIBE_ROUTER_NO_MEMORY = 5,
-    VIBE_ROUTER_BAD_PROMPT = 6, /* no UTF-8, or text that cannot be cut to the length limit */
-    VIBE_ROUTER_CANCELLED = 7,  /* and neither `fallback` nor `allow_cloud` says what to do then */
-    VIBE_ROUTER_FAILED = 8,     /* the engine gave no score, likewise */
+    VIBE_ROUTER_BAD_PROMPT = 6, /* it is not UTF-8, or cannot be cut to the length limit */
+    VIBE_ROUTER_CANCELLED = 7,  /* the call was cancelled, and its terms do not say what to decide then */
+    VIBE_ROUTER_FAILED = 8,     /* the engine gave no score, and the terms do not say what to decide then */
 } VibeRouterStatus;
 
 typedef enum { VIBE_ROUTER_NONE = -1, VIBE_ROUTER_DEVICE = 0, VIBE_ROUTER_CLOUD = 1 } VibeRouterTarget;
@@ -75,7 +76,7 @@ typedef struct {
     int32_t has_threshold; /* 1: `threshold` counts, not a profile's */
     double threshold;
     const char *profile;   /* null: the default one */
-    const int32_t *cancel; /* null, or 0 until vibe_router_cancel ends the call */
+    const int32_t *cancel; /* null, or a flag that is 0 until vibe_router_cancel ends the call */
 } VibeRouterTerms;
 #define VIBE_ROUTER_TERMS_INIT {sizeof(VibeRouterTerms), 1, VIBE_ROUTER_NONE, 0, 0.0, 0, 0}
 
@@ -124,32 +125,33 @@ VIBE_ROUTER_API int32_t vibe_router_open(const char *path, const VibeRouterOptio
 VIBE_ROUTER_API int32_t vibe_router_open_memory(const void *bytes, size_t size, const VibeRouterOptions *options,
                                                 VibeRouter **router, VibeRouterError *error);
 
-/* No other call may be running, and none may follow. Null is nothing. */
+/* Free the router. No other call may be running, and none may follow. Null does nothing. */
 VIBE_ROUTER_API void vibe_router_close(VibeRouter *router);
 
-/* Decide one prompt, UTF-8 of so many bytes. `terms` may be null. */
+/* Decide one prompt, which is UTF-8 of `bytes` bytes. `terms` may be null. */
 VIBE_ROUTER_API int32_t vibe_router_route(VibeRouter *router, const char *prompt, size_t bytes,
                                           const VibeRouterTerms *terms, VibeRouterDecision *decision,
                                           VibeRouterError *error);
 
-/* Decide `count` prompts, each as by itself, in less time. On an error no decision counts. */
+/* Decide `count` prompts, with the same decisions as one by one and in less time. After an error, none counts. */
 VIBE_ROUTER_API int32_t vibe_router_route_many(VibeRouter *router, const char *const *prompts, const size_t *bytes,
                                                size_t count, const VibeRouterTerms *terms,
                                                VibeRouterDecision *decisions, VibeRouterError *error);
 
-/* Have calls end whose terms have this flag: the engine stops within one of its steps. From any thread. */
+/* End the calls whose terms have this flag: the engine stops within one of its steps. Any thread may call this. */
 VIBE_ROUTER_API void vibe_router_cancel(int32_t *flag);
 
-/* Write the ids of a prompt, at most `max_tokens` of VibeRouterInfo, and how many. */
+/* Write the ids of a prompt, at most `max_tokens` of VibeRouterInfo, and their number to `count`. */
 VIBE_ROUTER_API int32_t vibe_router_tokenize(VibeRouter *router, const char *prompt, size_t bytes, int64_t *ids,
                                              int32_t *count, int32_t *truncated, VibeRouterError *error);
 
+/* Describe the router. */
 VIBE_ROUTER_API void vibe_router_info(const VibeRouter *router, VibeRouterInfo *info);
 
 /* Describe the profile at `place`, 0 and up. */
 VIBE_ROUTER_API int32_t vibe_router_profile(const VibeRouter *router, int32_t place, VibeRouterProfile *profile);
 
-/* Replay the file's golden sample: the same ids, and logits within 0.001. */
+/* Check that the file's golden sample gives the same ids, and logits within 0.001, as when it was exported. */
 VIBE_ROUTER_API int32_t vibe_router_self_test(VibeRouter *router, VibeRouterError *error);
 
 #ifdef __cplusplus

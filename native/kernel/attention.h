@@ -32,7 +32,7 @@ typedef struct {
     int size;
 } Head;
 
-/* The parts of a thread's own memory. */
+/* What a thread's own memory holds. */
 typedef struct {
     float *keys;   /* [tokens / 16][size][16]: rotated and transposed */
     float *values; /* [tokens][64] */
@@ -57,8 +57,8 @@ INLINE void rotate_token(const Head *head, const VrLayer *layer, const float *fr
     rotate_head(from, layer->rope_cosine + place, layer->rope_sine + place, factor, to, head->size);
 }
 
-/* Bring keys and values into the order that tiles read. Fill up with keys of zeros: other memory may hold denormal
- * numbers, which processors multiply many times more slowly. */
+/* Copy keys and values in the order in which tiles read them, and fill up with keys of zeros. What is in the memory
+ * otherwise may be denormal numbers, which processors multiply many times more slowly. */
 static void pack_keys_and_values(const Head *head, const VrLayer *layer, AttentionScratch scratch) {
     float rotated[LANES][VR_PANEL];
     for (int first = 0; first < attention_room(head->tokens); first += LANES) {
@@ -83,8 +83,8 @@ static void pack_keys_and_values(const Head *head, const VrLayer *layer, Attenti
     }
 }
 
-/* Turn one token's scores from..to into weights, 0 outside low..high, and return the reciprocal of their sum. `from`
- * and `to` are multiples of 16. */
+/* Turn one token's scores from `from` to `to` into weights, which are 0 outside `low` to `high`, and return the
+ * reciprocal of their sum. `from` and `to` are multiples of 16. */
 INLINE float softmax(float *scores, int from, int to, int low, int high) {
     const I32 lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     F32 most = splat(MASKED), total = splat(0.0f);
@@ -145,8 +145,8 @@ INLINE void attend_rows(const int rows, int first, const Head *head, const VrLay
     }
 }
 
-/* A head of thousands of tokens takes long, so that a stop is looked for at every tile; what is written then is never
- * read as a result. */
+/* Compute the attention of a head, a tile at a time. A head of thousands of tokens takes long, so a stop is looked for
+ * before each tile. After a stop, nobody reads what has been written. */
 static void attend(const Pass *pass, const Head *head, const VrLayer *layer, AttentionScratch scratch) {
     pack_keys_and_values(head, layer, scratch);
     int first = 0;

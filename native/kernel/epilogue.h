@@ -61,7 +61,8 @@ INLINE void apply_epilogue(int rows, const int outputs, Products products, const
     }
 }
 
-/* The same for numbers of a whole panel. Not inlined, because the loops that call it would lose registers to it. */
+/* The same for numbers of a whole panel. It is not inlined, because it would take registers from the loops that call
+ * it. */
 static __attribute__((noinline)) void apply_epilogue_to_numbers(int rows, const float *numbers, const float *bias,
                                                                 int output, int first, Result result) {
     apply_epilogue(rows, VR_PANEL, (Products){.numbers = numbers}, bias, output, first, result);

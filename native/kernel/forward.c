@@ -53,8 +53,8 @@ static void attention(Pass *pass, const VrLayer *layer) {
     int hidden = model->hidden, size = hidden / model->heads;
     AttentionScratch scratch = attention_scratch(pass->scratch, request->longest);
     int items = request->sequences * model->heads;
-    /* All sequences of a head follow each other: a member's share is the heads whose queries, keys and values it has
-     * computed. */
+    /* Items are ordered by head, then by sequence: a member's share is the heads whose queries, keys and values it has
+     * computed itself. */
     for (int item; (item = next_item(pass, items)) != NOTHING;) {
         int sequence = item % request->sequences;
         int64_t start = request->starts[sequence];
@@ -72,7 +72,7 @@ static void attention(Pass *pass, const VrLayer *layer) {
     finish_step(pass, items);
 }
 
-/* Compute one layer. `next` is the matrix that is used after it. */
+/* Compute one layer, and prefetch `next`, the matrix that is used after it. */
 static void encode(Pass *pass, const VrLayer *layer, Weights next) {
     const Activations *at = pass->at;
     const VrNorm none = {0};

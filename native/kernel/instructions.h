@@ -12,7 +12,7 @@
 #define KERNEL_WASM 6
 #define KERNEL PASTE(KERNEL_, INSTRUCTIONS)
 
-/* AMX has products of its own, and everything else in common with AVX-512 VNNI. */
+/* The kernel for AMX has its own products; everything else is as for AVX-512 VNNI. */
 #define WITH_AMX (KERNEL == KERNEL_AMX)
 #define WITH_AVX512 (KERNEL == KERNEL_AVX512_VNNI || KERNEL == KERNEL_AMX)
 

@@ -1,4 +1,4 @@
-/* Weights that are needed next, brought from memory while others are multiplied. */
+/* Prefetching: weights that are needed next come from memory while others are multiplied. */
 #ifndef VIBE_ROUTER_PREFETCH_H
 #define VIBE_ROUTER_PREFETCH_H
 
@@ -8,8 +8,8 @@
 
 #define CACHE_LINE 64
 
-/* Bytes to prefetch while a tile is computed: `step` of them for every 4 inputs, or for every 64 in tile registers.
- * More at a time would delay the tile's own loads. */
+/* What to prefetch while a tile is computed: `step` bytes for every 4 inputs, or for every 64 in tile registers. More
+ * at a time would delay the tile's own loads. */
 typedef struct {
     const char *from;
     int step;
@@ -24,7 +24,7 @@ typedef struct {
 
 static inline Weights query_key_value(const VrLayer *layer) { return (Weights){&layer->query_key_value, 3}; }
 
-/* The panel that an item stands for. */
+/* Return the panel that an item multiplies. */
 static inline int panel_of(Weights weights, int item) {
     int panels = weights.matrix->panels, place = item % panels;
     return place % weights.parts * (panels / weights.parts) + place / weights.parts;

@@ -1,4 +1,4 @@
-/* A panel of a matrix times a block of tokens, with its epilogue. */
+/* The product of a panel of a matrix and a block of tokens, with its epilogue. */
 #ifndef VIBE_ROUTER_PRODUCTS_H
 #define VIBE_ROUTER_PRODUCTS_H
 
@@ -10,7 +10,7 @@
 #else
 #define BLOCK_ROWS TILE_ROWS
 
-/* No epilogue is postponed. */
+/* Only products in tile registers postpone an epilogue. */
 typedef struct {
     char unused;
 } Pending;
@@ -27,7 +27,7 @@ _Static_assert(BLOCK_ROWS <= BLOCK_ROWS_LIMIT, "there is memory for this many ro
 /* product[row][...] = x Wᵀ for `rows` tokens from `first` on and all outputs of a panel. */
 INLINE void multiply_panel(const int rows, const VrMatrix *matrix, int panel, Operand x, int first, Prefetch prefetch,
                            float product[][VR_PANEL]) {
-    const int outputs = LANES * TILE_VECTORS; /* of a tile */
+    const int outputs = LANES * TILE_VECTORS; /* of one tile */
     int64_t numbers = (int64_t)matrix->inputs * VR_PANEL;
     prefetch.step /= VR_PANEL / outputs;
     for (int part = 0; part < VR_PANEL; part += outputs, prefetch.from += prefetch.step * matrix->inputs / 4) {
@@ -56,7 +56,7 @@ INLINE void multiply_panel(const int rows, const VrMatrix *matrix, int panel, Op
     }
 }
 
-/* Multiply one panel with the tokens from `first` to `last`. The panel at `next` is prefetched meanwhile, a part of it
+/* Multiply one panel with the tokens from `first` to `last`. Meanwhile prefetch the panel at `next`, a part of it
  * during each tile. */
 static void multiply(const VrMatrix *matrix, int panel, const char *next, Operand x, int first, int last, Result result,
                      Pending *pending) {

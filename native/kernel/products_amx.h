@@ -52,8 +52,8 @@ typedef struct {
     int output, outputs, first, rows, done;
 } Block;
 
-/* The current block and the previous one: while tile registers multiply the one, vector units apply the epilogue of the
- * other. */
+/* The current block and the previous one. While tile registers multiply the current one, vector units apply the
+ * epilogue of the previous one. */
 typedef struct {
     Block blocks[2];
     int current;
@@ -84,8 +84,8 @@ INLINE void finish_pending(Pending *pending) { finish_rows(pending->blocks + 1 -
 /* Rows of the previous block to finish for every 64 inputs. */
 INLINE int rows_per_step(int inputs) { return (BLOCK_ROWS * 64 + inputs - 1) / inputs; }
 
-/* sums[rows][64] of 16 tokens. Rows after the last token are computed too, from whatever is in memory there, and never
- * read. */
+/* sums[16][64] = the products of 16 tokens and a panel. Rows after the last token are computed too, from what happens
+ * to be in memory there; nobody reads them. */
 INLINE void product_of_16(const uint8_t *activations, int64_t stride, const int8_t *weights, const int32_t *offsets,
                           int inputs, Prefetch prefetch, int32_t *sums, Block *previous) {
     const int group = 4 * VR_PANEL; /* bytes from 4 inputs of a panel to the next 4 */
@@ -112,7 +112,7 @@ INLINE void product_of_16(const uint8_t *activations, int64_t stride, const int8
     _tile_stored(3, sums + 3 * TILE, VR_PANEL * 4);
 }
 
-/* The same for 32 tokens and one half of the panel. */
+/* The same for 32 tokens and half a panel. */
 INLINE void product_of_32(const uint8_t *activations, int64_t stride, const int8_t *weights, const int32_t *offsets,
                           int inputs, Prefetch prefetch, int32_t *sums, Block *previous) {
     const int group = 4 * VR_PANEL;
@@ -138,8 +138,8 @@ INLINE void product_of_32(const uint8_t *activations, int64_t stride, const int8
     _tile_stored(3, sums + TILE * VR_PANEL + TILE, VR_PANEL * 4);
 }
 
-/* `multiply` for int8. Half a panel stays in the first cache while all tokens are multiplied with it. With few tokens,
- * a whole panel is read once from front to back, as memory delivers it. */
+/* `multiply` for int8. Half a panel stays in the first-level cache while all tokens are multiplied with it. With few
+ * tokens, a whole panel is read once from front to back, because memory delivers it fastest in that order. */
 INLINE void multiply_in_tiles(const VrMatrix *matrix, int panel, const char *next, Operand x, int first, int last,
                               Result result, Pending *pending) {
     int64_t bytes = (int64_t)matrix->inputs * VR_PANEL;

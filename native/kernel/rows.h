@@ -1,4 +1,4 @@
-/* Functions of one token's vector: embedding, norm, rounding to int8, rotation. Lengths are multiples of 16. */
+/* Operations on one token's vector: embedding, norm, rounding to int8, rotation. Lengths are multiples of 16. */
 #ifndef VIBE_ROUTER_ROWS_H
 #define VIBE_ROUTER_ROWS_H
 
@@ -46,8 +46,8 @@ static float quantise_row(const float *from, uint8_t *to, int width, int padded)
     return peak / 127.0f;
 }
 
-/* Rotate a head (Su et al. 2021, arXiv:2104.09864), each number of the first half with one of the second, and
- * multiply by `factor`. */
+/* Rotate a head (Su et al. 2021, arXiv:2104.09864) and multiply it by `factor`. Each number of the first half makes a
+ * pair with the one at the same place in the second half. */
 INLINE void rotate_head(const float *from, const float *cosine, const float *sine, float factor, float *to, int size) {
     int half = size / 2;
     for (int place = 0; place < half; place++) {

@@ -5,10 +5,10 @@
 #include "../engine/step_times.h"
 #include "products.h"
 
-/* The most tokens of one item of a product: few enough that their int8 rows stay in a core's cache. Each chunk of
- * tokens reads the whole matrix again. */
+/* The most tokens of one item of a product: few enough that their int8 rows stay in a core's cache. More chunks would
+ * cost time, because the whole matrix is read again for each chunk. */
 #define CHUNK_ROWS_LIMIT 1024
-/* Each member finds at least this many items in a product, so that none waits long for the last. */
+/* A product has at least this many items for each member, so that nobody waits long for the last one. */
 #define ITEMS_PER_MEMBER 4
 
 /* One member's view of a forward pass. */
@@ -29,7 +29,8 @@ static bool is_to_stop(const Pass *pass) {
     return is_stopped(pass->member);
 }
 
-/* Claim an item of the current step that is to be computed; NOTHING: none is left, or the call is stopped. */
+/* Claim an item of the current step and return it, or NOTHING if none is left to compute. After a stop, claim all that
+ * are left and compute none. */
 static int next_item(const Pass *pass, int items) {
     int item = claim(pass->member, items);
     while (item != NOTHING && is_to_stop(pass)) item = claim(pass->member, items);
@@ -42,7 +43,7 @@ static void finish_step(Pass *pass, int items) {
     report(pass->member);
     int64_t computed = TIME_STEPS ? nanoseconds_now() : 0;
     while (!step_is_over(pass->member, items)) {
-        /* The others hear of a stop from the caller alone, also while it waits for them. */
+        /* Only the caller reads `stop`, so it must go on reading it while it waits for the others. */
         is_to_stop(pass);
         if (!prefetch_some(&pass->queue)) wait_a_turn(pass->member, &wait);
     }
@@ -55,7 +56,7 @@ typedef struct {
     int first, last;
 } Rows;
 
-/* Tokens of one item of a step that computes rows: a few, and so few that every member has some. */
+/* Return how many tokens one item of a step of rows has: few enough that every member has some. */
 static int item_rows(const Pass *pass) {
     int size = pass->member->size, rows = (pass->request->tokens + size - 1) / size;
     return rows < TILE_ROWS ? rows : TILE_ROWS;
@@ -75,7 +76,7 @@ static bool claim_rows(const Pass *pass, Rows *rows) {
     return true;
 }
 
-/* How a product is divided into items: for each chunk of the tokens, every panel of the matrix. */
+/* How a product is divided into items: one for each chunk of the tokens and each panel of the matrix. */
 typedef struct {
     int chunks;
     int chunk_rows;
@@ -88,7 +89,7 @@ static Division divide(const VrMatrix *matrix, int rows, int members) {
     return (Division){(rows + chunk_rows - 1) / chunk_rows, chunk_rows};
 }
 
-/* A member's share of the panels of the next product. */
+/* Return a member's share of the panels of the next product. */
 static PrefetchQueue share_of(Weights weights, int rows, const Member *member) {
     if (!weights.matrix) return (PrefetchQueue){0};
     int size = member->size, items = divide(weights.matrix, rows, size).chunks * weights.matrix->panels;
@@ -99,16 +100,16 @@ static PrefetchQueue share_of(Weights weights, int rows, const Member *member) {
     };
 }
 
-/* Multiply `rows` rows. Claim each panel before the one ahead of it is multiplied, and prefetch it meanwhile: two
- * members would prefetch the same panel if they only guessed. During the last, prefetch the first panel of this
- * member's share of `next_weights`. */
+/* Multiply `rows` rows by a matrix. Before a member multiplies a panel, it claims the one that it multiplies next, and
+ * prefetches that meanwhile. If members only guessed what they multiply next, two would prefetch the same panel. While
+ * it multiplies its last panel, it prefetches the first one of its share of `next_weights`. */
 static void product(Pass *pass, Weights weights, Operand x, int rows, Result result, Weights next_weights) {
     const Member *member = pass->member;
     const VrMatrix *matrix = weights.matrix;
     Division division = divide(matrix, rows, member->size);
     int items = division.chunks * matrix->panels;
     PrefetchQueue queue = share_of(next_weights, rows, member);
-    /* If there is nothing to prefetch, lines that are in the cache already: that costs nothing. */
+    /* If there is nothing to prefetch, this is memory that is in the cache already, which costs nothing. */
     const char *after_last = queue.item < queue.end ? panel_at(next_weights, queue.item++) : matrix->values;
     Pending pending;
     begin_pending(&pending);

@@ -16,7 +16,7 @@
 
 _Static_assert(VR_PANEL % (16 * TILE_VECTORS) == 0, "a panel is whole tiles");
 
-/* Added to int8 activations: VNNI multiplies unsigned bytes with signed ones, the others signed with signed. */
+/* What is added to int8 activations: VNNI multiplies unsigned with signed bytes, the others signed with signed ones. */
 #if WITH_AVX512 || KERNEL == KERNEL_AVX_VNNI
 #define ACTIVATION_OFFSET 128
 #else
@@ -55,7 +55,7 @@ INLINE I32 dot(I32 sums, int32_t activations, const int8_t *weights) {
 }
 #endif
 
-/* Bytes of a panel that are prefetched before a tile reads them. */
+/* How many bytes ahead of a tile its own panel is prefetched. */
 #define NEAR 1536
 
 INLINE int32_t four_bytes(const uint8_t *from) {
@@ -82,7 +82,7 @@ INLINE void integer_tile(const int rows, const uint8_t *activations, int64_t str
     }
     for (int input = 0; input < inputs; input += 4, weights += 4 * VR_PANEL) {
         for (int line = 0; line < TILE_VECTORS; line++) __builtin_prefetch(weights + NEAR + CACHE_LINE * line, 0, 3);
-        /* Each line belongs to another stream: memory delivers lines of several pages faster than lines of one. */
+        /* The lines lie far apart: memory delivers lines of several pages faster than lines of one. */
         for (int line = 0; line < prefetch.step; line += CACHE_LINE)
             __builtin_prefetch(prefetch.from + (int64_t)line * (inputs / 4), 0, 2);
         prefetch.from += CACHE_LINE;

@@ -1,4 +1,4 @@
-/* Vectors of 16 numbers, and functions of them.
+/* Vectors of 16 numbers, and operations on them.
  *
  * The compiler splits a vector into the registers that the processor has. Every operation rounds as IEEE 754 says, and
  * sums are added up in one fixed order, so a score is the same, bit by bit, with every instruction set.
@@ -145,8 +145,7 @@ INLINE void transpose(F32 rows[LANES]) {
     }
 }
 
-/* 1.5 * 2^23. The sum of it and a float below 2^22 holds that float's integer part, rounded to even, in its low bits.
- */
+/* 1.5 * 2^23. The sum of this and a float below 2^22 holds the nearest integer to that float in its low bits. */
 #define ROUNDING 12582912.0f
 
 INLINE F32 round16(F32 x) { return (x + ROUNDING) - ROUNDING; }
@@ -170,7 +169,8 @@ INLINE F32 exponential(F32 x) {
 }
 
 /* erf(x), absolute error below 3e-7: x times a polynomial in x², which is mapped from 0..3.8² to -1..1. The polynomial
- * was fitted at Chebyshev's points. Beyond 3.8, erf is 1 to eight digits. Rational approximations would divide. */
+ * was fitted at Chebyshev's points. Beyond 3.8, erf is 1 to eight digits. A quotient of polynomials would need a
+ * division. */
 INLINE F32 error_function(F32 x) {
     static const float coefficients[] = {
         0.00102201989f, -0.00269573298f, 0.00236749719f, -0.00329954783f, 0.00994923618f,

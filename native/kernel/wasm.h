@@ -1,4 +1,4 @@
-/* What WebAssembly's registers of 16 bytes compute otherwise than those of processors. vectors.h includes it.
+/* Operations in WebAssembly's registers of 16 bytes, where they differ from processors'. vectors.h includes this file.
  *
  * Relaxed SIMD, where an engine has it, multiplies and adds floats as processors do: rounded once wherever the
  * processor has such an instruction. Its products of bytes are exact for a first factor of 0 to 127.
@@ -11,7 +11,7 @@
 INLINE v128_t fma4(v128_t a, v128_t b, v128_t c) { return wasm_f32x4_relaxed_madd(a, b, c); }
 
 /* sums[row] = the products of a row of activations and the weights of 4 outputs, whose groups of 4 inputs are `step`
- * bytes apart: |a| times b with the sign of a, exact because neither is ever -128. */
+ * bytes apart. Computed is |a| times b with the sign of a, which is exact because neither is ever -128. */
 INLINE void multiply_four_outputs(const int rows, const uint8_t *activations, int64_t stride, const int8_t *weights,
                                   int step, int inputs, v128_t *sums) {
     UNROLL for (int row = 0; row < rows; row++)
@@ -28,8 +28,8 @@ INLINE void multiply_four_outputs(const int rows, const uint8_t *activations, in
 
 #else
 
-/* Two numbers: the product is exact in double precision, and the sum is rounded to it first, which changes one result
- * in some hundred millions. */
+/* a * b + c of two numbers. The product is exact in double precision. The sum is rounded to double and then to float,
+ * which gives one result in some hundred million another last bit. */
 INLINE v128_t fma2(v128_t a, v128_t b, v128_t c) {
     v128_t product = wasm_f64x2_mul(wasm_f64x2_promote_low_f32x4(a), wasm_f64x2_promote_low_f32x4(b));
     return wasm_f32x4_demote_f64x2_zero(wasm_f64x2_add(product, wasm_f64x2_promote_low_f32x4(c)));
@@ -42,7 +42,8 @@ INLINE v128_t fma4(v128_t a, v128_t b, v128_t c) {
 }
 
 /* sums[row] = the products of a row of activations and the weights of 4 outputs, whose groups of 4 inputs are `step`
- * bytes apart. Products exist for 16-bit integers only, added up in pairs: each output has two sums until the end. */
+ * bytes apart. WebAssembly multiplies 16-bit integers only, and adds
+ * up pairs of products: each output has two sums until the end. */
 INLINE void multiply_four_outputs(const int rows, const uint8_t *activations, int64_t stride, const int8_t *weights,
                                   int step, int inputs, v128_t *sums) {
     v128_t low[TILE_ROWS], high[TILE_ROWS];

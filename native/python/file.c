@@ -30,7 +30,7 @@ static const char *read_all(VrFile *file, VrModel *model) {
     return model_is_whole(model) ? 0 : "its model is not whole";
 }
 
-/* Map a regular file; return 0 where it cannot be. */
+/* Map a regular file; return 0 if that is not possible. */
 static int map(int32_t descriptor, VrFile *file) {
     struct stat about;
     if (fstat(descriptor, &about) || !S_ISREG(about.st_mode) || about.st_size <= 0) return 0;

@@ -1,4 +1,4 @@
-/* What every call does: take memory, tokenize, ask the engine. */
+/* What calls have in common: taking memory, tokenizing, and asking the engine for logits. */
 #include <math.h>
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-/* The sections of a router's file, and all of them but the model. Every place is checked before it is followed. */
+/* Reading the sections of a router's file, all but the model. Every offset is checked before it is used. */
 #include "file.h"
 
 #include <string.h>
@@ -12,12 +12,12 @@ typedef struct {
     uint64_t version;
     uint64_t size;
     uint64_t start;
-    uint64_t contents; /* counted from the start, as the places in it */
+    uint64_t contents; /* where the sections are listed; this and the offsets there count from `start` */
     uint64_t reserved[2];
 } End;
 
 static const uint8_t element_bytes[SECTIONS] = {8, 4, 4, 4, 12, 4, 1, 4, 24, 1, 1, 4, 4, 4, 4, 8, 1};
-/* Integers of which an element is made up: sections count integers, but merges and added tokens are read as wholes. */
+/* How many integers an element has. The file counts integers, of which a merge has three and an added token six. */
 static const uint8_t parts[SECTIONS] = {1, 1, 1, 1, 3, 1, 1, 1, 6, 1, 1, 1, 1, 1, 1, 1, 1};
 
 const char *vr_read_file(const void *bytes, size_t size, RouterFile *file) {
@@ -78,7 +78,8 @@ const char *vr_read_tables(const RouterFile *file, VrTextTables *tables) {
     return vr_text_problem(tables);
 }
 
-/* Return a text of the file that ends with a zero, or null. */
+/* Return the text whose offset and length are at `place`, or null if it is not within the file or has no 0 at its end.
+ */
 static const char *text_at(const RouterFile *file, const int64_t *place) {
     int64_t room = count(file, SECTION_STRINGS);
     const char *strings = data(file, SECTION_STRINGS);

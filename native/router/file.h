@@ -1,6 +1,6 @@
 /* A router's file in memory: its sections, each within the file, and the structures that are read from them.
  *
- * The file is a safetensors file whose header nobody reads here: its last 64 bytes say where the sections are. */
+ * It is a safetensors file, whose header is not read here: the last 64 bytes say where the sections are. */
 #ifndef VIBE_ROUTER_FILE_H
 #define VIBE_ROUTER_FILE_H
 
@@ -30,7 +30,7 @@ typedef enum {
 
 typedef struct {
     const void *data;
-    int64_t count; /* of its elements */
+    int64_t count; /* of elements */
 } Section;
 
 typedef struct {
@@ -47,7 +47,7 @@ typedef struct {
     int32_t folded;
     int32_t default_profile;
     int32_t profiles;
-    const int64_t *first_profile; /* [profiles][4]: place and length of the name, raw and calibrated threshold */
+    const int64_t *first_profile; /* [profiles][4]: offset and length of the name, raw and calibrated threshold */
     const char *strings;
 } Settings;
 
@@ -66,8 +66,10 @@ const char *vr_read_tables(const RouterFile *file, VrTextTables *tables);
 const char *vr_read_settings(const RouterFile *file, Settings *settings);
 const char *vr_read_golden(const RouterFile *file, Golden *golden);
 
-/* `layers` has room for as many layers as vr_layer_count says, 0 where the file says none that fits. */
+/* Return the number of layers, or 0 if the section of the model has another size. */
 int32_t vr_layer_count(const RouterFile *file);
+
+/* Read the model. `layers` has room for vr_layer_count layers. */
 const char *vr_read_model(const RouterFile *file, VrLayer *layers, VrModel *model);
 
 const char *vr_profile_name(const Settings *settings, int32_t place);

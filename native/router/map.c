@@ -1,4 +1,4 @@
-/* Files on systems that have them: POSIX, Windows; a web page has none. */
+/* Mapping a file into memory, on POSIX and on Windows. WebAssembly has no files. */
 #define _POSIX_C_SOURCE 200809L
 #include "map.h"
 
@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where a bundle keeps the file. */
+/* Where a bundle has its native file. */
 #define NATIVE_FILE "/native/model_int8.safetensors"
 
 #if defined(_WIN32) || !defined(__wasm__)
 
-/* Return the path of a bundle's native file, or null without memory. */
+/* Return the path of a bundle's native file, or null if there is not enough memory. */
 static char *inside(const char *folder) {
     size_t length = strlen(folder);
     char *path = malloc(length + sizeof NATIVE_FILE);
@@ -27,7 +27,7 @@ static char *inside(const char *folder) {
 
 #include <windows.h>
 
-/* Return a path as Windows takes it, or null. */
+/* Return a path in UTF-16, as Windows takes it; null if it is not UTF-8 or there is not enough memory. */
 static wchar_t *wide(const char *path) {
     int length = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, 0, 0);
     wchar_t *to = length > 0 ? malloc((size_t)length * sizeof *to) : 0;
@@ -83,7 +83,7 @@ void vr_unmap(Mapping *mapping) { (void)mapping; }
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Map a regular file. It is looked at before it is opened: merely opening a device can have side effects. */
+/* Map a regular file. Its kind is checked before it is opened, because opening a device can have side effects. */
 static int map_file(const char *path, Mapping *mapping) {
     struct stat about;
     if (stat(path, &about) || !S_ISREG(about.st_mode)) return 0;

@@ -9,7 +9,7 @@ typedef struct {
     size_t size;
 } Mapping;
 
-/* Map the file at a path, or the native file of the bundle in the folder there; return 0 where it cannot be read. */
+/* Map the file at a path, or the native file of the bundle whose folder is there; return 0 if it cannot be read. */
 int vr_map(const char *path, Mapping *mapping);
 
 void vr_unmap(Mapping *mapping);

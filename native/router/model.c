@@ -1,4 +1,4 @@
-/* The engine's model from its section: sizes that fit each other, and pointers to tensors that lie within the file. */
+/* Reading the engine's model from its section: sizes, and pointers to tensors, each within the file. */
 #include <string.h>
 
 #include "file.h"
@@ -7,7 +7,7 @@
 #define LAYER_WORDS 32
 #define MOST (1 << 20)
 
-/* Reads one word after the other; `problem` is the first thing that is wrong. */
+/* Words of 64 bits, read one after the other. `problem` is what is wrong with one of them, or null. */
 typedef struct {
     const RouterFile *file;
     const int64_t *next;
@@ -29,7 +29,8 @@ static float real(Words *words) {
     return value;
 }
 
-/* Return where so many bytes lie, or null where there is no such tensor. */
+/* Return the tensor of so many bytes whose offset is the next word; null if there is none, which is a problem if it is
+ * needed. */
 static const void *tensor(Words *words, int64_t bytes, int needed) {
     int64_t offset = word(words), room = (int64_t)(words->file->size - words->file->start);
     if (offset == -1 && !needed) return 0;
@@ -79,7 +80,7 @@ static void read_layer(Words *words, const VrModel *model, VrLayer *layer, int i
     layer->window = size_of(words, -1);
 }
 
-/* The sizes that the engine is made for. */
+/* Return whether the engine can run a model of these sizes. */
 static int is_possible(const VrModel *model) {
     int32_t heads = model->heads;
     if (model->hidden % 64 || model->intermediate % 32 || model->hidden % heads) return 0;

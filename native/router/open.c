@@ -1,4 +1,4 @@
-/* Opening and closing a router. */
+/* Opening a router, closing it, and what it says of itself. */
 #if !defined(_WIN32) && !defined(__wasm__)
 #define _DEFAULT_SOURCE
 #include <unistd.h>
@@ -30,7 +30,7 @@ int32_t vr_fail(VibeRouterError *error, VibeRouterStatus status, const char *mes
     return (int32_t)status;
 }
 
-/* Open the engine in the fastest instructions that are compiled in and that this processor has. */
+/* Open the engine with the fastest instructions that are compiled in and that this processor has. */
 static int32_t open_engine(VibeRouter *router, const VrModel *model, int32_t threads, VibeRouterError *error) {
     static const int32_t fastest_first[] = {VR_AMX, VR_AVX512_VNNI, VR_AVX_VNNI, VR_AVX2, VR_NEON, VR_WASM};
     int supported = 0;
@@ -80,7 +80,7 @@ static int32_t open_bytes(VibeRouter *router, const void *bytes, size_t size, co
     return read_all(router, threads, error);
 }
 
-/* Hand a router out, or free what there is of it. */
+/* Give the router to the caller, or free what there is of it after a failure. */
 static int32_t finish(VibeRouter *router, int32_t status, VibeRouter **to) {
     if (status != VIBE_ROUTER_OK) vibe_router_close(router);
     else *to = router;

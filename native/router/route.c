@@ -1,10 +1,10 @@
-/* From prompts to decisions: the rules of the runtime's policy.py, and of the table in docs/failures.md. */
+/* From prompts to decisions, by the rules of the runtime's policy.py and of the table in docs/failures.md. */
 #include <math.h>
 #include <string.h>
 
 #include "router.h"
 
-/* What a decision is made with. */
+/* The caller's terms, checked, with the threshold of the profile. */
 typedef struct {
     double threshold;
     int allow_cloud;
@@ -12,7 +12,7 @@ typedef struct {
     const int32_t *cancel;
 } Terms;
 
-/* A prompt that was read, or, with 0 tokens, could not be. */
+/* What is known of a prompt: its tokens, or 0 if it could not be read. */
 typedef struct {
     int32_t tokens;
     int32_t truncated;
@@ -66,7 +66,7 @@ static VibeRouterDecision decide(const Terms *terms, float logit, Read read) {
     };
 }
 
-/* Whether a failure still gives a decision; a forbidden cloud comes before the fallback. */
+/* Return whether a failure still gives a decision: the device if the cloud is not allowed, else the fallback. */
 static int decides_without_score(const Terms *terms) {
     return !terms->allow_cloud || terms->fallback != VIBE_ROUTER_NONE;
 }
@@ -82,7 +82,8 @@ static VibeRouterDecision decide_without_score(const Terms *terms, Read read) {
     };
 }
 
-/* Decide prompts whose ids lie in the call's memory. Where a batch fails, its prompts are tried one by one. */
+/* Decide the prompts whose ids are in the call's memory. If the engine fails with a batch, try its prompts one by one.
+ */
 static int32_t decide_batch(VibeRouter *router, Call *call, const Terms *terms, const Read *read, int32_t count,
                             VibeRouterDecision *decisions, VibeRouterError *error) {
     float logits[BATCH_PROMPTS];
@@ -100,7 +101,7 @@ static int32_t decide_batch(VibeRouter *router, Call *call, const Terms *terms, 
     return VIBE_ROUTER_OK;
 }
 
-/* Read as many prompts as a batch has, and decide them. */
+/* Read prompts until a batch is full, and decide them; `done` is their number. */
 static int32_t route_batch(VibeRouter *router, Call *call, const Terms *terms, const char *const *prompts,
                            const size_t *bytes, size_t count, VibeRouterDecision *decisions, size_t *done,
                            VibeRouterError *error) {

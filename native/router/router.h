@@ -6,16 +6,16 @@
 #include "file.h"
 #include "map.h"
 
-/* Threads whose memory is kept for their next call; those of more make theirs anew. */
+/* How many calls' memory is kept for later calls. If more run at once, the others allocate and free their own. */
 #define KEPT_CALLS 16
-/* Most tokens of a batch, beside the last prompt's: more no longer fit into a CPU's caches. */
+/* A batch with more tokens than this takes no further prompt, because they would not fit into a CPU's caches. */
 #define BATCH_TOKENS 256
 #define BATCH_PROMPTS 64
 
 /* The memory of one call. */
 typedef struct {
     VrTextWork text;
-    int64_t *ids; /* of a batch, one prompt's behind the other's */
+    int64_t *ids; /* of a batch: those of one prompt after the other */
 } Call;
 
 struct VibeRouter {
@@ -30,22 +30,22 @@ struct VibeRouter {
     _Atomic(Call *) calls[KEPT_CALLS];
 };
 
-/* Return memory for a call, or null without any; and give it back. */
+/* Return memory for a call, or null if there is not enough; vr_end_call gives it back, or frees it. */
 Call *vr_begin_call(VibeRouter *router);
 void vr_end_call(VibeRouter *router, Call *call);
 void vr_free_call(Call *call);
 
-/* Enter a status and a sentence, and return the status. */
+/* Write a status and a sentence to `error`, if it is not null, and return the status. */
 int32_t vr_fail(VibeRouterError *error, VibeRouterStatus status, const char *message);
 
-/* Return the id of this process, 0 where there are none. */
+/* Return the id of this process, or 0 on a system where processes do not fork. */
 int64_t vr_process(void);
 
-/* Tokenize a prompt into the call's memory, from id `at` on. */
+/* Tokenize a prompt; its ids go to the call's memory, from place `at` on. */
 int32_t vr_encode(VibeRouter *router, Call *call, size_t at, const char *prompt, size_t bytes, int32_t *count,
                   int32_t *truncated, VibeRouterError *error);
 
-/* Write the logits of the sequences in the call's memory, or return the failure. */
+/* Score the sequences in the call's memory and write their logits; return a status. */
 int32_t vr_score(VibeRouter *router, const Call *call, const int32_t *lengths, int32_t sequences, const int32_t *cancel,
                  float *logits, VibeRouterError *error);
 

@@ -1,9 +1,10 @@
-/* The file's golden sample, replayed. */
+/* The self-test of a router: the golden sample of its file gives the same ids and logits again. */
 #include <math.h>
 
 #include "router.h"
 
-/* Processors give equal logits, bit by bit; a build that rounds differently, as for the web, comes this near. */
+/* All processors give the same logits, bit by bit. A build that rounds differently, as one for the web does, comes this
+ * near. */
 #define TOLERANCE 0.001f
 
 static int32_t replay(VibeRouter *router, Call *call, int32_t place, VibeRouterError *error) {

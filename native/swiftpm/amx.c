@@ -1,4 +1,4 @@
-/* x86-64-v4 with AVX-512 VNNI and AMX. Only Linux lends the tile registers. */
+/* The kernel for AMX, for x86-64-v4 with AVX-512 VNNI. Only Linux gives a process the tile registers. */
 #if defined(__x86_64__) && defined(__linux__)
 #define INSTRUCTIONS AMX
 #define FEATURES                                                                                                       \

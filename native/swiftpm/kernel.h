@@ -1,10 +1,10 @@
-/* A kernel that brings its own instruction set, for builds that cannot give one source flags of its own.
+/* A kernel whose source names its instruction set, for builds that have the same flags for all sources.
  *
- * Swift packages are such builds. Each file that includes this one defines INSTRUCTIONS, which build_hook.py sets by a
- * flag, and FEATURES, which the compiler may use. A kernel runs only where processor.c has found these features. */
+ * Swift packages are such builds. Each file that includes this one defines INSTRUCTIONS, which is a flag in other
+ * builds, and FEATURES, which the compiler may use. A kernel runs only where processor.c has found these features. */
 #pragma STDC FP_CONTRACT OFF
 
-/* First, because their own functions keep the attributes that they have. */
+/* Included here, so that functions of these headers do not get the attribute below. */
 #include <assert.h>
 #include <math.h>
 #include <stdatomic.h>
@@ -14,7 +14,7 @@
 
 #include "../kernel/instructions.h"
 
-/* Vectors that are wider than a register are passed between functions of this file alone, and are inlined. */
+/* Vectors wider than a register are passed only between functions of this file, all of which are inlined. */
 #pragma clang diagnostic ignored "-Wpsabi"
 
 #pragma clang attribute push(__attribute__((target(FEATURES))), apply_to = function)

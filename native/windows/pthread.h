@@ -1,4 +1,4 @@
-/* The part of POSIX threads that the engine uses, on Windows threads. A build for Windows looks for headers here first.
+/* The part of POSIX threads that the engine uses, made of Windows threads. Builds for Windows search this folder first.
  */
 #ifndef VIBE_ROUTER_WINDOWS_PTHREAD_H
 #define VIBE_ROUTER_WINDOWS_PTHREAD_H
@@ -6,7 +6,7 @@
 #define WIN32_LEAN_AND_MEAN
 #define NOMINMAX
 #include <windows.h>
-/* After windows.h, which it needs. */
+/* After windows.h, which process.h needs. */
 #include <process.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -52,7 +52,7 @@ static inline void pthread_mutex_init(pthread_mutex_t *mutex, const void *attrib
 static inline int pthread_mutex_lock(pthread_mutex_t *mutex) { return AcquireSRWLockExclusive(mutex), 0; }
 static inline int pthread_mutex_trylock(pthread_mutex_t *mutex) { return !TryAcquireSRWLockExclusive(mutex); }
 static inline void pthread_mutex_unlock(pthread_mutex_t *mutex) { ReleaseSRWLockExclusive(mutex); }
-/* Locks and conditions of Windows hold nothing that would have to be given back. */
+/* Locks and conditions of Windows need not be freed. */
 static inline void pthread_mutex_destroy(pthread_mutex_t *mutex) { (void)mutex; }
 
 static inline void pthread_cond_init(pthread_cond_t *condition, const void *attributes) {

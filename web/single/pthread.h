@@ -1,4 +1,4 @@
-/* Threads of a program that has one: WebAssembly without shared memory. */
+/* POSIX threads for a program that has only one thread: WebAssembly without shared memory. */
 #ifndef VIBE_ROUTER_SINGLE_PTHREAD_H
 #define VIBE_ROUTER_SINGLE_PTHREAD_H
 
@@ -25,7 +25,7 @@ static inline int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *
 static inline int pthread_cond_broadcast(pthread_cond_t *condition) { return (void)condition, 0; }
 static inline int pthread_cond_signal(pthread_cond_t *condition) { return (void)condition, 0; }
 static inline int pthread_cond_destroy(pthread_cond_t *condition) { return (void)condition, 0; }
-/* There are no others: an engine of more threads cannot be opened. */
+/* This fails, so an engine of several threads cannot be opened. */
 static inline int pthread_create(pthread_t *thread, const void *attributes, void *(*start)(void *), void *argument) {
     (void)thread, (void)attributes, (void)start, (void)argument;
     return 1;

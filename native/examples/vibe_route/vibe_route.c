@@ -1,4 +1,4 @@
-/* Route prompts from a command line:
+/* A program that routes prompts from its command line:
  *
  *     vibe-route BUNDLE "what is 2+2?" "Design a distributed consensus algorithm"
  *
@@ -8,7 +8,7 @@
 
 #if defined(_WIN32)
 #include <stdlib.h>
-/* First, because shellapi.h needs its types. */
+/* Before shellapi.h, which needs its types. */
 #include <windows.h>
 
 #include <shellapi.h>
@@ -33,7 +33,7 @@ static int route(VibeRouter *router, const char *prompt) {
 }
 
 #if defined(_WIN32)
-/* Arguments arrive in the code page of the system; replace them by the same in UTF-8. */
+/* Arguments arrive in the code page of the system; replace them with the same arguments in UTF-8. */
 static void read_arguments(int *count, char ***arguments) {
     wchar_t **wide = CommandLineToArgvW(GetCommandLineW(), count);
     if (!wide || !(*arguments = calloc((size_t)*count + 1, sizeof **arguments))) exit(VIBE_ROUTER_NO_MEMORY);
