@@ -67,15 +67,29 @@ class Scores(Generic[T]):
 
 def forward(ops: Operations[T], weights: ModernBertWeights) -> Scores[T]:
     """Run or emit the whole model."""
-    x = ops.embed(weights.token_embedding)
-    if weights.embedding_norm is not None:
-        x = ops.layer_norm(x, weights.embedding_norm)
+    x = embedded(ops, weights)
     for layer in weights.layers:
-        normed = x if layer.attention_norm is None else ops.layer_norm(x, layer.attention_norm)
-        if layer.attention_norm is None and weights.centred:
-            x = ops.centre(x)
-        x = ops.add(x, _attention(ops, normed, layer))
-        x = ops.add(x, _gated_mlp(ops, ops.layer_norm(x, layer.mlp_norm), layer))
+        x = encoded(ops, weights, layer, x)
+    return scored(ops, weights, x)
+
+
+def embedded(ops: Operations[T], weights: ModernBertWeights) -> T:
+    """Return the embeddings, which are the input of layer 0."""
+    x = ops.embed(weights.token_embedding)
+    return x if weights.embedding_norm is None else ops.layer_norm(x, weights.embedding_norm)
+
+
+def encoded(ops: Operations[T], weights: ModernBertWeights, layer: Layer, x: T) -> T:
+    """Return the output of a layer, which is the input of the next."""
+    normed = x if layer.attention_norm is None else ops.layer_norm(x, layer.attention_norm)
+    if layer.attention_norm is None and weights.centred:
+        x = ops.centre(x)
+    x = ops.add(x, _attention(ops, normed, layer))
+    return ops.add(x, _gated_mlp(ops, ops.layer_norm(x, layer.mlp_norm), layer))
+
+
+def scored(ops: Operations[T], weights: ModernBertWeights, x: T) -> Scores[T]:
+    """Return the scores of the last layer's output."""
     x = ops.pool(ops.layer_norm(x, weights.final_norm), weights.config.pooling)
     x = ops.layer_norm(ops.gelu(ops.linear(x, weights.head_dense)), weights.head_norm)
     logits = ops.linear(x, weights.classifier)

@@ -13,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from vibe_router_export.checkpoint.weights import Array, Linear, ModernBertWeights, Parameter
+from vibe_router_export.checkpoint.weights import Array, Layer, Linear, ModernBertWeights, Parameter
 from vibe_router_export.choices import Precision
 
 # -127..127: without -128 a weight and its negative are equally exact.
@@ -86,7 +86,12 @@ class Int4Blocks:
 def encoder_linears(weights: ModernBertWeights) -> Iterator[Linear]:
     """Yield the linear layers of the encoder in the order of the data."""
     for layer in weights.layers:
-        yield from (layer.query_key_value, layer.attention_output, layer.mlp_input, layer.mlp_output)
+        yield from layer_linears(layer)
+
+
+def layer_linears(layer: Layer) -> tuple[Linear, ...]:
+    """Return the linear layers of one layer in the order of the data."""
+    return (layer.query_key_value, layer.attention_output, layer.mlp_input, layer.mlp_output)
 
 
 def lowered(weights: ModernBertWeights, precision: Precision) -> PrecisionPlan:

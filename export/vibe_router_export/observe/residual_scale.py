@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibe_router_export.checkpoint.weights import ModernBertWeights
-from vibe_router_export.fold.half_precision import HalfPrecisionFolds, fold_for_half_precision
 from vibe_router_export.observe.activations import NormInputs, norm_inputs
 from vibe_router_tools.evenly import evenly
 
@@ -17,7 +16,7 @@ _PROMPTS, _TOKENS = 16, 64
 
 
 def measured_norm_inputs(weights: ModernBertWeights, prompts: Sequence[NDArray[np.int64]]) -> NormInputs:
-    """Run the folded model, its residual at scale 1, on some of the prompts, padding included.
+    """Run a model that is folded, its residual at scale 1, on some of the prompts, padding included.
 
     `prompts` are ids, int64 [tokens]; a few are taken evenly, so they should be of many lengths.
     """
@@ -26,4 +25,4 @@ def measured_norm_inputs(weights: ModernBertWeights, prompts: Sequence[NDArray[n
     mask = np.zeros_like(ids)
     for row, tokens in enumerate(chosen):
         ids[row, : len(tokens)], mask[row, : len(tokens)] = tokens, 1
-    return norm_inputs(fold_for_half_precision(weights, HalfPrecisionFolds()), ids, mask)
+    return norm_inputs(weights, ids, mask)

@@ -15,7 +15,14 @@ from vibe_router_export.choices import WeightFormat
 from vibe_router_export.proof.cases import ProofCases, compare
 from vibe_router_export.proof.mil_interpreter.arithmetic import Rounding
 from vibe_router_export.proof.mil_interpreter.program import InterpretedProgram
-from vibe_router_export.proof.parity import HALF_PRECISION_P_DIFFERENCE, Case, Limits, ParityReport, gate
+from vibe_router_export.proof.parity import (
+    HALF_PRECISION_P_DIFFERENCE,
+    NOT_IN_HALF_PRECISION,
+    Case,
+    Limits,
+    ParityReport,
+    gate,
+)
 from vibe_router_tools.evenly import evenly
 
 _LIMITS = Limits(logit_difference=math.inf, band=LOW_PRECISION_BAND)
@@ -25,7 +32,6 @@ _LARGEST_PESSIMISTIC_P_DIFFERENCE = 5e-3
 _STRIDE = 4
 # Pessimistic arithmetic is slow; these many prompts, the shortest and the longest among them, show an overflow.
 _PESSIMISTIC_PROMPTS = 4
-_HINT = "nothing was written; this checkpoint does not survive fp16 as it is"
 
 
 @dataclass(frozen=True)
@@ -94,11 +100,12 @@ def _judge(
         )
         return compare(manifest, engine, cases, reference=reference, band=_LIMITS.band)
     except EngineError as error:
-        raise ParityError(f"in {rounding.value} fp16, {error.message}", hint=_HINT) from error
+        raise ParityError(f"in {rounding.value} fp16, {error.message}", hint=NOT_IN_HALF_PRECISION) from error
 
 
 def _check_difference(difference: float, limit: float, where: str) -> None:
     if not difference <= limit:
         raise ParityError(
-            f"p_cloud is up to {difference:.1e} off in {where}; at most {limit:.0e} is allowed", hint=_HINT
+            f"p_cloud is up to {difference:.1e} off in {where}; at most {limit:.0e} is allowed",
+            hint=NOT_IN_HALF_PRECISION,
         )

@@ -45,6 +45,8 @@ class Limits:
 FP32_LIMITS = Limits(logit_difference=FP32_TOLERANCE, band=0.0)
 HALF_PRECISION_P_DIFFERENCE = 2e-3
 """Largest |p_cloud - reference| of a graph in fp16."""
+NOT_IN_HALF_PRECISION = "nothing was written; this checkpoint does not survive fp16 as it is"
+"""The hint of an error of a file in fp16."""
 
 
 def limits_for(precision: Precision, *, band: float = LOW_PRECISION_BAND, max_flips: int = 0) -> Limits:

@@ -17,7 +17,12 @@ from vibe_router_export.card import coreml_section
 from vibe_router_export.choices import Layout, Target, WeightFormat
 from vibe_router_export.emit.coreml.lint import LintReport, lint
 from vibe_router_export.emit.coreml.package import write_packages
-from vibe_router_export.fold.half_precision import HalfPrecisionFolds, choose_residual_scale, fold_for_half_precision
+from vibe_router_export.fold.half_precision import (
+    HalfPrecisionFolds,
+    choose_residual_scale,
+    fold_for_half_precision,
+    scale_residual,
+)
 from vibe_router_export.observe.residual_scale import measured_norm_inputs
 from vibe_router_export.proof.coreml_gate import gate_packages
 from vibe_router_export.proof.mil_interpreter.package import read_package
@@ -85,8 +90,9 @@ class CoreMLRecipe:
     def _write_packages(self, inputs: RecipeInputs) -> tuple[float, list[Path]]:
         """Return the scale of the residual stream and the packages' paths."""
         sequences = [case.ids for case in inputs.proof.cases]
-        scale = choose_residual_scale(measured_norm_inputs(inputs.weights, sequences).sum_of_squares)
-        weights = fold_for_half_precision(inputs.weights, HalfPrecisionFolds(residual_scale=scale))
+        weights = fold_for_half_precision(inputs.weights, HalfPrecisionFolds())
+        scale = choose_residual_scale(measured_norm_inputs(weights, sequences).sum_of_squares)
+        weights = scale_residual(weights, scale)
         place = inputs.folder / self.file
         shutil.rmtree(place, ignore_errors=True)
         folder = place.parent if self.target is Target.MACOS15 else place

@@ -19,16 +19,20 @@ from vibe_router_export.choices import Precision
 from vibe_router_export.emit.numpy.half import evaluate_half
 from vibe_router_export.emit.onnx.file import write_onnx
 from vibe_router_export.emit.onnx.half import build_half_precision_onnx
-from vibe_router_export.fold.half_precision import HalfPrecisionFolds, choose_peak_scale, fold_for_half_precision
+from vibe_router_export.fold.half_precision import (
+    HalfPrecisionFolds,
+    choose_peak_scale,
+    fold_for_half_precision,
+    scale_residual,
+)
 from vibe_router_export.observe.residual_scale import measured_norm_inputs
-from vibe_router_export.proof.parity import HALF_PRECISION_P_DIFFERENCE, Case, gate
+from vibe_router_export.proof.parity import HALF_PRECISION_P_DIFFERENCE, NOT_IN_HALF_PRECISION, Case, gate
 from vibe_router_export.recipes.files import MODEL_FILES
 from vibe_router_export.recipes.recipe import RecipeInputs, Tolerance, WrittenFile
 from vibe_router_tools.evenly import evenly
 
 # Numpy is slow; this many prompts, the shortest and the longest among them, show an overflow.
 _ROUNDED_PROMPTS = 8
-_HINT = "nothing was written; this checkpoint does not survive fp16 as it is"
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,9 @@ class HalfPrecisionRecipe:
         file, cases = MODEL_FILES[Precision.FP16], inputs.cases
         path = inputs.folder / file
         path.parent.mkdir(exist_ok=True)
-        peak = measured_norm_inputs(inputs.weights, [case.ids for case in cases]).peak
-        folds = HalfPrecisionFolds(residual_scale=choose_peak_scale(peak))
-        weights = fold_for_half_precision(inputs.weights, folds)
+        weights = fold_for_half_precision(inputs.weights, HalfPrecisionFolds())
+        peak = measured_norm_inputs(weights, [case.ids for case in cases]).peak
+        weights = scale_residual(weights, choose_peak_scale(peak))
         write_onnx(build_half_precision_onnx(weights, max_tokens=inputs.manifest.max_tokens), path)
         by_length = sorted(cases, key=lambda case: len(case.ids))
         _check_roundings(weights, evenly(by_length, _ROUNDED_PROMPTS), temperature=inputs.temperature)
@@ -57,7 +61,7 @@ class HalfPrecisionRecipe:
         try:
             report = inputs.compare(engine, cases, band=self.tolerance.band)
         except EngineError as error:
-            raise ParityError(f"in fp16, {error.message}", hint=_HINT) from error
+            raise ParityError(f"in fp16, {error.message}", hint=NOT_IN_HALF_PRECISION) from error
         finally:
             engine.close()
         gate(report, self.tolerance.limits(Precision.FP16), temperature=inputs.temperature)
@@ -70,11 +74,11 @@ def _check_roundings(weights: ModernBertWeights, cases: Sequence[Case], *, tempe
         row = case.ids[None]
         logit = float(evaluate_half(weights, row, np.ones_like(row))[0])
         if not np.isfinite(logit):
-            raise ParityError(f"a prompt of {len(case.ids)} tokens overflows in fp16", hint=_HINT)
+            raise ParityError(f"a prompt of {len(case.ids)} tokens overflows in fp16", hint=NOT_IN_HALF_PRECISION)
         difference = abs(sigmoid(logit) - sigmoid(case.logit / temperature))
         if difference > HALF_PRECISION_P_DIFFERENCE:
             raise ParityError(
                 f"p_cloud of a prompt of {len(case.ids)} tokens is {difference:.1e} off where every number is rounded "
                 f"to fp16; at most {HALF_PRECISION_P_DIFFERENCE:.0e} is allowed",
-                hint=_HINT,
+                hint=NOT_IN_HALF_PRECISION,
             )

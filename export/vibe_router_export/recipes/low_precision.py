@@ -103,7 +103,8 @@ class LowPrecisionRecipe:
         attempt = _Attempt(inputs, self, self.format.fold(inputs.weights))
         plan = self.format.plan(attempt.weights)
         kept = self.format.kept_at_first(plan)
-        reports = attempt(plan, kept, inputs.cases)
+        attempt.write(plan, kept)
+        reports = attempt.compare(inputs.cases)
         error = attempt.failure(reports)
         if error is not None:
             reports, kept = _remedy(attempt, plan, kept, reports, error)
@@ -145,23 +146,24 @@ def doubling(most: int) -> list[int]:
 
 @dataclass(frozen=True)
 class _Attempt:
-    """Write a file and compare it; a later attempt replaces the file of an earlier one."""
+    """A file to write and to compare. What is written later replaces what was written before."""
 
     inputs: RecipeInputs
     recipe: LowPrecisionRecipe
     weights: ModernBertWeights
 
-    def __call__(
-        self, plan: PrecisionPlan, kept: Sequence[KeptMatrix], cases: Sequence[Case]
-    ) -> tuple[ParityReport, ...]:
-        """Return the report of the file, then that of its portable graph, if it has one."""
+    def write(self, plan: PrecisionPlan, kept: Sequence[KeptMatrix]) -> None:
+        """Write the file, with `kept` in higher precisions than the plan's."""
         tried = {**plan, **{matrix.name: matrix.precision for matrix in kept}}
-        quantized, folder = self.recipe.format, self.inputs.folder
-        path = folder / quantized.file
+        path = self.inputs.folder / self.recipe.format.file
         path.parent.mkdir(exist_ok=True)
-        quantized.write(self.weights, tried, path, max_tokens=self.inputs.manifest.max_tokens)
+        self.recipe.format.write(self.weights, tried, path, max_tokens=self.inputs.manifest.max_tokens)
+
+    def compare(self, cases: Sequence[Case]) -> tuple[ParityReport, ...]:
+        """Return the report of the file as it was last written, then that of its portable graph, if it has one."""
+        quantized = self.recipe.format
         files = [quantized.file, *(() if quantized.portable is None else (quantized.portable,))]
-        return tuple([self._compare(folder / file, cases) for file in files])
+        return tuple([self._compare(self.inputs.folder / file, cases) for file in files])
 
     def _compare(self, path: Path, cases: Sequence[Case]) -> ParityReport:
         engine = self.recipe.format.open(path, pad_token_id=self.inputs.manifest.pad_token_id)
@@ -193,9 +195,10 @@ def _remedy(
     flipped = {flip.prompt for report in reports for flip in report.flips}
     more: list[KeptMatrix] = []
     for more in quantized.ladder(weights, left, ranking):
+        attempt.write(plan, [*kept, *more])
         # The prompts that flipped last time are the likeliest to flip again, and take little time.
         for cases in ([case for case in inputs.cases if case.prompt in flipped], inputs.cases):
-            reports = attempt(plan, [*kept, *more], cases)
+            reports = attempt.compare(cases)
             remaining = attempt.failure(reports)
             if remaining is not None:
                 error = remaining
