@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from vibe_router.engines import choice
+
 
 class Precision(str, Enum):
     """How a file computes most of its matrix products."""
@@ -25,8 +27,8 @@ class ReferenceChoice(str, Enum):
 class EngineName(str, Enum):
     """Engines that run on any machine's CPU, under the runtime's names."""
 
-    ONNX_CPU = "onnx-cpu"
-    NATIVE_CPU = "native-cpu"
+    ONNX_CPU = choice.ONNX_CPU
+    NATIVE_CPU = choice.NATIVE_CPU
 
 
 class Size(str, Enum):

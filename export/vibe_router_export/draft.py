@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vibe_router.bundle.bundle import Bundle, open_bundle
 from vibe_router.bundle.manifest import MANIFEST_NAME, EngineFile, Manifest
-from vibe_router.engines.choice import EngineChoice
+from vibe_router.engines.choice import ONNX_CPU, EngineChoice
 from vibe_router.engines.onnx.cpu import OnnxCpuEngine
 from vibe_router.engines.protocol import Engine
 from vibe_router.engines.select import is_proven, load_engine
@@ -27,7 +27,6 @@ from vibe_router_export.proof.cases import ProofCases, collect_cases, score_with
 from vibe_router_export.proof.golden import dump_golden
 from vibe_router_export.proof.parity import FP32_LIMITS, Case, gate
 from vibe_router_export.proof.reference import load_reference
-from vibe_router_export.proof.verify import ONNX_ENGINE
 from vibe_router_export.recipes.recipe import FileT, Recipe, RecipeInputs, WrittenFile
 from vibe_router_tools.atomic.write import staged_folder
 from vibe_router_tools.bundle_edit import copy_files, hash_files, write_manifest
@@ -159,7 +158,7 @@ class Draft:
 
     def _open(self, graph: EngineFile) -> Engine:
         if self._is_old(graph):
-            choice = EngineChoice(engine=ONNX_ENGINE, precision=graph.precision)
+            choice = EngineChoice(engine=ONNX_CPU, precision=graph.precision)
             return load_engine(Bundle(self.folder, self.manifest), choice)
         pad = self.manifest.pad_token_id
         return OnnxCpuEngine(self.folder / graph.file, file=graph.file, precision=graph.precision, pad_token_id=pad)

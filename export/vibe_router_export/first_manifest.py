@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import importlib.metadata
 import os
 import re
 from collections.abc import Mapping
@@ -27,6 +26,7 @@ from vibe_router.policy import calibrate_threshold
 from vibe_router.version import __version__
 from vibe_router_export.checkpoint.checkpoint import Checkpoint
 from vibe_router_export.checkpoint.router_config import is_licence, is_model_name
+from vibe_router_tools.measurement.machine import installed_versions
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "tokenizers", "torch", "transformers")
 
@@ -76,7 +76,7 @@ def first_manifest(checkpoint: Checkpoint, claims: Claims, *, max_tokens: int) -
             checkpoint=checkpoint.source,
             checkpoint_sha256=checkpoint.sha256,
             tool=f"vibe-router {__version__}",
-            versions=_versions(),
+            versions=installed_versions(_LIBRARIES),
             created=_now().isoformat(timespec="seconds"),
         ),
     )
@@ -131,16 +131,6 @@ def _calibration(checkpoint: Checkpoint, temperature: float | None) -> Calibrati
             ece_after=router.ece_after,
         )
     return Calibration(temperature=1.0, folded=True, source="not calibrated, the checkpoint states none")
-
-
-def _versions() -> dict[str, str]:
-    versions = {}
-    for library in _LIBRARIES:
-        try:
-            versions[library] = importlib.metadata.version(library)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions
 
 
 def _now() -> datetime.datetime:

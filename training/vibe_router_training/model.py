@@ -10,6 +10,7 @@ import torch
 from tokenizers import Tokenizer
 
 from vibe_router.errors import CheckpointError, DataError
+from vibe_router.printable import first_line
 from vibe_router_export.checkpoint.checkpoint import wrapped_tensors
 from vibe_router_export.checkpoint.config import parse_backbone
 from vibe_router_export.checkpoint.files import read_object
@@ -131,9 +132,8 @@ def load_model(checkpoint: str) -> Any:
         )
     # transformers raises whatever its parts do on a file that is not as they expect.
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
-        lines = str(error).splitlines() or [type(error).__name__]
         raise CheckpointError(
-            f"cannot read a model from {checkpoint}: {lines[0]}",
+            f"cannot read a model from {checkpoint}: {first_line(error)}",
             hint="name a folder with config.json and model.safetensors, or a hub id",
         ) from error
 

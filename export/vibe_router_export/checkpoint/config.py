@@ -16,7 +16,7 @@ from vibe_router.bundle.strict_json import shown
 from vibe_router.engines.native.format import NORM_EPSILONS, ROPE_THETAS
 from vibe_router.errors import CheckpointError
 from vibe_router_export.checkpoint.code import refuse_code
-from vibe_router_export.checkpoint.files import parse_object
+from vibe_router_export.checkpoint.files import RESAVE, parse_object
 
 ARCHITECTURE = "ModernBertForSequenceClassification"
 GENERATION_5 = ("rope_parameters", "layer_types")
@@ -114,14 +114,13 @@ def parse_backbone(raw: Mapping[str, Any]) -> ModernBertConfig:
     if config.hidden_size % config.heads or config.head_size % 2:
         raise CheckpointError(
             f"hidden_size {config.hidden_size} does not split into {config.heads} heads of even width",
-            hint=_RESAVE,
+            hint=RESAVE,
         )
     return config
 
 
 # Far above any model, and small enough that nothing is built that does not fit into memory.
 _MOST_LAYERS, _LARGEST_SIZE = 1024, 2**31 - 1
-_RESAVE = "save the checkpoint again with transformers' save_pretrained"
 
 
 def _check_kind(raw: Mapping[str, Any]) -> None:
@@ -131,7 +130,7 @@ def _check_kind(raw: Mapping[str, Any]) -> None:
         )
     for key in ("hidden_activation", "classifier_activation"):
         if raw.get(key, "gelu") != "gelu":
-            raise CheckpointError(f"{key} {shown(raw[key])} is not supported; only 'gelu' is", hint=_RESAVE)
+            raise CheckpointError(f"{key} {shown(raw[key])} is not supported; only 'gelu' is", hint=RESAVE)
     for key in ("rope_scaling", "quantization_config"):
         if raw.get(key) is not None:
             raise CheckpointError(f"config.json sets {key}, which is not supported", hint=f"remove {key}")
@@ -160,7 +159,7 @@ def _layers(raw: Mapping[str, Any]) -> tuple[AttentionPattern, ...]:
         if len(types) != count or any(kind not in thetas for kind in types):
             raise CheckpointError(
                 f"layer_types must name {_FULL!r} or {_SLIDING!r} for each of the {count} layers",
-                hint=_RESAVE,
+                hint=RESAVE,
             )
         # transformers 5 leaves this older key in place when it saves a checkpoint that transformers 4 wrote.
         if "global_attn_every_n_layers" in raw and types != periodic:
@@ -174,12 +173,12 @@ def _layers(raw: Mapping[str, Any]) -> tuple[AttentionPattern, ...]:
 def _rope_parameters(raw: dict[str, Any]) -> dict[str, float]:
     unknown = set(raw) - {_FULL, _SLIDING}
     if unknown:
-        raise CheckpointError(f"rope_parameters has unknown layer types {sorted(unknown)}", hint=_RESAVE)
+        raise CheckpointError(f"rope_parameters has unknown layer types {sorted(unknown)}", hint=RESAVE)
     thetas = {}
     for kind, default in ((_FULL, 160_000.0), (_SLIDING, 10_000.0)):
         parameters = raw.get(kind) or {}
         if not isinstance(parameters, dict) or parameters.get("rope_type", "default") != "default":
-            raise CheckpointError(f"rope_parameters[{kind!r}] is not plain RoPE", hint=_RESAVE)
+            raise CheckpointError(f"rope_parameters[{kind!r}] is not plain RoPE", hint=RESAVE)
         thetas[kind] = _theta(parameters, "rope_theta", default)
     return thetas
 
@@ -201,7 +200,7 @@ def _get(raw: Mapping[str, Any], key: str, expected: type[T], default: T) -> T:
     if value is None and key in GENERATION_5:
         return default
     if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
-        raise CheckpointError(f"config.json: {key} is {value!r}, not of type {expected.__name__}", hint=_RESAVE)
+        raise CheckpointError(f"config.json: {key} is {value!r}, not of type {expected.__name__}", hint=RESAVE)
     return value
 
 
@@ -209,7 +208,7 @@ def _positive(raw: Mapping[str, Any], key: str, default: int) -> int:
     value = _get(raw, key, int, default)
     most = _MOST_LAYERS if key == "num_hidden_layers" else _LARGEST_SIZE
     if not 0 < value <= most:
-        raise CheckpointError(f"config.json: {key} is not between 1 and {most}", hint=_RESAVE)
+        raise CheckpointError(f"config.json: {key} is not between 1 and {most}", hint=RESAVE)
     return value
 
 
@@ -225,7 +224,7 @@ def _float_between(raw: Mapping[str, Any], key: str, default: float, bounds: tup
     low, high = bounds
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
         raise CheckpointError(
-            f"config.json: {key} is {shown(value)}, not a number in {low:.2g}..{high:.2g}", hint=_RESAVE
+            f"config.json: {key} is {shown(value)}, not a number in {low:.2g}..{high:.2g}", hint=RESAVE
         )
     return float(value)
 
@@ -233,5 +232,5 @@ def _float_between(raw: Mapping[str, Any], key: str, default: float, bounds: tup
 def _token_id(raw: Mapping[str, Any], key: str, default: int) -> int:
     value = _get(raw, key, int, default)
     if not 0 <= value < _positive(raw, "vocab_size", 50368):
-        raise CheckpointError(f"config.json: {key} {value} is outside the vocabulary", hint=_RESAVE)
+        raise CheckpointError(f"config.json: {key} {value} is outside the vocabulary", hint=RESAVE)
     return value

@@ -16,7 +16,8 @@ from vibe_router.errors import BundleCorruptError, CheckpointError
 _MOST_BYTES = 2**20
 _MOST_TOKENIZER_BYTES = 2**26
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_RESAVE = "save the checkpoint again with transformers' save_pretrained"
+RESAVE = "save the checkpoint again with transformers' save_pretrained"
+"""The hint of an error of a file that no library writes so."""
 
 
 def has_file(folder: Path, name: str) -> bool:
@@ -50,7 +51,7 @@ def read_bytes(folder: Path, name: str) -> bytes:
     except OSError as error:
         raise CheckpointError(f"cannot read {folder / name}: {error.strerror}", hint="check the file") from error
     if len(content) > most:
-        raise CheckpointError(f"{name} has more than {most} bytes", hint=_RESAVE)
+        raise CheckpointError(f"{name} has more than {most} bytes", hint=RESAVE)
     return content
 
 
@@ -63,7 +64,7 @@ def read_text(folder: Path, name: str) -> str:
     try:
         return read_bytes(folder, name).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise CheckpointError(f"{name} is not UTF-8: {error.reason} at byte {error.start}", hint=_RESAVE) from error
+        raise CheckpointError(f"{name} is not UTF-8: {error.reason} at byte {error.start}", hint=RESAVE) from error
 
 
 def read_object(folder: Path, name: str) -> dict[str, Any]:
@@ -85,9 +86,9 @@ def parse_object(text: str, where: str) -> dict[str, Any]:
         value = load_strictly(text)
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise CheckpointError(f"{where} is not valid JSON: {reason}", hint=_RESAVE) from error
+        raise CheckpointError(f"{where} is not valid JSON: {reason}", hint=RESAVE) from error
     if not isinstance(value, dict):
-        raise CheckpointError(f"{where} is not an object", hint=_RESAVE)
+        raise CheckpointError(f"{where} is not an object", hint=RESAVE)
     # Only an escape can spell a surrogate in UTF-8.
     if "\\u" in text:
         _refuse_surrogates(value, where)
@@ -122,4 +123,4 @@ def _refuse_surrogates(value: dict[str, Any], where: str) -> None:
         elif isinstance(item, list):
             left += item
         elif isinstance(item, str) and _SURROGATE.search(item):
-            raise CheckpointError(f"{where} has a text with a lone surrogate, {shown(item)}", hint=_RESAVE)
+            raise CheckpointError(f"{where} has a text with a lone surrogate, {shown(item)}", hint=RESAVE)

@@ -10,6 +10,7 @@ from typing import Any
 
 from vibe_router.errors import CheckpointError
 from vibe_router.extras import require_extra
+from vibe_router.printable import first_line
 from vibe_router_export.checkpoint.checkpoint import Checkpoint, wrapped_tensors
 from vibe_router_export.checkpoint.files import has_file, read_object
 from vibe_router_export.checkpoint.tokenizer import TOKENIZER_CONFIG
@@ -48,7 +49,7 @@ class Reference:
             # transformers raises whatever its parts do on a file that is not as they expect.
             except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
                 raise CheckpointError(
-                    f"{self.name} cannot load the checkpoint: {_first_line(error)}",
+                    f"{self.name} cannot load the checkpoint: {first_line(error)}",
                     hint="save the checkpoint again with this transformers, or export with --reference none",
                 ) from error
 
@@ -104,11 +105,6 @@ def _tokenizer(transformers: Any, folder: Path) -> Any:
     is_new = unknown == "TokenizersBackend" and not hasattr(transformers, "TokenizersBackend")
     loader = transformers.PreTrainedTokenizerFast if is_new else transformers.AutoTokenizer
     return loader.from_pretrained(folder, split_special_tokens=True, trust_remote_code=False, local_files_only=True)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vibe_router.bundle.bundle import open_bundle
-from vibe_router.engines.choice import EngineChoice
+from vibe_router.engines.choice import ONNX_CPU, EngineChoice
 from vibe_router.engines.select import load_engine
 from vibe_router.errors import UsageError
 from vibe_router.progress import ProgressCallback
@@ -16,14 +16,12 @@ from vibe_router_export.proof.cases import collect_cases, compare
 from vibe_router_export.proof.parity import FP32_LIMITS, Limits, ParityReport, gate
 from vibe_router_export.proof.reference import Reference
 
-ONNX_ENGINE = "onnx-cpu"
-
 
 def verify_bundle(
     checkpoint: Checkpoint,
     source: str,
     *,
-    engine: str = ONNX_ENGINE,
+    engine: str = ONNX_CPU,
     precision: Precision = Precision.FP32,
     limits: Limits = FP32_LIMITS,
     prompts: Sequence[str] | None = None,

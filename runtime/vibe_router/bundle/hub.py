@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vibe_router.bundle.manifest import MANIFEST_LIMIT, MANIFEST_NAME, parse_manifest
 from vibe_router.errors import BundleCorruptError, BundleNotFoundError, MissingExtraError, UsageError
+from vibe_router.printable import first_line
 
 SCHEME = "hf://"
 # As huggingface_hub.utils.validate_repo_id has it, with an organisation.
@@ -77,8 +78,7 @@ def _fetch_file(repository: str, name: str, *, revision: str | None) -> Path:
 
 
 def _unreachable(repository: str, name: str, error: Exception) -> BundleNotFoundError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
     return BundleNotFoundError(
-        f"cannot get {name} of {repository!r} from the hub: {reason}",
+        f"cannot get {name} of {repository!r} from the hub: {first_line(error)}",
         hint="check the name and the network; a private repository needs `hf auth login`",
     )

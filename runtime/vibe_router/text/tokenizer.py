@@ -24,17 +24,14 @@ from tokenizers import Encoding, Tokenizer
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
 
-from vibe_router.errors import BundleCorruptError, PromptError, VibeRouterError
+from vibe_router.errors import PromptError, VibeRouterError
 from vibe_router.text.normalization import normalization_break, normalization_of
-from vibe_router.text.plain import plain_text
+from vibe_router.text.plain import MARKS_IN_A_ROW, MOST_MARKS, READ_THE_BEGINNING, UNBROKEN, plain_text
 from vibe_router.text.stable_prefix import SettledTokens
-from vibe_router.text.tokenizer_file import check_tokenizer_file
+from vibe_router.text.tokenizer_file import check_tokenizer_file, corrupt_tokenizer
 
 # Characters read at first, per token kept: ordinary text has four or five of them in a token.
 _CHARACTERS_PER_TOKEN = 8
-# Where to give up looking for a place to cut. Unicode's stream-safe format allows 30 combining marks in a
-# row.
-_MARGIN = 1024
 # Most characters read for one prompt; more than any vocabulary's longest tokens in a row need.
 _MOST_CHARACTERS = 2**21
 
@@ -69,7 +66,7 @@ class PromptTokenizer:
             BundleCorruptError: it is no tokenizer, of a kind that is not read, or does not put one token on either
                 side.
         """
-        self._tokenizer = _no_panic(lambda: _load(content), _corrupt)
+        self._tokenizer = _no_panic(lambda: _load(content), corrupt_tokenizer)
         _require_supported(self._tokenizer)
         self._settled = SettledTokens(self._tokenizer) if _is_covered(self._tokenizer) else None
         self._start, self._end = (np.array([token], np.int64) for token in self._tokenizer.encode("").ids)
@@ -127,7 +124,7 @@ class PromptTokenizer:
         if len(prompt) > MOST_WHOLE:
             raise PromptError(
                 f"the prompt has {len(prompt)} characters; this bundle's tokenizer reads at most {MOST_WHOLE}",
-                hint="route the beginning of the prompt",
+                hint=READ_THE_BEGINNING,
             )
         encoding = self._encode(prompt)
         return encoding.ids[: self._limit], len(encoding) > self._limit
@@ -136,7 +133,7 @@ class PromptTokenizer:
         if 2 * size > _MOST_CHARACTERS:
             raise PromptError(
                 f"{size} characters do not settle the first {self._limit} tokens",
-                hint="the prompt has a run of characters without any break; shorten it",
+                hint=UNBROKEN,
             )
         return 2 * size
 
@@ -158,9 +155,9 @@ def _load(content: bytes) -> Tokenizer:
 def _require_supported(tokenizer: Tokenizer) -> None:
     """Refuse models that draw lots, and templates that do not put one token on either side."""
     if isinstance(tokenizer.model, BPE) and tokenizer.model.dropout:
-        raise _corrupt("its model drops merges by chance")
-    if len(_no_panic(lambda: tokenizer.encode(""), _corrupt).ids) != 2:
-        raise _corrupt("its template does not put exactly one token before and one after the text")
+        raise corrupt_tokenizer("its model drops merges by chance")
+    if len(_no_panic(lambda: tokenizer.encode(""), corrupt_tokenizer).ids) != 2:
+        raise corrupt_tokenizer("its template does not put exactly one token before and one after the text")
 
 
 def _is_covered(tokenizer: Tokenizer) -> bool:
@@ -187,15 +184,13 @@ def _is_covered(tokenizer: Tokenizer) -> bool:
 
 def _cut(prompt: str, size: int) -> int:
     """Return the first place at or after `size` where the text can be normalised in two halves."""
-    if size + _MARGIN >= len(prompt):
+    if size + MOST_MARKS >= len(prompt):
         return len(prompt)
-    for position in range(size, size + _MARGIN):
+    for position in range(size, size + MOST_MARKS):
         if normalization_break(prompt[position]):
             return position
-    raise PromptError(
-        f"the prompt has {_MARGIN} combining or unassigned characters in a row",
-        hint="remove the run of combining marks",
-    )
+    message, hint = MARKS_IN_A_ROW
+    raise PromptError(message, hint=hint)
 
 
 def _no_panic(call: Callable[[], T], failure: Callable[[str], Exception]) -> T:
@@ -210,10 +205,6 @@ def _no_panic(call: Callable[[], T], failure: Callable[[str], Exception]) -> T:
         if type(error).__name__ != "PanicException":
             raise
         raise failure(f"the tokenizer library panicked: {error}") from error
-
-
-def _corrupt(message: str) -> BundleCorruptError:
-    return BundleCorruptError(f"tokenizer.json: {message}", hint="download or export the bundle again")
 
 
 def _bad_prompt(message: str) -> PromptError:

@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vibe_router.bundle.strict_json import parse_json, shown
+from vibe_router.bundle.strict_json import AGAIN, parse_json, shown
 from vibe_router.errors import BundleCorruptError
 from vibe_router.text.tokenizer_parts import part_problem, small_problem
 
 _FILE = "tokenizer.json"
-_HINT = "download or export the bundle again"
 # ModernBERT's has 2 MB, vocabularies of 256 k entries have 34.
 _MOST_BYTES = 2**26
 # Bytes of one text in the file, escapes included: an entry, a merge, an added token. ModernBERT's longest has 2,000.
@@ -58,14 +57,14 @@ def check_tokenizer_file(content: bytes) -> None:
         BundleCorruptError: it is too large, not JSON, or has a part of a kind or a size that no router's has.
     """
     if len(content) > _MOST_BYTES:
-        raise _corrupt(f"it has {len(content)} bytes; at most {_MOST_BYTES} are read")
+        raise corrupt_tokenizer(f"it has {len(content)} bytes; at most {_MOST_BYTES} are read")
     # A Unigram has no merges, and nothing else of the file may be cut out unread.
     is_unigram = _UNIGRAM_TYPE.search(content) is not None
     if is_unigram and len(content) > _MOST_UNIGRAM_BYTES:
-        raise _corrupt(f"it has {len(content)} bytes; at most {_MOST_UNIGRAM_BYTES} of a Unigram are read")
+        raise corrupt_tokenizer(f"it has {len(content)} bytes; at most {_MOST_UNIGRAM_BYTES} of a Unigram are read")
     outline = parse_json(_outline(content, cut=1 if is_unigram else len(_CUT)), _FILE)
     if not isinstance(outline, dict) or not outline.keys() <= _PARTS or not isinstance(outline.get("model"), dict):
-        raise _corrupt("it is not an object of a tokenizer's parts")
+        raise corrupt_tokenizer("it is not an object of a tokenizer's parts")
     for name in ("normalizer", "pre_tokenizer", "post_processor", "decoder"):
         _refuse(part_problem(name, outline.get(name)))
     for name in ("truncation", "padding", "version"):
@@ -76,10 +75,10 @@ def check_tokenizer_file(content: bytes) -> None:
 
 def _check_model(model: dict[str, Any], *, kind: str) -> None:
     if model.get("type") != kind:
-        raise _corrupt(f"its model of the kind {shown(model.get('type'))} is none of {_BPE}, {_UNIGRAM}")
+        raise corrupt_tokenizer(f"its model of the kind {shown(model.get('type'))} is none of {_BPE}, {_UNIGRAM}")
     cut = _CUT if kind == _BPE else _CUT[:1]
     if any(model.get(name) not in ({}, []) for name in cut):
-        raise _corrupt("its model has no vocabulary or no merges")
+        raise corrupt_tokenizer("its model has no vocabulary or no merges")
     for key, value in model.items():
         _refuse(small_problem(value, f"model.{key}"[:64]))
 
@@ -97,7 +96,7 @@ def _outline(content: bytes, *, cut: int) -> bytes:
         place = end
     outline = b"".join([*kept, content[place:]])
     if len(outline) > _MOST_OUTLINE:
-        raise _corrupt(f"it has {len(outline)} bytes beside the vocabulary; at most {_MOST_OUTLINE} are read")
+        raise corrupt_tokenizer(f"it has {len(outline)} bytes beside the vocabulary; at most {_MOST_OUTLINE} are read")
     return outline
 
 
@@ -113,22 +112,22 @@ def _values(data: NDArray[np.uint8], *, cut: int) -> tuple[list[int], list[int]]
     quoted = data[places] == _QUOTE
     quotes = places[quoted]
     if len(quotes) % 2:
-        raise _corrupt("it is not valid JSON: a text does not end")
+        raise corrupt_tokenizer("it is not valid JSON: a text does not end")
     if len(quotes) and int((quotes[1::2] - quotes[::2]).max()) > _MOST_TEXT:
-        raise _corrupt(f"it has a text of more than {_MOST_TEXT} bytes")
+        raise corrupt_tokenizer(f"it has a text of more than {_MOST_TEXT} bytes")
     brackets = places[~quoted & (np.cumsum(quoted, dtype=np.uint8) % 2 == 0)]
     opening = lower[brackets] == _OPEN
     depth = np.cumsum(np.where(opening, 1, -1))
     starts = brackets[opening & (depth == 3)]
     ends = brackets[~opening & (depth == 2)]
     if len(depth) == 0 or depth.min() < 0 or depth[-1] != 0 or len(starts) != len(ends):
-        raise _corrupt("it is not valid JSON: brackets do not match")
+        raise corrupt_tokenizer("it is not valid JSON: brackets do not match")
     longest = np.sort(np.argsort(ends - starts, kind="stable")[-cut:])
     # A merge may be a pair, [left, right], and no value in there is deeper.
     for start, end in zip(starts[longest], ends[longest], strict=True):
         first, last = np.searchsorted(brackets, (start, end))
         if depth[first:last].max() > 4:
-            raise _corrupt("its vocabulary or merges are nested too deep")
+            raise corrupt_tokenizer("its vocabulary or merges are nested too deep")
     return starts[longest].tolist(), ends[longest].tolist()
 
 
@@ -144,22 +143,23 @@ def _escaped(data: NDArray[np.uint8]) -> NDArray[np.intp]:
 
 def _check_added(tokens: Any) -> None:
     if not isinstance(tokens, list) or len(tokens) > _MOST_ADDED:
-        raise _corrupt(f"its added tokens are not a list of at most {_MOST_ADDED}")
+        raise corrupt_tokenizer(f"its added tokens are not a list of at most {_MOST_ADDED}")
     characters = 0
     for token in tokens:
         if not isinstance(token, dict) or token.keys() != _ADDED or not isinstance(token["content"], str):
-            raise _corrupt("an added token is not what the library writes")
+            raise corrupt_tokenizer("an added token is not what the library writes")
         length = len(token["content"])
         characters += length
         if not 1 <= length <= _MOST_ADDED_LENGTH or characters > _MOST_ADDED_CHARACTERS:
-            raise _corrupt(f"an added token has {length} characters, or all of them together too many")
+            raise corrupt_tokenizer(f"an added token has {length} characters, or all of them together too many")
         _refuse(small_problem(token["id"], "id of an added token"))
 
 
 def _refuse(problem: str | None) -> None:
     if problem is not None:
-        raise _corrupt(problem)
+        raise corrupt_tokenizer(problem)
 
 
-def _corrupt(message: str) -> BundleCorruptError:
-    return BundleCorruptError(f"{_FILE}: {message}", hint=_HINT)
+def corrupt_tokenizer(message: str) -> BundleCorruptError:
+    """Return the error of a `tokenizer.json` that is not read."""
+    return BundleCorruptError(f"{_FILE}: {message}", hint=AGAIN)

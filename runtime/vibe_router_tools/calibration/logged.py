@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import numpy as np
 
 from vibe_router_gateway.log.rows import LoggedScore
-from vibe_router_tools.calibration.sample import Part, ScoreSample
+from vibe_router_tools.calibration.sample import ScoreSample
 
 PREFERENCE = {"cloud": 1.0, "same": 0.5, "device": 0.0}
 """Feedback as p_teacher: a user who was asked saw one better, or no difference."""
@@ -20,18 +19,11 @@ def count_logged(sample: ScoreSample, scores: Iterable[LoggedScore]) -> ScoreSam
     A request that was sent twice counts twice: its share of the traffic is what the threshold is for.
     """
     rows = list(scores)
-    values = np.array([row.p_cloud for row in rows], dtype=np.float64)
-    held_out = np.array([row.held_out for row in rows], bool)
-    severe = np.array([_preference(row) >= sample.miss_bound for row in rows], bool)
-
-    def extended(part: Part, chosen: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Part:
-        return Part(part.scores.with_scores(values[chosen]), part.severe.with_scores(values[chosen & severe]))
-
-    return replace(
-        sample,
-        labelled=sample.labelled + sum(row.better is not None for row in rows),
-        choose=extended(sample.choose, ~held_out),
-        check=extended(sample.check, held_out),
+    return sample.with_scores(
+        np.array([row.p_cloud for row in rows], dtype=np.float64),
+        held_out=np.array([row.held_out for row in rows], bool),
+        severe=np.array([_preference(row) >= sample.miss_bound for row in rows], bool),
+        labelled=sum(row.better is not None for row in rows),
     )
 
 

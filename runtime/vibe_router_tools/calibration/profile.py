@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
-from vibe_router.bundle.manifest import Calibration, Manifest, Threshold
+from vibe_router.bundle.manifest import Calibration, Manifest, Threshold, is_plain_name
 from vibe_router.errors import UsageError
 from vibe_router_tools.calibration.choose import Goal, ThresholdChoice
 from vibe_router_tools.evaluation.logistic import calibrated_from_raw, raw_from_calibrated
 from vibe_router_tools.evaluation.temperature import TemperatureFit
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def threshold_on_both_scales(threshold: float, calibration: Calibration) -> Threshold:
@@ -36,7 +33,7 @@ def check_new_profile(manifest: Manifest, profile: str) -> None:
     if profile in manifest.thresholds:
         known = ", ".join(manifest.thresholds)
         raise UsageError(f"the bundle has a profile {profile!r} already", hint=f"choose another name than {known}")
-    if not _NAME.fullmatch(profile):
+    if not is_plain_name(profile):
         raise UsageError(f"{profile!r} is not a plain name for a profile", hint="use letters, digits and -")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vibe_router.errors import DataError
 from vibe_router_tools.calibration.histogram import ScoreHistogram
@@ -13,6 +14,8 @@ from vibe_router_tools.evaluation.defaults import HELD_OUT_SHARE, MISS_BOUND
 from vibe_router_tools.evaluation.split import is_held_out
 
 _SALT = "calibrate"
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,19 @@ class ScoreSample:
         """The number of prompts counted."""
         return self.choose.scores.total + self.check.scores.total
 
+    def with_scores(self, scores: Floats, *, held_out: Flags, severe: Flags, labelled: int) -> ScoreSample:
+        """Return the sample with these scores, `labelled` of which have a label. All three arrays are [scores]."""
+
+        def extended(part: Part, chosen: Flags) -> Part:
+            return Part(part.scores.with_scores(scores[chosen]), part.severe.with_scores(scores[chosen & severe]))
+
+        return replace(
+            self,
+            labelled=self.labelled + labelled,
+            choose=extended(self.choose, ~held_out),
+            check=extended(self.check, held_out),
+        )
+
 
 def is_for_checking(prompt: str, share: float = HELD_OUT_SHARE) -> bool:
     """Return whether a prompt is in the part to check on, which its hash decides."""
@@ -81,18 +97,11 @@ def add_prompts(
     """
     if not len(prompts) == len(scores) == len(preferences):
         raise ValueError("need one score and one preference (or None) for each prompt")
-    values = np.asarray(scores, dtype=np.float64)
-    held_out = np.array([is_for_checking(prompt, sample.held_out_share) for prompt in prompts], bool)
-    severe = np.array([p is not None and p >= sample.miss_bound for p in preferences], bool)
-
-    def extended(part: Part, chosen: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Part:
-        return Part(part.scores.with_scores(values[chosen]), part.severe.with_scores(values[chosen & severe]))
-
-    return replace(
-        sample,
-        labelled=sample.labelled + sum(preference is not None for preference in preferences),
-        choose=extended(sample.choose, ~held_out),
-        check=extended(sample.check, held_out),
+    return sample.with_scores(
+        np.asarray(scores, dtype=np.float64),
+        held_out=np.array([is_for_checking(prompt, sample.held_out_share) for prompt in prompts], bool),
+        severe=np.array([p is not None and p >= sample.miss_bound for p in preferences], bool),
+        labelled=sum(preference is not None for preference in preferences),
     )
 
 

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from vibe_router.errors import DataError, UsageError
+from vibe_router.printable import first_line
 
 SUFFIXES = (".parquet", ".parq", ".pq")
 _WILD = "*?["
@@ -74,7 +75,7 @@ def find_place(location: str) -> Place:
     try:
         return Place(*fs.FileSystem.from_uri(_impatient(location)))
     except (pa.ArrowException, ValueError, OSError) as error:
-        raise UsageError(f"{_shown(location)}: {_first_line(error)}", hint=_hint(location)) from error
+        raise UsageError(f"{_shown(location)}: {_said(error)}", hint=_hint(location)) from error
 
 
 def find_sources(location: str) -> list[Source]:
@@ -130,7 +131,7 @@ def opened(place: Place, name: str) -> Iterator[Any]:
         with place.filesystem.open_input_file(place.path) as file:
             yield file
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"cannot read {name}: {_first_line(error)}", hint="check the file") from error
+        raise DataError(f"cannot read {name}: {_said(error)}", hint="check the file") from error
 
 
 def _sources_at(place: Place, location: str) -> list[Source]:
@@ -166,7 +167,7 @@ def _looking_at(location: str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"cannot look at {_shown(location)}: {_first_line(error)}", hint=_hint(location)) from error
+        raise DataError(f"cannot look at {_shown(location)}: {_said(error)}", hint=_hint(location)) from error
 
 
 def _impatient(location: str) -> str:
@@ -187,5 +188,5 @@ def _shown(location: str) -> str:
     return location.split("?", maxsplit=1)[0] if "://" in location else location
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+def _said(error: Exception) -> str:
+    return first_line(error)[:200]

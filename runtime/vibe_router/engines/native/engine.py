@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vibe_router.engines.cancellation import CURRENT_STOP
+from vibe_router.engines.choice import NATIVE_CPU
 from vibe_router.engines.cpus import available_cpus
 from vibe_router.engines.native.library import (
     Instructions,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from vibe_router.engines.native.model import NativeModel
     from vibe_router.text.protocol import Prompt, Tokenizer
 
-NAME = "native-cpu"
 # The library's number of threads for one of low priority.
 _BACKGROUND = 0
 _FAILURES = {
@@ -43,7 +43,7 @@ _FAILURES = {
 class NativeEngine:
     """A mapped file on the CPU. A prompt's logit is the same, bit by bit, alone, in any batch and on any processor."""
 
-    name = NAME
+    name = NATIVE_CPU
     batch_band = 0.0
 
     def __init__(

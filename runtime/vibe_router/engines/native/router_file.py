@@ -15,22 +15,16 @@ from typing import TYPE_CHECKING
 from vibe_router.bundle.background import in_background
 from vibe_router.engines.native.library import Model, Status, TextStatus, native_library, text_library
 from vibe_router.errors import BundleCorruptError, EngineUnavailableError, PromptError
-from vibe_router.text.plain import plain_text
+from vibe_router.text.plain import MARKS_IN_A_ROW, READ_THE_BEGINNING, UNBROKEN, plain_text
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 _PROBLEMS = {
-    TextStatus.NO_MEMORY: ("there is not enough memory to read it", "route the beginning of the prompt"),
-    TextStatus.MARKS: (
-        "the prompt has 1024 combining or unassigned characters in a row",
-        "remove the run of combining marks",
-    ),
-    TextStatus.UNSETTLED: (
-        "too many characters do not settle the first tokens",
-        "the prompt has a run of characters without any break; shorten it",
-    ),
+    TextStatus.NO_MEMORY: ("there is not enough memory to read it", READ_THE_BEGINNING),
+    TextStatus.MARKS: MARKS_IN_A_ROW,
+    TextStatus.UNSETTLED: ("too many characters do not settle the first tokens", UNBROKEN),
 }
 
 

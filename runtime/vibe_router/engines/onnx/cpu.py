@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibe_router.engines.cancellation import CURRENT_STOP
+from vibe_router.engines.choice import ONNX_CPU
 from vibe_router.engines.cpus import available_cpus
 from vibe_router.engines.onnx.external_weights import ExternalWeights
 from vibe_router.engines.onnx.forks import keep_in_children
@@ -19,13 +20,13 @@ from vibe_router.engines.onnx.padding import pad
 from vibe_router.engines.usage import Usage
 from vibe_router.errors import EngineError
 from vibe_router.policy import LOW_PRECISION_BAND
+from vibe_router.printable import first_line
 
 if TYPE_CHECKING:
     from vibe_router.bundle.bundle import Bundle
     from vibe_router.bundle.manifest import EngineFile
     from vibe_router.engines.onnx.checked_graph import CheckedGraph
 
-NAME = "onnx-cpu"
 _PROVIDER = "CPUExecutionProvider"
 _INPUTS = {"input_ids": "tensor(int64)", "attention_mask": "tensor(int64)"}
 _LOGITS = "logits"
@@ -38,7 +39,7 @@ _FATAL_ONLY = 4
 class OnnxCpuEngine:
     """A graph: int64 `input_ids` and `attention_mask` [batch, sequence] to float32 `logits` [batch, 1]."""
 
-    name = NAME
+    name = ONNX_CPU
 
     def __init__(
         self,
@@ -80,7 +81,7 @@ class OnnxCpuEngine:
             keep_in_children(self._session)
         except Exception as error:
             raise EngineError(
-                f"ONNX Runtime cannot load {file}: {_first_line(error)}",
+                f"ONNX Runtime cannot load {file}: {first_line(error)}",
                 hint=f"the installed onnxruntime {onnxruntime.__version__} may be too old for this bundle",
             ) from error
         inputs = {node.name: node.type for node in self._session.get_inputs()}
@@ -104,7 +105,7 @@ class OnnxCpuEngine:
         try:
             (output,) = session.run([_LOGITS], {"input_ids": ids, "attention_mask": mask}, _run_options())
         except Exception as error:
-            raise EngineError(f"ONNX Runtime failed on {self.file}: {_first_line(error)}") from error
+            raise EngineError(f"ONNX Runtime failed on {self.file}: {first_line(error)}") from error
         logits: NDArray[np.float32] = output.reshape(-1)
         return logits
 
@@ -174,7 +175,3 @@ def _run_options() -> Any:
     options.log_severity_level = _FATAL_ONLY
     stop.when_set(lambda: setattr(options, "terminate", True))
     return options
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -11,18 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vibe_router.engines.cancellation import CURRENT_STOP
+from vibe_router.engines.choice import ONNX_CUDA, ONNX_CUDA_GRAPHS
 from vibe_router.engines.onnx.library import onnxruntime
 from vibe_router.engines.onnx.padding import pad
 from vibe_router.errors import EngineError
 from vibe_router.policy import LOW_PRECISION_BAND
+from vibe_router.printable import first_line
 
 if TYPE_CHECKING:
     from vibe_router.bundle.bundle import Bundle
     from vibe_router.bundle.manifest import EngineFile
     from vibe_router.engines.onnx.checked_graph import CheckedGraph
 
-NAME = "onnx-cuda"
-GRAPHS_NAME = "onnx-cuda-graphs"
 _LOGITS = "logits"
 # Fused attention with a bias takes whole groups of 8 tokens (multihead_attention.cc of ONNX Runtime).
 _STEP = 8
@@ -52,7 +52,7 @@ class OnnxCudaEngine:
         parity_band: float = 0.0,
     ) -> None:
         """Take a session of `open_cuda_session`; `device` is where its buffers are, "cpu" only in tests."""
-        self.name = GRAPHS_NAME if cuda_graphs else NAME
+        self.name = ONNX_CUDA_GRAPHS if cuda_graphs else ONNX_CUDA
         self.file = file
         self.precision = precision
         self.batch_band = max(LOW_PRECISION_BAND, parity_band)
@@ -77,8 +77,7 @@ class OnnxCudaEngine:
             try:
                 output = self._run_alone(ids, mask) if len(ids) == 1 else self._run_batch(ids, mask)
             except Exception as error:
-                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-                raise EngineError(f"ONNX Runtime failed on {self.file}: {reason}") from error
+                raise EngineError(f"ONNX Runtime failed on {self.file}: {first_line(error)}") from error
         return output.reshape(-1)
 
     def close(self) -> None:

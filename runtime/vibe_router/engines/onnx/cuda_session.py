@@ -15,6 +15,7 @@ import numpy as np
 from vibe_router.engines.onnx.external_weights import ExternalWeights
 from vibe_router.engines.onnx.library import NOT_AT_LOAD, READ_AS_ONNX, onnxruntime
 from vibe_router.errors import EngineUnavailableError
+from vibe_router.printable import first_line
 
 PROVIDER = "CUDAExecutionProvider"
 _HINT = (
@@ -40,7 +41,7 @@ def cuda_problem() -> str | None:
         onnxruntime.OrtValue.ortvalue_from_shape_and_type([1], np.float32, "cuda", 0)
     except Exception as error:  # noqa: BLE001 - any error is the answer
         # The text before it names the place in ONNX Runtime's sources.
-        return f"ONNX Runtime cannot start CUDA: {_first_line(error).rpartition('() ')[2]}"
+        return f"ONNX Runtime cannot start CUDA: {first_line(error).rpartition('() ')[2]}"
     return None
 
 
@@ -83,7 +84,7 @@ def open_cuda_session(
             enable_fallback=0,
         )
     except Exception as error:
-        raise _unavailable(f"ONNX Runtime cannot load {file} on the GPU: {_first_line(error)}") from error
+        raise _unavailable(f"ONNX Runtime cannot load {file} on the GPU: {first_line(error)}") from error
     # As long as the session lives it reads from there.
     session.weights_mapping = mapping
     providers = session.get_providers()
@@ -113,7 +114,3 @@ def _load_nvidia_libraries() -> None:
 
 def _unavailable(reason: str) -> EngineUnavailableError:
     return EngineUnavailableError(f"the CUDA engine cannot run here: {reason}", hint=_HINT)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
