@@ -122,3 +122,15 @@ def test_few_are_known_misses() -> None:
     assert len({prompt for _, prompt, _ in CASES}) == len(CASES) >= 60
     assert len(KNOWN_MISSES) <= 0.1 * len(CASES)
     assert {prompt for _, prompt, _ in CASES} >= KNOWN_MISSES
+
+
+def test_no_case_of_letters_changes_a_score() -> None:
+    # Some letters have another spelling in capitals, such as the German sharp s.
+    prompts = [prompt for _, prompt, _ in CASES if prompt.upper().lower() == prompt.lower()]
+    assert len(prompts) >= 58
+    with Router.load() as router:
+        plain, *others = (
+            [one.p_cloud for one in router.route_many([in_case(prompt) for prompt in prompts])]
+            for in_case in (str, str.lower, str.upper, str.title, str.swapcase)
+        )
+    assert others == [plain] * 4

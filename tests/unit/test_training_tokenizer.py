@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from vibe_router.errors import CheckpointError
-from vibe_router_training.tokenizer import SPECIAL_TOKENS, encode, load_tokenizer, read_tokenizer, train_tokenizer
+from vibe_router_training.tokenizer import (
+    SPECIAL_TOKENS,
+    encode,
+    in_small_letters,
+    load_tokenizer,
+    read_tokenizer,
+    train_tokenizer,
+)
 
 CORPUS = ["Write a thread-safe LRU cache in Python", "hello there", "café naïve"] * 5
 
@@ -35,6 +42,16 @@ def test_every_text_is_enclosed_and_can_be_written() -> None:
     assert rows[0] == [1, 2]
     assert tokenizer.decode(rows[1]) == "日本語 🙂"
     assert len(rows[2]) > 3, "special tokens in a prompt are text"
+
+
+def test_small_letters_have_the_ids_of_capitals_and_the_vocabulary_stays() -> None:
+    cased = train_tokenizer([*CORPUS, "SET A TIMER, ÜBER UNS"] * 3, vocabulary_size=300)
+    uncased = in_small_letters(cased)
+    assert uncased.get_vocab() == cased.get_vocab()
+    for prompt in ("hello there", "über uns"):
+        forms = [prompt, prompt.upper(), prompt.title(), prompt.upper().replace("Ü", "U\u0308")]
+        assert [uncased.encode(form).ids for form in forms] == [cased.encode(prompt).ids] * 4
+        assert cased.encode(prompt.upper()).ids != cased.encode(prompt).ids
 
 
 def test_cutting_keeps_the_end() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer
 
 from nano.card import training_card
 from nano.forms import decided_alike
@@ -30,6 +31,7 @@ from vibe_router_training.data import Split
 from vibe_router_training.fit import fit
 from vibe_router_training.resume import release
 from vibe_router_training.scoring import score_logits
+from vibe_router_training.tokenizer import in_small_letters
 
 REPORT_NAME, CARD_NAME = "training_report.json", "TRAINING.md"
 TABLE_BITS = 12
@@ -38,21 +40,22 @@ TABLE_BITS = 12
 
 @dataclass(frozen=True, kw_only=True)
 class Taught:
-    """A student, what it was taught, and its calibration on the ratings of the validation split."""
+    """A student, what it was taught, how it reads, and its calibration on the ratings of the validation split."""
 
     model: Any
     lessons: Lessons
+    tokenizer: Tokenizer
     calibrated: Calibrated
     cloud_rates: dict[str, float]
 
     def raw(self, prompts: Sequence[str]) -> FloatArray:
         """Return sigmoid(z) of each prompt, float64 [n], which the profiles' thresholds are for."""
-        return sigmoid(score_logits(self.model, self.lessons.tokenizer, prompts))
+        return sigmoid(score_logits(self.model, self.tokenizer, prompts))
 
     def p_cloud(self, prompts: Sequence[str]) -> FloatArray:
         """Return the calibrated score of each prompt, float64 [n]."""
         temperature = self.calibrated.fit.temperature
-        return sigmoid(score_logits(self.model, self.lessons.tokenizer, prompts) / temperature)
+        return sigmoid(score_logits(self.model, self.tokenizer, prompts) / temperature)
 
 
 def make_nano(
@@ -80,7 +83,7 @@ def make_nano(
     report = judge(taught, material, settings, compared=compared, started=started)
     texts = {REPORT_NAME: dump_report(report), CARD_NAME: training_card(report)}
     files = {name: text.encode("utf-8") for name, text in texts.items()}
-    write_checkpoint(out, taught.model, taught.lessons.tokenizer, files={**taught.calibrated.files(), **files})
+    write_checkpoint(out, taught.model, taught.tokenizer, files={**taught.calibrated.files(), **files})
     release(work)
     return report
 
@@ -113,14 +116,18 @@ def round_table(model: Any) -> None:
 
 
 def calibrate_student(model: Any, lessons: Lessons, material: Material, *, name: str) -> Taught:
-    """Fit the temperature and choose the profiles on the rated prompts of the validation split."""
-    rated = material.part(Split.VALIDATION).rated
-    logits = score_logits(model, lessons.tokenizer, rated.prompts)
+    """Fit the temperature and choose the profiles on the rated prompts of the validation split.
+
+    From here on the student reads capitals as small letters, though it was taught both: docs/nano.md says why.
+    """
+    rated, tokenizer = material.part(Split.VALIDATION).rated, in_small_letters(lessons.tokenizer)
+    logits = score_logits(model, tokenizer, rated.prompts)
     raw = sigmoid(logits)
     config = RouterConfig(name=name, license="apache-2.0", profiles=choose_profiles(raw, rated.preference))
     return Taught(
         model=model,
         lessons=lessons,
+        tokenizer=tokenizer,
         calibrated=calibrate(logits, rated.preference, config=config, choose_profiles=False),
         cloud_rates={profile: float(np.mean(raw > threshold)) for profile, threshold in config.profiles.items()},
     )

@@ -10,7 +10,8 @@ from typing import Final
 from tokenizers import AddedToken, Tokenizer
 from tokenizers.decoders import ByteLevel as ByteLevelDecoder
 from tokenizers.models import BPE
-from tokenizers.normalizers import NFC
+from tokenizers.normalizers import NFC, Lowercase
+from tokenizers.normalizers import Sequence as NormalizerSequence
 from tokenizers.pre_tokenizers import ByteLevel
 from tokenizers.processors import TemplateProcessing
 from tokenizers.trainers import BpeTrainer
@@ -46,6 +47,13 @@ def train_tokenizer(prompts: Iterable[str], *, vocabulary_size: int = VOCABULARY
         special_tokens=[(START, start), (END, end)],
     )
     return tokenizer
+
+
+def in_small_letters(tokenizer: Tokenizer) -> Tokenizer:
+    """Return a tokenizer of the same vocabulary that reads capitals as small letters, so that case changes no id."""
+    copy = Tokenizer.from_str(tokenizer.to_str())
+    copy.normalizer = NormalizerSequence([Lowercase(), NFC()])
+    return copy
 
 
 def read_tokenizer(path: Path) -> Tokenizer:
