@@ -37,6 +37,21 @@ def test_words_that_turns_lean_with_are_those_of_python() -> None:
     assert WORDS.read_text("utf-8") == source()
 
 
+def test_what_the_package_offers_is_described() -> None:
+    # The others are described by their protocols.
+    offered = re.compile(r"^ *public (?!extension|init\(from decoder|func encode\(to encoder|var errorDescription)")
+    missing, described = [], 0
+    for path in sorted((ROOT / "swift" / "Sources").rglob("*.swift")):
+        before = ""
+        for line in path.read_text("utf-8").splitlines():
+            if offered.match(line):
+                described += before.startswith("///")
+                missing += [] if before.startswith("///") else [f"{path.name}: {line.strip()}"]
+            before = line.strip()
+    assert described > 50
+    assert missing == []
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(CLANG is None, reason="there is no clang here")
 @pytest.mark.parametrize("source", ["avx2.c", "avx_vnni.c", "avx512_vnni.c", "neon.c"])

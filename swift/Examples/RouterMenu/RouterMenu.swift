@@ -44,11 +44,9 @@
                     guard !Task.isCancelled else { return }
                     self.decision = decision
                     problem = nil
-                } catch let error as RouterError {
+                } catch {
                     if case .cancelled = error { return }
                     problem = error.message
-                } catch {
-                    problem = error.localizedDescription
                 }
             }
         }

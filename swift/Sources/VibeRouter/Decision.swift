@@ -24,11 +24,12 @@ public enum Reason: String, Codable, Hashable, Sendable {
 ///
 /// In JSON it has the names of the other bindings: `p_cloud`, and `null` where there is no score.
 public struct Decision: Hashable, Sendable {
+    /// Where the prompt goes.
     public let target: Target
     /// The probability that the cloud's answer is worth it; `nil` where the engine gave no score. The target is the
     /// cloud if and only if it is above ``threshold``.
     public let pCloud: Double?
-    /// On the scale of ``pCloud``.
+    /// What ``pCloud`` was compared with: a profile's threshold, or that of the terms.
     public let threshold: Double
     /// ``pCloud`` minus ``threshold``.
     public let margin: Double?
@@ -36,6 +37,7 @@ public struct Decision: Hashable, Sendable {
     public let tokens: Int
     /// Whether the prompt had more.
     public let truncated: Bool
+    /// Why it goes there.
     public let reason: Reason
     /// What computed the score, such as `native-cpu`.
     public let engine: String
@@ -71,6 +73,7 @@ public struct Terms: Hashable, Sendable {
     /// Where the prompt goes if the engine fails or the call is cancelled; `nil` throws then.
     public var fallback: Target?
 
+    /// Ask for the default profile, with the cloud allowed and without a fallback, but for what is given.
     public init(
         profile: String? = nil, threshold: Double? = nil, allowCloud: Bool = true, fallback: Target? = nil
     ) {
@@ -83,9 +86,11 @@ public struct Terms: Hashable, Sendable {
 
 /// A named threshold of a bundle.
 public struct Profile: Codable, Hashable, Sendable {
+    /// What ``Terms/profile`` asks for.
     public let name: String
     /// On the scale of ``Decision/pCloud``.
     public let threshold: Double
+    /// Whether it counts where the terms name none.
     public let isDefault: Bool
 }
 

@@ -18,6 +18,28 @@ extension Router {
         try await Self.apart { cancellation throws(RouterError) in try self.route(prompts, terms, cancellation) }
     }
 
+    /// Decide a conversation without holding the caller's executor: Python's `aroute_chat`.
+    ///
+    /// A cancelled task ends the engine between two of its steps, and no further turn is scored: the call throws
+    /// ``RouterError/cancelled(_:)``, or gives the fallback of `terms`. A request that only the cloud can serve needs no
+    /// score, and goes there all the same.
+    ///
+    /// - Parameters:
+    ///   - messages: The whole history, oldest first.
+    ///   - state: ``ChatDecision/state`` of the turn before.
+    ///   - terms: What is asked of the decision.
+    ///   - tools: How many tools the request defines.
+    ///   - policy: When a conversation changes sides, and what the model on the device can do.
+    /// - Throws: As the variant that is not `async`, and ``RouterError/cancelled(_:)``.
+    public func routeChat(
+        _ messages: [Message], state: ChatState = ChatState(), terms: Terms = Terms(), tools: Int = 0,
+        policy: ChatPolicy = ChatPolicy()
+    ) async throws(RouterError) -> ChatDecision {
+        try await Self.apart { cancellation throws(RouterError) in
+            try self.routeChat(messages, state, terms, tools, policy, cancellation)
+        }
+    }
+
     /// Run `work` on a thread that may be blocked, and cancel it with the task.
     private static func apart<Value: Sendable>(
         _ work: @escaping @Sendable (Cancellation) throws(RouterError) -> Value

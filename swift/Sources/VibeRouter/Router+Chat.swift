@@ -9,7 +9,9 @@ extension Router {
     /// - Parameters:
     ///   - messages: The whole history, oldest first.
     ///   - state: ``ChatDecision/state`` of the turn before.
+    ///   - terms: What is asked of the decision.
     ///   - tools: How many tools the request defines.
+    ///   - policy: When a conversation changes sides, and what the model on the device can do.
     /// - Throws: As ``route(_:terms:)-(String,_)``.
     public func routeChat(
         _ messages: [Message], state: ChatState = ChatState(), terms: Terms = Terms(), tools: Int = 0,
@@ -40,6 +42,8 @@ extension Router {
             decision = rules.decision(prompt, nil).with(.cloud, .required)
         } else {
             do throws(RouterError) {
+                // The state may hold all scores; the call is cancelled then as well.
+                guard cancellation?.isCancelled != true else { throw .cancelled("the call was cancelled") }
                 decision = try decide(asks, chat, rules, policy, prompt, &scores)
                 scored = last.spans
             } catch .failed(let text) {
@@ -124,16 +128,16 @@ extension Decision {
 }
 
 extension ChatPolicy {
-    /// Return what a chat requires, and the names of what of it the device's model lacks.
-    fileprivate func requirements(_ chat: Chat) -> (Requires, [String]) {
+    /// Return what a chat requires, and what of it the device's model lacks.
+    fileprivate func requirements(_ chat: Chat) -> (Requires, [Requires.Need]) {
         let text = Int((Double(chat.textBytes) / bytesPerToken).rounded(.toNearestOrEven))
         let tokens = text + chat.media * tokensPerMedium
         let requires = Requires(
             tools: chat.tools, vision: chat.vision, audio: chat.audio,
             longContext: tokens + reservedTokens > deviceContext, contextTokens: tokens)
-        let lacks = [
-            ("tools", requires.tools && !deviceTools), ("vision", requires.vision && !deviceVision),
-            ("audio", requires.audio && !deviceAudio), ("long_context", requires.longContext),
+        let lacks: [(Requires.Need, Bool)] = [
+            (.tools, requires.tools && !deviceTools), (.vision, requires.vision && !deviceVision),
+            (.audio, requires.audio && !deviceAudio), (.longContext, requires.longContext),
         ]
         return (requires, lacks.filter(\.1).map(\.0))
     }

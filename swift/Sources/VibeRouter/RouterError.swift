@@ -10,6 +10,7 @@ public enum RouterError: Error, Hashable, Sendable {
     case corrupt(String)
     /// This machine cannot run the engine.
     case unavailable(String)
+    /// The system gives no memory for the router or the call.
     case outOfMemory(String)
     /// The prompt cannot be cut to the length limit.
     case badPrompt(String)

@@ -60,7 +60,7 @@ final class ChatTests: XCTestCase {
         XCTAssertEqual(found.decision.pCloud ?? 0, expected.p_cloud ?? 0, accuracy: 1e-12, where_)
         XCTAssertEqual(found.scored.map { [$0.message, $0.start, $0.end] }, expected.scored, where_)
         XCTAssertEqual(found.requires.contextTokens, expected.context_tokens, where_)
-        XCTAssertEqual(found.unmet, expected.unmet, where_)
+        XCTAssertEqual(found.unmet.map(\.rawValue), expected.unmet, where_)
         XCTAssertEqual(found.state.pinned, expected.pinned, where_)
         XCTAssertEqual(found.state.scores.keys.sorted(), expected.scores.keys.sorted(), where_)
         for (key, score) in expected.scores {

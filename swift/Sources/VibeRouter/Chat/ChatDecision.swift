@@ -3,16 +3,29 @@ import Foundation
 /// The characters from `start` up to `end` of the text of a message, counted as Unicode scalars; the texts of parts
 /// are joined by newlines.
 public struct Span: Hashable, Sendable {
+    /// The message's place in the history, 0 and up.
     public let message: Int
+    /// The first of its characters.
     public let start: Int
+    /// The place after the last one.
     public let end: Int
 }
 
 /// What a model has to have to answer a request.
 public struct Requires: Hashable, Sendable {
+    /// One of them; the raw values are Python's names.
+    public enum Need: String, Codable, Hashable, Sendable {
+        case tools, vision, audio
+        case longContext = "long_context"
+    }
+
+    /// The request defines tools, or the history calls some.
     public let tools: Bool
+    /// There are images, videos or files.
     public let vision: Bool
+    /// There are recordings.
     public let audio: Bool
+    /// There are more tokens than ``ChatPolicy/deviceContext`` has room for.
     public let longContext: Bool
     /// An estimate from the text's bytes.
     public let contextTokens: Int
@@ -29,6 +42,7 @@ public struct ChatState: Hashable, Sendable {
     /// The logit of each text that was scored, by 64 bits of its BLAKE2b hash in hexadecimal.
     public var scores: [String: Double] = [:]
 
+    /// Know nothing of turns before.
     public init() {}
 }
 
@@ -67,10 +81,11 @@ public struct ChatDecision: Hashable, Sendable {
     public let decision: Decision
     /// Where the text that was scored is; empty where no score was needed.
     public let scored: [Span]
+    /// What a model has to have to answer it.
     public let requires: Requires
-    /// What ``requires`` names and the device lacks, where the target is the device all the same: the cloud was
+    /// What of ``requires`` the device lacks, where the target is the device all the same: the cloud was
     /// forbidden.
-    public let unmet: [String]
+    public let unmet: [Requires.Need]
     /// For the next turn.
     public let state: ChatState
 

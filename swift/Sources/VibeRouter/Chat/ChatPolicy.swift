@@ -34,6 +34,7 @@ public struct ChatPolicy: Hashable, Sendable {
     /// Blocks in user messages that coding assistants write, and no user.
     public var harnessTags = ["system-reminder", "environment_details", "environment_context"]
 
+    /// Take the defaults of docs/conversations.md; every one can be changed afterwards.
     public init() {}
 
     func check() throws(RouterError) {

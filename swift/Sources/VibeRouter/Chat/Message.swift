@@ -18,24 +18,31 @@ public struct Message: Hashable, Sendable {
 
     /// A tool that the assistant calls.
     public struct ToolCall: Hashable, Sendable {
+        /// The tool.
         public var name: String
         /// JSON, as the model wrote it.
         public var arguments: String
 
+        /// Take a call's name and arguments.
         public init(name: String, arguments: String) {
             self.name = name
             self.arguments = arguments
         }
     }
 
+    /// Who wrote it.
     public var role: Role
+    /// What it says and shows, in order.
     public var parts: [Part]
+    /// The tools that an assistant's message calls.
     public var toolCalls: [ToolCall]
 
+    /// Make a message of text.
     public init(_ role: Role, _ text: String, toolCalls: [ToolCall] = []) {
         self.init(role, parts: [.text(text)], toolCalls: toolCalls)
     }
 
+    /// Make a message of parts, such as text with an image.
     public init(_ role: Role, parts: [Part], toolCalls: [ToolCall] = []) {
         self.role = role
         self.parts = parts
