@@ -44,8 +44,8 @@ def build(folder: Path = DIST) -> list[Path]:
     every = [str(one) for one in (_NATIVE / "kernel" / "forward.c", *sources)]
     for name, processor in MODULES.items():
         subprocess.run([*command, processor, *every, "-o", str(folder / name)], check=True)
-    for name in ("index.js", "index.d.ts", "worker.js"):
-        shutil.copyfile(_WEB / "src" / name, folder / name)
+    for path in sorted((_WEB / "src").iterdir()):
+        shutil.copyfile(path, folder / path.name)
     return [folder / name for name in MODULES]
 
 

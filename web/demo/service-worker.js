@@ -1,6 +1,7 @@
 // Keeps the demo's files, so that it opens without a network after the first visit.
 const CACHE = "vibe-router-demo";
-const FILES = ["./", "demo.css", "demo.js", "../dist/index.js", "../dist/vibe_router.wasm", "../dist/vibe_router_relaxed.wasm"];
+const MODULES = ["index.js", "router.js", "load.js", "errors.js", "worker_router.js", "vibe_router.wasm", "vibe_router_relaxed.wasm"];
+const FILES = ["./", "demo.css", "demo.js", ...MODULES.map((name) => `../dist/${name}`)];
 
 self.addEventListener("install", (event) => {
   event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(FILES)));

@@ -10,7 +10,7 @@ export type ErrorCode =
   | "cancelled"
   | "failed";
 
-/** What a router throws. */
+/** What a router throws; `not-found` also where a server or a disk has no such file. */
 export class VibeRouterError extends Error {
   readonly code: ErrorCode;
 }
@@ -48,17 +48,20 @@ export interface Profile {
 }
 
 export interface LoadOptions {
-  /** vibe_router.wasm, where it does not lie next to this module. */
-  module?: URL | BufferSource | WebAssembly.Module;
-  /** Called while the file is downloaded; `total` is 0 where the server does not say it. */
+  /**
+   * vibe_router.wasm, where it does not lie next to this module: its URL, its bytes, or a WebAssembly.Module, which
+   * TypeScript knows only with a page's types.
+   */
+  module?: URL | ArrayBuffer | ArrayBufferView | object;
+  /** Called while the file is downloaded; `total` is 0 where the server does not say it, or compresses. */
   progress?: (loaded: number, total: number) => void;
-  /** Keep the file in the browser's Cache API. */
+  /** Keep the file in the browser's Cache API, and take it from there while its URL is the same. */
   cache?: boolean;
   signal?: AbortSignal;
 }
 
 export class Router {
-  /** Load a bundle's native file from a URL, or from its bytes. */
+  /** Load a bundle's native file from a URL, in Node also from a path, or from its bytes. */
   static load(source: string | URL | Uint8Array | ArrayBuffer, options?: LoadOptions): Promise<Router>;
   readonly name: string;
   readonly version: string;
@@ -66,22 +69,31 @@ export class Router {
   readonly temperature: number;
   readonly maxTokens: number;
   readonly profiles: Profile[];
+  /** Decide one prompt. */
   route(prompt: string, terms?: Terms): Decision;
+  /** Decide several prompts, one after the other. */
   routeMany(prompts: Iterable<string>, terms?: Terms): Decision[];
+  /** Return the ids of a prompt, and whether it had more. */
   tokenize(prompt: string): { ids: number[]; truncated: boolean };
   /** Replay the file's golden sample. */
   selfTest(): void;
+  /** Free the router; later calls throw `failed`. */
   close(): void;
 }
 
-/** The same in a worker of its own. */
+/** The same in a worker of its own, in browsers. */
 export class WorkerRouter {
   static load(source: string | URL, options?: { cache?: boolean }): Promise<WorkerRouter>;
   readonly name: string;
+  readonly version: string;
   readonly labels: { readonly device: string; readonly cloud: string };
+  readonly temperature: number;
   readonly maxTokens: number;
   readonly profiles: Profile[];
   route(prompt: string, terms?: Terms): Promise<Decision>;
+  routeMany(prompts: Iterable<string>, terms?: Terms): Promise<Decision[]>;
+  tokenize(prompt: string): Promise<{ ids: number[]; truncated: boolean }>;
   selfTest(): Promise<void>;
+  /** End the worker; calls without an answer are rejected with `failed`. */
   close(): void;
 }

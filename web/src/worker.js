@@ -1,14 +1,15 @@
 // A router in a worker: messages are calls.
-import { Router } from "./index.js";
+import { Router } from "./router.js";
 
 let router;
 
-async function call(name, values) {
-  if (name === "load") {
+async function call(called, values) {
+  if (called === "load") {
     router = await Router.load(...values);
-    return { name: router.name, labels: router.labels, maxTokens: router.maxTokens, profiles: router.profiles };
+    const { name, version, labels, temperature, maxTokens, profiles } = router;
+    return { name, version, labels, temperature, maxTokens, profiles };
   }
-  return router[name](...values);
+  return router[called](...values);
 }
 
 self.onmessage = async ({ data: { id, name, values } }) => {

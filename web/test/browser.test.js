@@ -61,6 +61,23 @@ test("page and worker decide as Python", { skip }, async () => {
   assert.equal(await page.evaluate(() => window.test.failInWorker()), "bad-argument");
 });
 
+test("a worker has the calls of a router, and fails where it cannot answer", { skip }, async () => {
+  const prompts = ["hi", "Design a distributed consensus algorithm"];
+  assert.deepEqual(
+    await page.evaluate((all) => window.test.manyInWorker(all), prompts),
+    await page.evaluate((all) => window.test.routeInWorker(all), prompts),
+  );
+  assert.deepEqual(await page.evaluate(() => window.test.tokenizeInWorker("hi")), await page.evaluate(() => {
+    const [{ ids, truncated }] = window.test.route(["hi"]);
+    return { ids, truncated };
+  }));
+  assert.deepEqual(await page.evaluate(() => window.test.workersThatDoNotAnswer()), ["unavailable", "failed", "failed", "not-found"]);
+});
+
+test("a file that the cache has damaged is downloaded again, and kept", { skip }, async () => {
+  assert.equal(await page.evaluate(() => window.test.loadWhereTheCacheIsDamaged()), (await readFile(model)).length);
+});
+
 test("the demo routes while one types, and opens again without a server", { skip }, async () => {
   const other = await serve(model);
   const context = await browser.newContext();

@@ -2,7 +2,9 @@
 // VIBE_ROUTER_ANSWERS names a file for what was found, where somebody wants it.
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
+import { relative } from "node:path";
 import { before, test } from "node:test";
+import { pathToFileURL } from "node:url";
 
 import { Router, VibeRouterError } from "../dist/index.js";
 import { answer } from "./answer.js";
@@ -47,14 +49,17 @@ test("mistakes have codes", async () => {
   assert.throws(() => router.route(3), code("bad-prompt"));
   await assert.rejects(Router.load(file.subarray(0, file.length - 64)), code("corrupt"));
   await assert.rejects(Router.load(new Uint8Array(10)), code("corrupt"));
+  await assert.rejects(Router.load("no-such-file"), code("not-found"));
   const closed = await Router.load(file);
   closed.close();
   assert.throws(() => closed.route("hi"), code("failed"));
 });
 
-test("a router is loaded from a URL of a file", async () => {
-  const other = await Router.load(new URL(`file://${bundle}/native/model_int8.safetensors`));
-  assert.equal(other.route("hi").pCloud, router.route("hi").pCloud);
+test("a router is loaded from a URL of a file, and from a path as Node's own calls take it", async () => {
+  const path = `${bundle}/native/model_int8.safetensors`;
+  for (const source of [pathToFileURL(path), pathToFileURL(path).href, path, relative(process.cwd(), path)]) {
+    assert.equal((await Router.load(source)).route("hi").pCloud, router.route("hi").pCloud);
+  }
 });
 
 test("many prompts leave no memory behind", () => {

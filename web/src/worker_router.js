@@ -1,0 +1,71 @@
+// A router in a worker, from the page's side.
+import { VibeRouterError } from "./errors.js";
+import { locate } from "./load.js";
+
+/** A router in a worker: the same calls, each a promise. */
+export class WorkerRouter {
+  #worker;
+  #calls = new Map();
+  #next = 0;
+  #closed = null;
+
+  constructor(worker) {
+    this.#worker = worker;
+    worker.onmessage = ({ data: { id, value, error } }) => {
+      const call = this.#calls.get(id);
+      this.#calls.delete(id);
+      if (error) call?.reject(new VibeRouterError(error.code, error.message));
+      else call?.resolve(value);
+    };
+    // Its script is not there, a policy forbids it, or it has no memory: it will answer nothing.
+    worker.onerror = (event) => this.#end("unavailable", event.message || "the worker cannot be started");
+  }
+
+  /** Load a router in a worker of its own; `source` is a URL. */
+  static async load(source, { cache = false } = {}) {
+    const router = new WorkerRouter(new Worker(new URL("./worker.js", import.meta.url), { type: "module" }));
+    try {
+      return Object.assign(router, await router.#call("load", (await locate(source)).href, { cache }));
+    } catch (error) {
+      router.close();
+      throw error;
+    }
+  }
+
+  route(prompt, terms = {}) {
+    return this.#call("route", prompt, terms);
+  }
+
+  routeMany(prompts, terms = {}) {
+    return this.#call("routeMany", Array.from(prompts), terms);
+  }
+
+  tokenize(prompt) {
+    return this.#call("tokenize", prompt);
+  }
+
+  selfTest() {
+    return this.#call("selfTest");
+  }
+
+  /** End the worker; calls that have no answer yet fail. */
+  close() {
+    this.#end("failed", "the router has been closed");
+  }
+
+  #end(code, message) {
+    this.#worker.terminate();
+    this.#closed ??= new VibeRouterError(code, message);
+    for (const call of this.#calls.values()) call.reject(this.#closed);
+    this.#calls.clear();
+  }
+
+  #call(name, ...values) {
+    if (this.#closed) return Promise.reject(this.#closed);
+    return new Promise((resolve, reject) => {
+      const id = this.#next++;
+      this.#calls.set(id, { resolve, reject });
+      this.#worker.postMessage({ id, name, values });
+    });
+  }
+}
