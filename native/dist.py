@@ -47,18 +47,34 @@ Libs.private: {needs}
 """
 _CMAKE = """\
 # find_package(vibe_router) gives the targets vibe_router::shared and vibe_router::static.
-get_filename_component(_prefix "${{CMAKE_CURRENT_LIST_DIR}}/../../.." ABSOLUTE)
-find_package(Threads REQUIRED)
-add_library(vibe_router::shared SHARED IMPORTED)
-set_target_properties(vibe_router::shared PROPERTIES
-  IMPORTED_LOCATION "${{_prefix}}/{shared}"{linked}
-  INTERFACE_INCLUDE_DIRECTORIES "${{_prefix}}/include")
-add_library(vibe_router::static STATIC IMPORTED)
-set_target_properties(vibe_router::static PROPERTIES
-  IMPORTED_LOCATION "${{_prefix}}/lib/{static}"
-  INTERFACE_INCLUDE_DIRECTORIES "${{_prefix}}/include"
-  INTERFACE_LINK_LIBRARIES "Threads::Threads;{math}")
-set(vibe_router_VERSION {version})
+include(CMakeFindDependencyMacro)
+find_dependency(Threads)
+# A project may look for a package several times.
+if(NOT TARGET vibe_router::shared)
+  get_filename_component(_vibe_router "${{CMAKE_CURRENT_LIST_DIR}}/../../.." ABSOLUTE)
+  add_library(vibe_router::shared SHARED IMPORTED)
+  set_target_properties(vibe_router::shared PROPERTIES
+    IMPORTED_LOCATION "${{_vibe_router}}/{shared}"{linked}
+    INTERFACE_INCLUDE_DIRECTORIES "${{_vibe_router}}/include")
+  add_library(vibe_router::static STATIC IMPORTED)
+  set_target_properties(vibe_router::static PROPERTIES
+    IMPORTED_LOCATION "${{_vibe_router}}/lib/{static}"
+    INTERFACE_INCLUDE_DIRECTORIES "${{_vibe_router}}/include"
+    INTERFACE_LINK_LIBRARIES "Threads::Threads;{math}")
+  unset(_vibe_router)
+endif()
+"""
+# Before 1.0 a minor version may change anything.
+_CMAKE_VERSION = """\
+set(PACKAGE_VERSION {version})
+set(PACKAGE_VERSION_COMPATIBLE FALSE)
+if("${{PACKAGE_FIND_VERSION_MAJOR}}.${{PACKAGE_FIND_VERSION_MINOR}}" VERSION_EQUAL {series}
+   AND PACKAGE_FIND_VERSION VERSION_LESS_EQUAL PACKAGE_VERSION)
+  set(PACKAGE_VERSION_COMPATIBLE TRUE)
+endif()
+if(PACKAGE_FIND_VERSION VERSION_EQUAL PACKAGE_VERSION)
+  set(PACKAGE_VERSION_EXACT TRUE)
+endif()
 """
 
 
@@ -114,8 +130,9 @@ def build(platform: Platform, folder: Path, *, flags: Sequence[str] = ()) -> Bui
     if platform is WINDOWS:
         return _link_for_windows(folder, static, objects)
     shared = f"libvibe_router{Path(platform.file).suffix}"
-    names = (f"-femit-bin={shared}", f"-fsoname={shared}")
-    _compiler(folder, "build-lib", "-target", platform.target, *_LINKING, *names, *objects)
+    # Without @rpath a program on a Mac would look for the library in the folder where it is started.
+    named = ("-install_name", f"@rpath/{shared}") if "macos" in platform.target else (f"-fsoname={shared}",)
+    _compiler(folder, "build-lib", "-target", platform.target, *_LINKING, f"-femit-bin={shared}", *named, *objects)
     return Built(platform, folder / shared, static)
 
 
@@ -174,11 +191,12 @@ def pack(built: Built, archive: Path, *, version: str) -> None:
     needs = "" if windows else "-lpthread -lm"
     math = "m" if "linux" in built.platform.target else ""
     place = f"bin/{built.shared.name}" if windows else f"lib/{built.shared.name}"
-    linked = f'\n  IMPORTED_IMPLIB "${{_prefix}}/lib/{built.imports.name}"' if built.imports else ""
-    names = {"version": version, "shared": place, "static": built.static.name, "math": math}
+    series = version.rpartition(".")[0]
+    names = {"version": version, "series": series, "shared": place, "static": built.static.name, "math": math}
     texts = {
         "lib/pkgconfig/vibe_router.pc": _PKG_CONFIG.format(**names, needs=needs),
-        "lib/cmake/vibe_router/vibe_router-config.cmake": _CMAKE.format(**names, linked=linked),
+        "lib/cmake/vibe_router/vibe_router-config.cmake": _CMAKE.format(**names, linked=_more_for_cmake(built)),
+        "lib/cmake/vibe_router/vibe_router-config-version.cmake": _CMAKE_VERSION.format(**names),
     }
     files = {
         "include/vibe_router.h": HEADER.read_bytes(),
@@ -195,6 +213,16 @@ def pack(built: Built, archive: Path, *, version: str) -> None:
     with gzip.GzipFile(archive, "wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
         for name, content in sorted(files.items()):
             _add(tar, f"{prefix}/{name}", content)
+
+
+def _more_for_cmake(built: Built) -> str:
+    """Return what CMake must know of a shared library besides its place."""
+    if built.imports:
+        imports = f'IMPORTED_IMPLIB "${{_vibe_router}}/lib/{built.imports.name}"'
+        return f"\n    {imports}\n    INTERFACE_COMPILE_DEFINITIONS VIBE_ROUTER_SHARED"
+    if "macos" in built.platform.target:
+        return f'\n    IMPORTED_SONAME "@rpath/{built.shared.name}"'
+    return ""
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
@@ -231,7 +259,7 @@ def main() -> None:
         if not options.here:
             for name, platform in IOS.items():
                 apple[name] = {"arm64": build_for_ios(platform, Path(workspace) / name)}
-            framework = xcframework.write(Path(workspace), apple, HEADER)
+            framework = xcframework.write(Path(workspace), apple, HEADER, _ROOT / "LICENSE")
             xcframework.pack(framework, options.out / f"{framework.name}.zip")
             sys.stdout.write(f"{options.out / framework.name}.zip\n")
 

@@ -30,7 +30,7 @@ class XCFrameworkError(RuntimeError):
     """What was written is not what Xcode reads."""
 
 
-def write(folder: Path, systems: Mapping[str, Mapping[str, Path]], header: Path) -> Path:
+def write(folder: Path, systems: Mapping[str, Mapping[str, Path]], header: Path, licence: Path) -> Path:
     """Write the framework of static libraries, by system and processor, into `folder` and return it.
 
     A system has the name that Xcode gives its folder, such as ios-arm64-simulator.
@@ -41,6 +41,7 @@ def write(folder: Path, systems: Mapping[str, Mapping[str, Path]], header: Path)
     framework = folder / NAME
     shutil.rmtree(framework, ignore_errors=True)
     entries = [_write_system(framework, name, libraries, header) for name, libraries in systems.items()]
+    shutil.copyfile(licence, framework / licence.name)
     about = {"AvailableLibraries": entries, "CFBundlePackageType": "XFWK", "XCFrameworkFormatVersion": "1.0"}
     (framework / "Info.plist").write_bytes(plistlib.dumps(about))
     check(framework)

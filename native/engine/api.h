@@ -1,6 +1,6 @@
 /* The interface of the engine: a model as pointers into memory, an engine with its threads, and logits.
  *
- * All names that are declared here begin with vr_, Vr or VR_.
+ * Every name that a linker sees begins with vr_, so that none meets one of the program that links a static library.
  *
  * Every matrix is cut into panels of 64 outputs. A panel of int8 weights is [inputs / 4][64 outputs][4 inputs], so that
  * products read it from front to back; a panel of float weights is [inputs][64 outputs]. The file fills up the
@@ -12,7 +12,12 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+/* libvibe_router exports what its own header declares. */
+#if defined(VIBE_ROUTER_BUILD)
+#define VR_EXPORT
+#else
 #define VR_EXPORT __attribute__((visibility("default")))
+#endif
 
 /* Outputs of a panel. */
 #define VR_PANEL 64

@@ -68,17 +68,17 @@ static int room(const Balance *balance, int threads, int awake) {
     return size < 1 ? 1 : size > threads ? threads : size;
 }
 
-void open_balance(Balance *balance, int threads) {
+void vr_open_balance(Balance *balance, int threads) {
     *balance = (Balance){.file = open_load(), .penalty = FIRST_REST};
-    balance->cpus = processor_count();
+    balance->cpus = vr_processor_count();
     balance->seen = room(balance, threads, 0);
 }
 
-void close_balance(Balance *balance) { close_load(balance->file); }
+void vr_close_balance(Balance *balance) { close_load(balance->file); }
 
-int choose_size(Balance *balance, int threads, int awake) {
+int vr_choose_size(Balance *balance, int threads, int awake) {
     if (ALWAYS_FULL_SIZE) return threads;
-    int64_t now = nanoseconds_now();
+    int64_t now = vr_nanoseconds_now();
     if (now - balance->looked_at > LOOK_NANOSECONDS) {
         int seen = room(balance, threads, awake);
         /* One busy moment is no reason to compute alone; two are. */
@@ -89,11 +89,11 @@ int choose_size(Balance *balance, int threads, int awake) {
     return balance->size > 1 && now < balance->rest_until ? 1 : balance->size;
 }
 
-void record_call(Balance *balance, bool stalled) {
+void vr_record_call(Balance *balance, bool stalled) {
     if (!stalled) {
         balance->penalty = balance->penalty / 2 < FIRST_REST ? FIRST_REST : balance->penalty / 2;
         return;
     }
-    balance->rest_until = nanoseconds_now() + balance->penalty;
+    balance->rest_until = vr_nanoseconds_now() + balance->penalty;
     balance->penalty = balance->penalty * 2 > LONGEST_REST ? LONGEST_REST : balance->penalty * 2;
 }

@@ -15,14 +15,14 @@ typedef struct {
     int64_t penalty;    /* the length of the next rest, in nanoseconds */
 } Balance;
 
-void open_balance(Balance *balance, int threads);
-void close_balance(Balance *balance);
+void vr_open_balance(Balance *balance, int threads);
+void vr_close_balance(Balance *balance);
 
 /* Return how many of `threads` threads a call begins with. `awake` is the number of
  * the engine's own workers that are not asleep yet. */
-int choose_size(Balance *balance, int threads, int awake);
+int vr_choose_size(Balance *balance, int threads, int awake);
 
 /* Record whether a call of several threads had to wait for one that was not running. */
-void record_call(Balance *balance, bool stalled);
+void vr_record_call(Balance *balance, bool stalled);
 
 #endif

@@ -33,7 +33,7 @@ static int layer_is_whole(const VrModel *model, int32_t number) {
            matrix_is_whole(&layer->mlp_output, hidden, intermediate);
 }
 
-int model_is_whole(const VrModel *model) {
+int vr_model_is_whole(const VrModel *model) {
     if (!model || !model->layers || !model->embedding || !model->embedding_scales || !model->embedding_norm.weight ||
         !model->final_norm.weight || !model->head_norm.weight || !model->classifier)
         return 0;
@@ -106,7 +106,7 @@ static int matrix_is_sound(const VrMatrix *matrix, int32_t inputs) {
 }
 
 int32_t vr_check_weights(const VrModel *model) {
-    if (!model_is_whole(model)) return VR_BAD_INPUT;
+    if (!vr_model_is_whole(model)) return VR_BAD_INPUT;
     for (int32_t number = 0; number < model->layer_count; number++) {
         const VrLayer *layer = model->layers + number;
         if (!matrix_is_sound(&layer->query_key_value, model->hidden) ||

@@ -5,6 +5,6 @@
 #include "api.h"
 
 /* Return whether every pointer that the kernels follow is there and every size fits the others. */
-int model_is_whole(const VrModel *model);
+int vr_model_is_whole(const VrModel *model);
 
 #endif

@@ -7,7 +7,7 @@
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
 
-int64_t nanoseconds_now(void) {
+int64_t vr_nanoseconds_now(void) {
     LARGE_INTEGER count, a_second;
     QueryPerformanceCounter(&count);
     QueryPerformanceFrequency(&a_second);
@@ -16,10 +16,10 @@ int64_t nanoseconds_now(void) {
     return seconds * 1000000000 + rest * 1000000000 / a_second.QuadPart;
 }
 
-void yield_processor(void) { SwitchToThread(); }
+void vr_yield_processor(void) { SwitchToThread(); }
 
 /* Windows rounds a sleep up to a millisecond or more, so this only lets another thread run. */
-void sleep_briefly(int64_t nanoseconds) {
+void vr_sleep_briefly(int64_t nanoseconds) {
     (void)nanoseconds;
     Sleep(0);
 }
@@ -29,15 +29,15 @@ void sleep_briefly(int64_t nanoseconds) {
 #include <sched.h>
 #include <time.h>
 
-int64_t nanoseconds_now(void) {
+int64_t vr_nanoseconds_now(void) {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-void yield_processor(void) { sched_yield(); }
+void vr_yield_processor(void) { sched_yield(); }
 
-void sleep_briefly(int64_t nanoseconds) {
+void vr_sleep_briefly(int64_t nanoseconds) {
     struct timespec time = {.tv_nsec = (long)nanoseconds};
     nanosleep(&time, 0);
 }

@@ -4,12 +4,12 @@
 
 #include <stdint.h>
 
-int64_t nanoseconds_now(void);
+int64_t vr_nanoseconds_now(void);
 
 /* Offer the processor to other threads. */
-void yield_processor(void);
+void vr_yield_processor(void);
 
 /* Sleep for less than a millisecond. */
-void sleep_briefly(int64_t nanoseconds);
+void vr_sleep_briefly(int64_t nanoseconds);
 
 #endif

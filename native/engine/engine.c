@@ -19,11 +19,11 @@ struct VrEngine {
     Balance balance;
 };
 
-int32_t vr_supports(int32_t instructions) { return find_forward(instructions) && processor_has(instructions); }
+int32_t vr_supports(int32_t instructions) { return vr_find_forward(instructions) && vr_processor_has(instructions); }
 
 VrEngine *vr_open(const VrModel *model, int32_t instructions, int32_t threads) {
-    Forward *forward = vr_supports(instructions) ? find_forward(instructions) : 0;
-    if (!forward || threads < 0 || !model_is_whole(model)) return 0;
+    Forward *forward = vr_supports(instructions) ? vr_find_forward(instructions) : 0;
+    if (!forward || threads < 0 || !vr_model_is_whole(model)) return 0;
     VrEngine *engine = calloc(1, sizeof *engine);
     size_t layer_bytes = (size_t)model->layer_count * sizeof(VrLayer);
     VrLayer *layers = malloc(layer_bytes);
@@ -37,9 +37,9 @@ VrEngine *vr_open(const VrModel *model, int32_t instructions, int32_t threads) {
     engine->model.layers = layers;
     engine->threads = threads;
     pthread_mutex_init(&engine->in_use, 0);
-    open_balance(&engine->balance, threads);
+    vr_open_balance(&engine->balance, threads);
     bool background = threads == 0;
-    if (open_workers(&engine->workers, &engine->model, forward, background ? 1 : threads - 1, background)) {
+    if (vr_open_workers(&engine->workers, &engine->model, forward, background ? 1 : threads - 1, background)) {
         vr_close(engine);
         return 0;
     }
@@ -47,9 +47,9 @@ VrEngine *vr_open(const VrModel *model, int32_t instructions, int32_t threads) {
 }
 
 void vr_close(VrEngine *engine) {
-    close_workers(&engine->workers);
+    vr_close_workers(&engine->workers);
     print_step_times(engine->model.layer_count);
-    close_balance(&engine->balance);
+    vr_close_balance(&engine->balance);
     pthread_mutex_destroy(&engine->in_use);
     free((void *)engine->model.layers);
     free_lines(engine->workspace.memory);
@@ -63,23 +63,23 @@ static VrStatus run_balanced(VrEngine *engine, Job *job) {
         pthread_mutex_lock(&engine->workers.mutex);
         int awake = engine->workers.awake;
         pthread_mutex_unlock(&engine->workers.mutex);
-        size = choose_size(&engine->balance, engine->threads, awake);
+        size = vr_choose_size(&engine->balance, engine->threads, awake);
     }
-    VrStatus status = lay_out_job(&engine->workspace, job, &engine->model, size);
+    VrStatus status = vr_lay_out_job(&engine->workspace, job, &engine->model, size);
     if (status != VR_OK) return status;
-    if (engine->threads == 0) return run_in_background(&engine->workers, job);
-    if (size == 1) return run_alone(&engine->workers, job);
+    if (engine->threads == 0) return vr_run_in_background(&engine->workers, job);
+    if (size == 1) return vr_run_alone(&engine->workers, job);
     bool stalled;
-    status = run_together(&engine->workers, job, size, &stalled);
-    record_call(&engine->balance, stalled);
+    status = vr_run_together(&engine->workers, job, size, &stalled);
+    vr_record_call(&engine->balance, stalled);
     return status;
 }
 
 /* Compute a job on this thread, in memory of its own, while another call uses the engine's. */
 static VrStatus run_beside_another(VrEngine *engine, Job *job) {
     Workspace own = {0};
-    VrStatus status = lay_out_job(&own, job, &engine->model, 1);
-    if (status == VR_OK) status = run_alone(&engine->workers, job);
+    VrStatus status = vr_lay_out_job(&own, job, &engine->model, 1);
+    if (status == VR_OK) status = vr_run_alone(&engine->workers, job);
     free_lines(own.memory);
     return status;
 }

@@ -21,6 +21,6 @@ typedef void Forward(const VrModel *model, const Request *request, const Activat
 #define PASTE_EXPANDED(a, b) a##b
 
 /* Return the forward pass for these instructions, or null if it was not compiled in. */
-Forward *find_forward(int32_t instructions);
+Forward *vr_find_forward(int32_t instructions);
 
 #endif

@@ -12,16 +12,16 @@
 #define KERNELS(_) _(NEON)
 #endif
 
-#define DECLARE(instructions) Forward PASTE(forward_, instructions);
+#define DECLARE(instructions) Forward PASTE(vr_forward_, instructions);
 KERNELS(DECLARE)
 
-#define ENTRY(instructions) {PASTE(VR_, instructions), PASTE(forward_, instructions)},
+#define ENTRY(instructions) {PASTE(VR_, instructions), PASTE(vr_forward_, instructions)},
 static const struct {
     int32_t instructions;
     Forward *forward;
 } kernels[] = {KERNELS(ENTRY)};
 
-Forward *find_forward(int32_t instructions) {
+Forward *vr_find_forward(int32_t instructions) {
     for (unsigned place = 0; place < sizeof kernels / sizeof *kernels; place++)
         if (kernels[place].instructions == instructions) return kernels[place].forward;
     return 0;

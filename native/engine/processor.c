@@ -9,7 +9,7 @@
 #include <unistd.h>
 #endif
 
-int processor_count(void) {
+int vr_processor_count(void) {
 #if defined(_WIN32)
     long count = (long)GetActiveProcessorCount(ALL_PROCESSOR_GROUPS);
 #elif defined(__wasm__)
@@ -56,7 +56,7 @@ static int has_all(uint32_t word, const int *bits) {
     return 1;
 }
 
-bool processor_has(int32_t instructions) {
+bool vr_processor_has(int32_t instructions) {
     uint32_t a, b, c, d, a1, feature_c, extended, unused[3];
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
     if (!__get_cpuid_count(7, 1, &a1, unused, unused + 1, unused + 2)) a1 = 0;
@@ -81,7 +81,7 @@ bool processor_has(int32_t instructions) {
 #elif defined(__wasm__)
 
 /* An engine of WebAssembly refuses to load a module with instructions that it does not have. */
-bool processor_has(int32_t instructions) { return instructions == VR_WASM; }
+bool vr_processor_has(int32_t instructions) { return instructions == VR_WASM; }
 
 #elif defined(__aarch64__)
 
@@ -91,7 +91,7 @@ bool processor_has(int32_t instructions) { return instructions == VR_WASM; }
 #include <sys/sysctl.h>
 #endif
 
-bool processor_has(int32_t instructions) {
+bool vr_processor_has(int32_t instructions) {
     if (instructions != VR_NEON) return 0;
 #if defined(__linux__)
     enum { HWCAP_ASIMDDP_BIT = 20 };

@@ -7,9 +7,9 @@
 #include "api.h"
 
 /* Return whether the processor and its operating system run these VrInstructions. */
-bool processor_has(int32_t instructions);
+bool vr_processor_has(int32_t instructions);
 
 /* Return how many processors there are, 1 to 1024. */
-int processor_count(void);
+int vr_processor_count(void);
 
 #endif

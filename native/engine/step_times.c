@@ -17,7 +17,7 @@ static Times times[MOST_STEPS];
 void note_step(const Member *member, int64_t computed) {
     if (member->number || member->step >= MOST_STEPS) return;
     times[member->step].computing += computed - member->began;
-    times[member->step].waiting += nanoseconds_now() - computed;
+    times[member->step].waiting += vr_nanoseconds_now() - computed;
 }
 
 /* Print the sum of `count` steps that are LAYER_STEPS apart. */

@@ -20,7 +20,7 @@ static inline void relax(void) {
 #endif
 }
 
-void begin_call(Team *team, uint32_t call) {
+void vr_prepare_team(Team *team, uint32_t call) {
     for (int counter = 0; counter < team->counters; counter++)
         atomic_store_explicit(team->claimed + counter, counted(call, 0), memory_order_relaxed);
 }
@@ -32,25 +32,25 @@ static int64_t patience(const Member *member, int64_t now) {
     return items > LEAST_PATIENCE_NANOSECONDS ? items : LEAST_PATIENCE_NANOSECONDS;
 }
 
-void wait_a_turn(Member *member, Wait *wait) {
+void vr_wait_a_turn(Member *member, Wait *wait) {
     if (wait->turns < SPIN_TURNS) {
         wait->turns++;
         relax();
         return;
     }
-    int64_t now = nanoseconds_now();
+    int64_t now = vr_nanoseconds_now();
     if (!wait->since) {
         wait->since = now;
         wait->patience = patience(member, now);
     }
     int64_t waited = now - wait->since;
     if (waited < YIELD_NANOSECONDS) {
-        yield_processor();
+        vr_yield_processor();
         return;
     }
     if (waited > wait->patience && member->number == 0 && !member->stalled) {
         member->stalled = true;
         atomic_store_explicit(&member->team->alone, member->call, memory_order_relaxed);
     }
-    sleep_briefly(SLEEP_NANOSECONDS);
+    vr_sleep_briefly(SLEEP_NANOSECONDS);
 }

@@ -101,7 +101,7 @@ static inline bool step_is_over(Member *member, int items) {
 static inline void advance(Member *member) {
     member->step++;
     member->done = 0;
-    if (member->size > 1 || TIME_STEPS) member->began = nanoseconds_now();
+    if (member->size > 1 || TIME_STEPS) member->began = vr_nanoseconds_now();
 }
 
 /* Return whether this call is stopped. Its members then claim the items that are left, and compute none of them. */
@@ -114,7 +114,7 @@ static inline void stop(const Member *member) {
 }
 
 /* Begin a call, in which nothing is claimed or finished yet. Only the caller's thread calls this. */
-void begin_call(Team *team, uint32_t call);
+void vr_prepare_team(Team *team, uint32_t call);
 
 /* A wait for other members. It begins as {0}. */
 typedef struct {
@@ -125,6 +125,6 @@ typedef struct {
 
 /* Let a short time pass: spin at first, then give the processor to others. A caller that has run out of patience
  * finishes alone what nobody has claimed until then. */
-void wait_a_turn(Member *member, Wait *wait);
+void vr_wait_a_turn(Member *member, Wait *wait);
 
 #endif

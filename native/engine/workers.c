@@ -28,12 +28,13 @@ static void run(const Workers *workers, const Job *job, Member *member) {
 }
 
 static Member member_of(Team *team, const Job *job, int number) {
-    return (Member){.team = team, .call = job->call, .size = job->size, .number = number, .began = nanoseconds_now()};
+    return (Member){
+        .team = team, .call = job->call, .size = job->size, .number = number, .began = vr_nanoseconds_now()};
 }
 
-VrStatus run_alone(const Workers *workers, const Job *job) {
+VrStatus vr_run_alone(const Workers *workers, const Job *job) {
     Team team = {0};
-    Member member = {.team = &team, .call = 1, .size = 1, .began = nanoseconds_now()};
+    Member member = {.team = &team, .call = 1, .size = 1, .began = vr_nanoseconds_now()};
     run(workers, job, &member);
     return is_stopped(&member) ? VR_STOPPED : VR_OK;
 }
@@ -54,7 +55,7 @@ static void lower_priority(void) {
 }
 
 static void answer(Workers *workers, Job *job) {
-    job->status = run_alone(workers, job);
+    job->status = vr_run_alone(workers, job);
     pthread_mutex_lock(&workers->mutex);
     workers->job.status = job->status;
     workers->answers = job->call;
@@ -93,11 +94,11 @@ static int open_team(Team *team, int layers, int members) {
     team->claimed = allocate_lines((size_t)team->counters * sizeof(Counter));
     if (!team->claimed) return -1;
     team->finished = team->claimed + (size_t)members * (size_t)team->row;
-    begin_call(team, 0);
+    vr_prepare_team(team, 0);
     return 0;
 }
 
-int open_workers(Workers *workers, const VrModel *model, Forward *forward, int count, bool background) {
+int vr_open_workers(Workers *workers, const VrModel *model, Forward *forward, int count, bool background) {
     *workers = (Workers){.model = model, .forward = forward, .background = background};
     pthread_mutex_init(&workers->mutex, 0);
     pthread_cond_init(&workers->called, 0);
@@ -120,7 +121,7 @@ int open_workers(Workers *workers, const VrModel *model, Forward *forward, int c
     return 0;
 }
 
-void close_workers(Workers *workers) {
+void vr_close_workers(Workers *workers) {
     pthread_mutex_lock(&workers->mutex);
     workers->closing = true;
     pthread_cond_broadcast(&workers->called);
@@ -138,7 +139,7 @@ static void publish(Workers *workers, Job *job, int size) {
     uint32_t call = workers->calls + 1 ? workers->calls + 1 : 1;
     job->call = call;
     job->size = size;
-    begin_call(&workers->team, call);
+    vr_prepare_team(&workers->team, call);
     pthread_mutex_lock(&workers->mutex);
     workers->job = *job;
     workers->calls = call;
@@ -146,7 +147,7 @@ static void publish(Workers *workers, Job *job, int size) {
     pthread_mutex_unlock(&workers->mutex);
 }
 
-VrStatus run_together(Workers *workers, Job *job, int size, bool *stalled) {
+VrStatus vr_run_together(Workers *workers, Job *job, int size, bool *stalled) {
     publish(workers, job, size);
     Member member = member_of(&workers->team, job, 0);
     run(workers, job, &member);
@@ -154,7 +155,7 @@ VrStatus run_together(Workers *workers, Job *job, int size, bool *stalled) {
     return is_stopped(&member) ? VR_STOPPED : VR_OK;
 }
 
-VrStatus run_in_background(Workers *workers, Job *job) {
+VrStatus vr_run_in_background(Workers *workers, Job *job) {
     publish(workers, job, 1);
     pthread_mutex_lock(&workers->mutex);
     while (workers->answers != job->call) pthread_cond_wait(&workers->answered, &workers->mutex);

@@ -23,17 +23,17 @@ typedef struct {
     bool closing;
 } Workers;
 
-/* Start `count` threads; return 0, or -1 if there is not enough memory. Call close_workers in either case. */
-int open_workers(Workers *workers, const VrModel *model, Forward *forward, int count, bool background);
-void close_workers(Workers *workers);
+/* Start `count` threads; return 0, or -1 if there is not enough memory. Call vr_close_workers in either case. */
+int vr_open_workers(Workers *workers, const VrModel *model, Forward *forward, int count, bool background);
+void vr_close_workers(Workers *workers);
 
 /* Compute a job on the caller's thread alone. */
-VrStatus run_alone(const Workers *workers, const Job *job);
+VrStatus vr_run_alone(const Workers *workers, const Job *job);
 
 /* Compute a job of `size` members, the caller included; return whether one of them kept the others waiting. */
-VrStatus run_together(Workers *workers, Job *job, int size, bool *stalled);
+VrStatus vr_run_together(Workers *workers, Job *job, int size, bool *stalled);
 
 /* Compute a job on the worker of low priority. */
-VrStatus run_in_background(Workers *workers, Job *job);
+VrStatus vr_run_in_background(Workers *workers, Job *job);
 
 #endif

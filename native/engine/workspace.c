@@ -5,7 +5,7 @@
 
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
-int64_t widest_row(const VrModel *model) {
+int64_t vr_widest_row(const VrModel *model) {
     int64_t bytes = 0;
     for (int index = 0; index < model->layer_count; index++) {
         const VrLayer *layer = model->layers + index;
@@ -30,7 +30,7 @@ static size_t lay_out(Job *job, const VrModel *model, int threads, char *memory)
     size_t tokens = (size_t)job->request.tokens, hidden = (size_t)model->hidden, next = 0;
     size_t widest = (size_t)larger(3 * model->hidden, model->intermediate);
     Activations *to = &job->activations;
-    to->row_bytes = widest_row(model);
+    to->row_bytes = vr_widest_row(model);
     to->residual = reserve(memory, &next, tokens * hidden * sizeof(float));
     to->wide = reserve(memory, &next, tokens * widest * sizeof(float));
     to->attended = reserve(memory, &next, tokens * hidden * sizeof(float));
@@ -52,7 +52,7 @@ static VrStatus grow(Workspace *workspace, size_t bytes) {
     return VR_OK;
 }
 
-VrStatus lay_out_job(Workspace *workspace, Job *job, const VrModel *model, int threads) {
+VrStatus vr_lay_out_job(Workspace *workspace, Job *job, const VrModel *model, int threads) {
     VrStatus status = grow(workspace, lay_out(job, model, threads, 0));
     if (status == VR_OK) lay_out(job, model, threads, workspace->memory);
     return status;

@@ -24,9 +24,9 @@ typedef struct {
 } Job;
 
 /* Return the most bytes that one token's input of any matrix takes. */
-int64_t widest_row(const VrModel *model);
+int64_t vr_widest_row(const VrModel *model);
 
 /* Divide a workspace among the arrays of a job for `threads` threads; let it grow where it is too small. */
-VrStatus lay_out_job(Workspace *workspace, Job *job, const VrModel *model, int threads);
+VrStatus vr_lay_out_job(Workspace *workspace, Job *job, const VrModel *model, int threads);
 
 #endif

@@ -27,6 +27,6 @@
 #endif
 
 /* The function that the kernel defines. */
-#define FORWARD PASTE(forward_, INSTRUCTIONS)
+#define FORWARD PASTE(vr_forward_, INSTRUCTIONS)
 
 #endif

@@ -41,11 +41,11 @@ static int next_item(const Pass *pass, int items) {
 static void finish_step(Pass *pass, int items) {
     Wait wait = {0};
     report(pass->member);
-    int64_t computed = TIME_STEPS ? nanoseconds_now() : 0;
+    int64_t computed = TIME_STEPS ? vr_nanoseconds_now() : 0;
     while (!step_is_over(pass->member, items)) {
         /* Only the caller reads `stop`, so it must go on reading it while it waits for the others. */
         is_to_stop(pass);
-        if (!prefetch_some(&pass->queue)) wait_a_turn(pass->member, &wait);
+        if (!prefetch_some(&pass->queue)) vr_wait_a_turn(pass->member, &wait);
     }
     note_step(pass->member, computed);
     advance(pass->member);

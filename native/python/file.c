@@ -27,7 +27,7 @@ static const char *read_all(VrFile *file, VrModel *model) {
     if ((problem = vr_read_tables(&file->file, &file->tables))) return problem;
     if (file->tables.numbers.vocabulary > model->vocabulary || file->tables.numbers.max_tokens > model->max_tokens)
         return "its tokenizer does not fit its model";
-    return model_is_whole(model) ? 0 : "its model is not whole";
+    return vr_model_is_whole(model) ? 0 : "its model is not whole";
 }
 
 /* Map a regular file; return 0 if that is not possible. */

@@ -61,9 +61,9 @@ static int32_t read_all(VibeRouter *router, int32_t threads, VibeRouterError *er
         !(problem = vr_read_golden(&router->file, &router->golden)) &&
         (router->tables.numbers.vocabulary > model.vocabulary || router->tables.numbers.max_tokens > model.max_tokens))
         problem = "its tokenizer does not fit its model";
-    if (!problem && !model_is_whole(&model)) problem = "its model is not whole";
+    if (!problem && !vr_model_is_whole(&model)) problem = "its model is not whole";
     if (problem) return vr_fail(error, VIBE_ROUTER_CORRUPT, problem);
-    return open_engine(router, &model, threads > 0 ? threads : processor_count(), error);
+    return open_engine(router, &model, threads > 0 ? threads : vr_processor_count(), error);
 }
 
 static int32_t open_bytes(VibeRouter *router, const void *bytes, size_t size, const VibeRouterOptions *options,
