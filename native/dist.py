@@ -255,7 +255,9 @@ def main() -> None:
                 apple[_MACOS][name_of(platform).removeprefix("macos-")] = built.static
             if options.here:
                 with tarfile.open(archive) as tar:
-                    tar.extractall(options.out, filter="data")
+                    # An early 3.10 or 3.11, such as Debian 12's, has no filters.
+                    tar.extraction_filter = getattr(tarfile, "data_filter", None)
+                    tar.extractall(options.out)
         if not options.here:
             for name, platform in IOS.items():
                 apple[name] = {"arm64": build_for_ios(platform, Path(workspace) / name)}

@@ -35,7 +35,8 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("archive")
     pack(build(this_platform(), folder / "library"), folder / "archive.tar.gz", version="1.2.3")
     with tarfile.open(folder / "archive.tar.gz") as packed:
-        packed.extractall(folder, filter="data")
+        packed.extraction_filter = getattr(tarfile, "data_filter", None)
+        packed.extractall(folder)
     (unpacked,) = folder.glob("vibe_router-1.2.3-*")
     return unpacked
 

@@ -68,7 +68,8 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path,
     assert built.returncode == 0, built.stderr + built.stdout
     (source,) = folder.glob("*.tar.gz")
     with tarfile.open(source) as archive:
-        archive.extractall(folder, filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)
+        archive.extractall(folder)
     (project,) = (path for path in folder.iterdir() if path.is_dir())
     return source, build_wheel(project, folder, ""), build_wheel(project, folder, "none")
 

@@ -48,7 +48,9 @@ class ShippedBundle:
             with tempfile.TemporaryDirectory(dir=folder.parent) as work:
                 new = Path(work) / "bundle"
                 with tarfile.open(fileobj=io.BytesIO(self.archive)) as archive:
-                    archive.extractall(new, filter="data")
+                    # An early 3.10 or 3.11, such as Debian 12's, has no filters.
+                    archive.extraction_filter = getattr(tarfile, "data_filter", None)
+                    archive.extractall(new)
                 try:
                     new.rename(folder)
                 except OSError:
