@@ -19,7 +19,9 @@
 _Static_assert(ATTENTION_ROWS <= ATTENTION_ROWS_LIMIT && ATTENTION_VECTORS <= ATTENTION_VECTORS_LIMIT,
                "the memory for attention has room for a tile");
 
-#define MASKED -1e30f
+/* Less than every score, however large the weights: keys beyond a token's window must weigh nothing, because how many
+ * of them a tile has depends on the instructions. */
+#define MASKED -INFINITY
 
 /* One head's part of a sequence. `qkv` points to the first token's query of this head. Its key and value are `hidden`
  * and 2 `hidden` floats further on, the next token `row` floats. */

@@ -90,6 +90,20 @@ static void encode(Pass *pass, const VrLayer *layer, Weights next) {
     product_of_tokens(pass, mlp_output, (Result){at->residual, hidden, ADD}, next);
 }
 
+/* Return a number that is not finite if any token of a sequence has come to such numbers: all of its residual is not,
+ * see quantise_row. Otherwise 0.
+ *
+ * A tile of attention multiplies values beyond a token's window by 0, which leaves NaN of them, and how many there are
+ * depends on the tile. So that all instructions give such a sequence no logit, it has none if its first token is sound.
+ */
+static float unsound(const Pass *pass, int sequence) {
+    const int32_t *starts = pass->request->starts;
+    float found = 0.0f;
+    for (int token = starts[sequence]; token < starts[sequence + 1]; token++)
+        found += 0.0f * pass->at->residual[(int64_t)token * pass->model->hidden];
+    return found;
+}
+
 /* Write one sequence's vector to `pooled`: the first token's, or the mean of all. */
 static void pool(Pass *pass, int sequence, float *pooled) {
     const VrModel *model = pass->model;
@@ -102,8 +116,9 @@ static void pool(Pass *pass, int sequence, float *pooled) {
         for (int place = 0; place < width; place += LANES)
             store(pooled + place, load(pooled + place) + load(row + place));
     }
+    F32 none = splat(unsound(pass, sequence));
     for (int place = 0; place < width; place += LANES)
-        store(pooled + place, load(pooled + place) / (float)(last - starts[sequence]));
+        store(pooled + place, load(pooled + place) / (float)(last - starts[sequence]) + none);
 }
 
 /* Compute the head: one vector for each sequence, a dense layer with GELU, a norm, and the weighted sum, the logit. */

@@ -7,6 +7,9 @@
 #include "tiles.h"
 #include "vectors.h"
 
+/* What infinity is as an integer; NaN is more. */
+#define INFINITY_BITS 0x7f800000
+
 INLINE void embed_row(const int8_t *values, float scale, float *to, int width) {
     for (int place = 0; place < width; place += LANES) {
         I8 bytes;
@@ -31,11 +34,21 @@ static void normalise_row(VrNorm norm, float epsilon, const float *from, float *
 }
 
 /* Round a row to -127..127 with a scale of its own, and return the scale: x ≈ (to - ACTIVATION_OFFSET) * scale.
- * Bytes from `width` to `padded` become 0; the weights there are 0 too. */
+ * Bytes from `width` to `padded` become 0; the weights there are 0 too.
+ *
+ * A row with a number that is not finite has NaN as its scale, so that all its products are NaN. Rounding would make
+ * finite numbers of it, and other ones with other instructions. As integers, such numbers are larger than all others.
+ */
 static float quantise_row(const float *from, uint8_t *to, int width, int padded) {
-    F32 most = splat(0.0f);
-    for (int place = 0; place < width; place += LANES) most = max16(most, absolute(load(from + place)));
-    float peak = largest(most);
+    I32 most = {0};
+    for (int place = 0; place < width; place += LANES) most = max_of_integers(most, (I32)absolute(load(from + place)));
+    int32_t bits = largest_integer(most);
+    if (bits >= INFINITY_BITS) {
+        memset(to, 0, (size_t)padded);
+        return NAN;
+    }
+    float peak;
+    memcpy(&peak, &bits, sizeof peak);
     F32 inverse = splat(peak > 1e-30f ? 127.0f / peak : 0.0f);
     for (int place = 0; place < width; place += LANES) {
         I32 steps = (I32)(load(from + place) * inverse + ROUNDING) - 0x4b400000 + ACTIVATION_OFFSET;

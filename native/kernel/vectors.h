@@ -124,6 +124,18 @@ INLINE float largest(F32 x) {
     return two[0] > two[1] ? two[0] : two[1];
 }
 
+/* Lanes of the larger of two integers. */
+#define LARGER(a, b) ((((a) > (b)) & (a)) | (~((a) > (b)) & (b)))
+
+INLINE I32 max_of_integers(I32 a, I32 b) { return LARGER(a, b); }
+
+INLINE int32_t largest_integer(I32 x) {
+    I32x8 a8 = LOW_HALF(x), b8 = HIGH_HALF(x), eight = LARGER(a8, b8);
+    I32x4 a4 = LOW_4(eight), b4 = HIGH_4(eight), four = LARGER(a4, b4);
+    I32x2 a2 = LOW_2(four), b2 = HIGH_2(four), two = LARGER(a2, b2);
+    return two[0] > two[1] ? two[0] : two[1];
+}
+
 /* a0 b0 a1 b1 and so on, of the first halves of a and b, and of the second halves. */
 INLINE F32 first_interleaved(F32 a, F32 b) {
     return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
@@ -150,10 +162,11 @@ INLINE void transpose(F32 rows[LANES]) {
 
 INLINE F32 round16(F32 x) { return (x + ROUNDING) - ROUNDING; }
 
-/* exp(x) for x <= 0, relative error below 2e-7; 0 below -87. Range reduction and polynomial as in Cephes' expf. */
+/* exp(x) for x <= 0, relative error below 2e-7; 0 below -87. Range reduction and polynomial as in Cephes' expf. What is
+ * not a number stays so, because the second operand of a maximum does. */
 INLINE F32 exponential(F32 x) {
     I32 tiny = x < -87.0f;
-    x = max16(x, splat(-87.0f));
+    x = max16(splat(-87.0f), x);
     F32 n = round16(x * 1.44269504088896341f);
     F32 r = fma16(n, splat(-0.693359375f), x);
     r = fma16(n, splat(2.12194440e-4f), r);
