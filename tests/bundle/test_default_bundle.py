@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from tokenizers import Tokenizer
 
 from tests.support.prompts import mixed_prompts
 from tests.support.tokenizers import reference_ids
 from vibe_router import Router
 from vibe_router.bundle.bundle import bundled_folder
 from vibe_router.engines.select import is_proven
-from vibe_router.verify import verify
+from vibe_router.verify import read_golden, verify
 
 pytestmark = pytest.mark.skipif(not bundled_folder().is_dir(), reason="artifacts/nano has not been built")
 
@@ -31,6 +32,15 @@ def test_its_golden_prompts_pass_here(default: Router) -> None:
     report = verify(default)
     report.require()
     assert report.prompts >= 64
+
+
+def test_its_golden_ids_are_those_of_plain_tokenizers_that_cuts_long_prompts(default: Router) -> None:
+    """docs/consumers.md says so: without the cut, the rows that say that they were cut differ, and no others."""
+    tokenizer, golden = Tokenizer.from_buffer(default.bundle.read("tokenizer.json")), [*read_golden(default.bundle)]
+    whole = [tokenizer.encode(row.prompt).ids == list(row.input_ids) for row in golden]
+    assert whole == [not row.truncated for row in golden]
+    tokenizer.enable_truncation(default.bundle.manifest.max_tokens)
+    assert all(tokenizer.encode(row.prompt).ids == list(row.input_ids) for row in golden)
 
 
 def test_its_tokenizer_is_capped_without_a_change(default: Router) -> None:
