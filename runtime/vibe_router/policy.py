@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from vibe_router.bundle.strict_json import shown
 from vibe_router.errors import UsageError
+from vibe_router.real_number import real_number
 
 if TYPE_CHECKING:
     from vibe_router.bundle.manifest import Manifest
@@ -131,11 +133,11 @@ def calibrate_threshold(raw: float, temperature: float) -> float:
     Raises:
         UsageError: `raw` is outside 0..1 or `temperature` is not positive and finite.
     """
-    check_threshold(raw)
+    raw = check_threshold(raw)
     if not (math.isfinite(temperature) and temperature > 0):
         raise UsageError(f"the temperature {temperature} is not positive and finite")
     if raw in (0.0, 1.0):
-        return float(raw)
+        return raw
     return sigmoid((math.log(raw) - math.log1p(-raw)) / temperature)
 
 
@@ -145,14 +147,10 @@ def check_threshold(threshold: float) -> float:
     Raises:
         UsageError: it is outside 0..1 or not a number.
     """
-    try:
-        number = math.nan if isinstance(threshold, (bool, str, bytes)) else float(threshold)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
+    number = real_number(threshold)
     if not 0.0 <= number <= 1.0:
-        raise UsageError(
-            f"the threshold {repr(threshold)[:64]} is outside 0..1", hint="give a probability, such as 0.94"
-        )
+        wrong = "is not a number" if math.isnan(number) else "is outside 0..1"
+        raise UsageError(f"the threshold {shown(threshold)} {wrong}", hint="give a probability, such as 0.94")
     return number
 
 

@@ -8,16 +8,33 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.wrong_arguments import WRONG
+from tests.support.wrong_arguments import HALVES, WRONG
 from vibe_router import Router, Target
 from vibe_router.errors import PromptError, UsageError
 
 
-@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name, values in WRONG.items() for value in values],
+    ids=lambda one: type(one).__name__ if not isinstance(one, str) else None,
+)
 def test_a_wrong_argument_is_a_usage_error(router: Router, name: str, value: Any) -> None:
     with pytest.raises(UsageError) as caught:
         router.route("hello", **{name: value})
     assert len(caught.value.message) < 200
+
+
+@pytest.mark.parametrize("half", HALVES, ids=lambda half: type(half).__name__)
+def test_a_number_of_any_library_is_a_number(router: Router, half: Any) -> None:
+    assert router.route("hello", threshold=half) == router.route("hello", threshold=0.5)
+    assert router.route("hello", timeout=half * 200) == router.route("hello")
+    assert router.route("hello", timeout=-half, fallback=Target.DEVICE).p_cloud is None
+
+
+@pytest.mark.parametrize("whole", [1, np.int8(1), np.uint64(1)], ids=lambda whole: type(whole).__name__)
+def test_an_integer_of_any_library_is_a_number(router: Router, whole: Any) -> None:
+    assert router.route("hello", threshold=whole) == router.route("hello", threshold=1.0)
+    assert router.route("hello", timeout=whole + whole * 99) == router.route("hello")
 
 
 @pytest.mark.parametrize("timeout", [10**400, float("inf"), 1e308, np.float64(60.0)])

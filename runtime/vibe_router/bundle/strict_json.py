@@ -86,7 +86,10 @@ def read_record(expected: Any, value: Any, where: str) -> Any:
 
 def shown(text: object) -> str:
     """Return the beginning of `text` as an error message may repeat it: quoted, with escapes for what is not print."""
-    return repr(text[:_SHOWN] if isinstance(text, str) else text)[: 2 * _SHOWN]
+    try:
+        return repr(text[:_SHOWN] if isinstance(text, str) else text)[: 2 * _SHOWN]
+    except Exception:  # noqa: BLE001 - a class of the caller's own; an integer of thousands of digits
+        return f"of type {type(text).__name__}"
 
 
 def _require_text(text: str, where: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from vibe_router.bundle.strict_json import shown
 from vibe_router.engines.usage import Usage
 from vibe_router.errors import UsageError
 
@@ -55,4 +56,4 @@ class EngineChoice:
             if not isinstance(name, str):
                 raise UsageError(f"an engine and a precision are named by texts, not by {type(name).__name__}")
         if self.threads is not None and (type(self.threads) is not int or not 1 <= self.threads <= MOST_THREADS):
-            raise UsageError(f"threads must be at least 1, and at most {MOST_THREADS}, not {repr(self.threads)[:64]}")
+            raise UsageError(f"threads must be at least 1, and at most {MOST_THREADS}, not {shown(self.threads)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, overload
 
+from vibe_router.bundle.strict_json import shown
 from vibe_router.errors import UsageError, VibeRouterError
 from vibe_router.progress import Progress, ProgressCallback
 from vibe_router.routing.deadline import NO_DEADLINE, Deadline
@@ -192,7 +193,7 @@ class ManyCalls:
             PromptError, EngineError, UsageError: as `route_many`.
         """
         if not isinstance(chunk, int) or chunk < 1:
-            raise UsageError(f"chunk must be at least 1, not {repr(chunk)[:64]}")
+            raise UsageError(f"chunk must be at least 1, not {shown(chunk)}")
         terms = self._terms(profile, threshold, allow_cloud, fallback)
         return self._stream(prompts, terms, NO_DEADLINE, chunk=chunk, on_error=on_error)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from vibe_router.bundle.strict_json import shown
 from vibe_router.errors import UsageError
+from vibe_router.real_number import real_number
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,7 @@ class Deadline:
         """
         if seconds is None:
             return NO_DEADLINE
-        try:
-            number = math.nan if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) else float(seconds)
-        except OverflowError:
-            number = math.inf if seconds > 0 else -math.inf
+        number = real_number(seconds)
         if math.isnan(number):
             raise UsageError(f"the timeout {shown(seconds)} is not a number", hint="give seconds, such as 0.2")
         return cls(time.monotonic() + number)
