@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -115,8 +116,14 @@ def _read_dataclass(expected: type[T], value: Any, where: str) -> T:
     for name, field in known.items():
         if name not in value and field.default is MISSING:
             raise _corrupt(f"{where} lacks the key {name!r}")
-    types = get_type_hints(expected)
+    types = _types_of(expected)
     return expected(**{key: read_record(types[key], item, f"{where}.{key}") for key, item in value.items()})
+
+
+@cache
+def _types_of(expected: type) -> dict[str, Any]:
+    """Return the types of a dataclass's fields. Python compiles their texts anew each time it is asked."""
+    return get_type_hints(expected)
 
 
 def _refuse_constant(name: str) -> float:
