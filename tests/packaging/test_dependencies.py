@@ -74,6 +74,11 @@ def test_onnx_contains_the_fixes_of_external_data() -> None:
     assert all("1.20.1" not in one.specifier for one in requirements() if one.name == "onnx")
 
 
+def test_typer_is_one_that_prints_its_help_with_every_click() -> None:
+    """0.15.0 to 0.15.3 take click 8.2 and newer, and then end every `--help` in a TypeError."""
+    assert not any(one.specifier.contains("0.15.3") for one in requirements() if one.name == "typer")
+
+
 def audit(lines: list[str], folder: Path) -> dict[str, list[str]]:
     """Return the identifiers of known vulnerabilities by package; skip where the database cannot be reached."""
     file = folder / "requirements.txt"

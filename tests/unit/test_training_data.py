@@ -11,6 +11,7 @@ import torch
 
 from tests.support.training import examples, tiny_tokenizer, write_rows
 from vibe_router.errors import DataError
+from vibe_router_export.commands.inputs import read_prompts as prompts_for_an_export
 from vibe_router_training.batches import Collate, Item, Items, SimilarLengths
 from vibe_router_training.data import (
     Split,
@@ -61,6 +62,16 @@ def test_unlabelled_prompts_keep_their_source(tmp_path: Path) -> None:
     path = tmp_path / "prompts.jsonl"
     path.write_text('{"prompt": "hi", "source": "clinc150"}\n{"prompt": "yo"}\n')
     assert [(row.prompt, row.source) for row in read_prompts(path)] == [("hi", "clinc150"), ("yo", "")]
+
+
+def test_half_an_emoji_is_read_as_the_runtime_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    path.write_text(
+        '{"prompt": "cut \\ud83d", "source": "\\udfff", "p_teacher": 0.9}\n{"prompt": "a", "p_teacher": 0}\n'
+    )
+    assert [row.prompt for row in examples_of(read_examples(path))] == ["cut \ufffd", "a"]
+    assert [(row.prompt, row.source) for row in read_prompts(path)] == [("cut \ufffd", "\ufffd"), ("a", "")]
+    assert prompts_for_an_export(path) == ["cut \ufffd", "a"]
 
 
 @pytest.mark.parametrize(
