@@ -116,7 +116,7 @@ def _read_dataclass(expected: type[T], value: Any, where: str) -> T:
     for name, field in known.items():
         if name not in value and field.default is MISSING:
             raise _corrupt(f"{where} lacks the key {name!r}")
-    types = _types_of(expected)
+    types = _types_of(expected)  # type: ignore[arg-type] # a class has a hash
     return expected(**{key: read_record(types[key], item, f"{where}.{key}") for key, item in value.items()})
 
 
