@@ -14,7 +14,7 @@ def build_app() -> typer.Typer:
     from benchmarks.conformance.command import conformance
     from benchmarks.consumers.checkpoint import bundle_checkpoint
     from benchmarks.consumers.command import consumers
-    from benchmarks.gateway.command import gateway, gateway_endurance, gateway_faults
+    from benchmarks.gateway.command import gateway, gateway_decisions, gateway_endurance, gateway_faults
     from benchmarks.hardening.commands.adversarial import adversarial
     from benchmarks.hardening.commands.dialogues import dialogues
     from benchmarks.hardening.commands.fuzz import fuzz
@@ -47,7 +47,7 @@ def build_app() -> typer.Typer:
     studies = (batch_budget, conversations, instructions, load_checks, session_settings, steps, *half_precision)
     app = new_app("benchmarks", "Measure on this machine what the documentation says.")
     # A command is called what its function is, with hyphens.
-    served, bindings = (gateway, gateway_faults, gateway_endurance), (clib, web, conformance)
+    served, bindings = (gateway, gateway_decisions, gateway_faults, gateway_endurance), (clib, web, conformance)
     for command in (*peers, *hardening, *studies, *served, *bindings, bundle_checkpoint, consumers, scale, report):
         app.command()(command)
     return app

@@ -1,4 +1,4 @@
-"""`python -m benchmarks gateway`, `gateway-faults` and `gateway-endurance`."""
+"""`python -m benchmarks gateway`, `gateway-decisions`, `gateway-faults` and `gateway-endurance`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.results_file import RESULTS, write_with_machine
+from benchmarks.results_file import RESULTS, merge_entries, write_with_machine
 from vibe_router_tools.console.output import print_json
 
 
@@ -31,6 +31,21 @@ def gateway(
         result["cancelled_within_ms"] = asyncio.run(cancellation_ms(folder, rounds=20))
     write_with_machine(output, {"command": "python -m benchmarks gateway", **result})
     print_json(result)
+
+
+def gateway_decisions(
+    bundle: Annotated[str | None, typer.Argument(help="Folder of a bundle; default: the bundled one.")] = None,
+    requests: Annotated[int, typer.Option(min=2, help="Decisions for each range of lengths.")] = 200,
+    prompts: Annotated[Path | None, typer.Option(help="JSONL of prompts; default: real ones at hand.")] = None,
+    output: Annotated[Path, typer.Option("-o", "--output")] = RESULTS / "gateway-decisions.json",
+) -> None:
+    """Measure how soon POST /v1/decision and /v1/systemone answer, which other gateways use as a classifier."""
+    from benchmarks.gateway.deciding import measure_decisions
+
+    with tempfile.TemporaryDirectory() as name:
+        facts = measure_decisions(Path(name), bundle, requests=requests, prompts=prompts)
+    merge_entries(output, "bundles", {facts["bundle"]: facts})
+    print_json(facts)
 
 
 def gateway_faults(

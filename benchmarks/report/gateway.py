@@ -62,4 +62,20 @@ def _endurance(content: Mapping[str, Any]) -> str:
     )
 
 
-GATEWAY: Sections = {"gateway": _gateway, "gateway-faults": _faults, "gateway-endurance": _endurance}
+def _decisions(content: Mapping[str, Any]) -> str:
+    rows = []
+    for measured in content["bundles"].values():
+        decision, system_one = measured["ms"]["decision"], measured["ms"]["systemone"]
+        for length, figures in decision.items():
+            times = (f"{part['median']:.2f} (p99 {part['p99']:.2f})" for part in (figures, system_one[length]))
+            rows.append((f"{measured['bundle']}, {measured['engine']}", length, *times))
+    head = ("bundle", "tokens", "/v1/decision, ms", "/v1/systemone, ms")
+    return f"On {content['machine']['cpu']}, {content['machine']['cpus']} CPUs:\n\n" + markdown((head, rows))
+
+
+GATEWAY: Sections = {
+    "gateway": _gateway,
+    "gateway-decisions": _decisions,
+    "gateway-faults": _faults,
+    "gateway-endurance": _endurance,
+}
