@@ -200,12 +200,10 @@ class Router(ManyCalls, ChatCalls):
         self.close()
 
     def _terms(self, profile: str | None, threshold: float | None, allow_cloud: bool, fallback: Target | None) -> Terms:
-        manifest = self._bundle.manifest
+        manifest, chosen = self._bundle.manifest, self._choose_threshold(profile, threshold)
         named = (profile or self._profile or manifest.default_profile) if threshold is None else None
         call = Call(profile=named, bundle=manifest.name, bundle_version=manifest.version)
-        return Terms(
-            self._choose_threshold(profile, threshold), check_allow_cloud(allow_cloud), check_fallback(fallback), call
-        )
+        return Terms(chosen, check_allow_cloud(allow_cloud), check_fallback(fallback), call)
 
     def _choose_threshold(self, profile: str | None, threshold: float | None) -> float:
         if threshold is None:

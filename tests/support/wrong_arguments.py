@@ -24,9 +24,9 @@ numbers.Real.register(Mute)
 
 _NO_NUMBERS = ([], {}, 1j, True, np.bool_(True), np.complex64(1), np.array([0.5, 0.6]), np.array("1"), object(), Mute())
 WRONG: dict[str, tuple[Any, ...]] = {
-    "profile": (123, [], b"balanced", object(), 1.0, "none such"),
+    "profile": (123, [], b"balanced", object(), 1.0, "none such", np.array(["balanced"] * 2), Mute()),
     "threshold": (*_NO_NUMBERS, "0.5", b"1", np.str_("0.5"), float("nan"), np.float32("nan"), -1, 2, 10**400, 10**5000),
-    "fallback": ("x", [], {}, 0, b"device", object()),
+    "fallback": ("x", [], {}, 0, 10**5000, b"device", np.array(["device"] * 2), object(), Mute()),
     "timeout": (*_NO_NUMBERS, "1", b"1", np.str_("1"), float("nan"), np.float16("nan"), Decimal("nan")),
     "allow_cloud": ("false", "0", 0, None, [], np.array([True, True])),
 }

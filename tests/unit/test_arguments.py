@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.support.wrong_arguments import HALVES, WRONG
-from vibe_router import Router, Target
+from vibe_router import ChatState, Router, Target
 from vibe_router.errors import PromptError, UsageError
 
 
@@ -67,6 +67,21 @@ class Evil(str):
 
 def test_a_text_of_another_class_is_its_text(router: Router) -> None:
     assert router.route(Evil("hello")) == router.route("hello")
+
+
+@pytest.mark.parametrize("wrong", [*WRONG["fallback"], *WRONG["timeout"]], ids=lambda one: type(one).__name__)
+def test_a_wrong_argument_of_many_prompts_is_a_usage_error(router: Router, wrong: Any) -> None:
+    for name in ("on_error", "progress", "profile", "fallback"):
+        with pytest.raises(UsageError):
+            router.route_many(["a"], **{name: wrong})
+    with pytest.raises(UsageError):
+        list(router.route_stream(["a"], on_error=wrong))
+
+
+@pytest.mark.parametrize("wrong", [{"pinned": "false"}, {"pinned": np.zeros(2)}, {"scorer": 5}, {"scores": []}])
+def test_a_wrong_state_of_a_chat_is_a_usage_error(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        ChatState(**wrong)
 
 
 def test_what_is_no_sequence_of_prompts_is_a_usage_error(router: Router) -> None:

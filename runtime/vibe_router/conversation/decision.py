@@ -37,6 +37,14 @@ class ChatState:
     scorer: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if (
+            not isinstance(self.pinned, bool)
+            or not isinstance(self.scorer, str)
+            or not isinstance(self.scores, Mapping)
+        ):
+            raise _wrong("a value is of the wrong type")
+
     def to_json(self) -> dict[str, object]:
         """Return the state as JSON values."""
         return {"version": _VERSION, "pinned": self.pinned, "scorer": self.scorer, "scores": dict(self.scores)}
@@ -53,7 +61,7 @@ class ChatState:
         pinned, scorer, scores = value["pinned"], value["scorer"], value["scores"]
         if value["version"] != _VERSION:
             raise _wrong(f"this version reads version {_VERSION}")
-        if not isinstance(pinned, bool) or not isinstance(scorer, str) or not isinstance(scores, Mapping):
+        if not isinstance(scores, Mapping):
             raise _wrong("a value is of the wrong type")
         return cls(pinned=pinned, scorer=scorer, scores={_digest(key): _logit(item) for key, item in scores.items()})
 

@@ -16,9 +16,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral
 
+from vibe_router.bundle.strict_json import shown
 from vibe_router.errors import UsageError
 from vibe_router.policy import Target, above, sigmoid
+from vibe_router.real_number import real_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,13 +64,22 @@ class ChatPolicy:
     """Blocks in user messages that coding assistants write, and no user."""
 
     def __post_init__(self) -> None:
-        whole = (self.calm_turns, self.replayed_turns, self.device_context, self.tokens_per_medium)
-        if min(whole) < 1 or min(self.bare_words, self.leaning_words, self.reserved_tokens) < 0:
+        counts = (self.calm_turns, self.replayed_turns, self.device_context, self.tokens_per_medium)
+        words = (self.bare_words, self.leaning_words, self.reserved_tokens)
+        if not all(isinstance(count, Integral) and not isinstance(count, bool) for count in (*counts, *words)):
+            raise UsageError("a count of the chat policy is not a whole number", hint="give integers")
+        if min(counts) < 1 or min(words) < 0:
             raise UsageError("a number of the chat policy is too small", hint="counts are at least 1, words at least 0")
-        if not all(math.isfinite(margin) and margin >= 0 for margin in (self.rise, self.fall)):
+        if not all(0 <= real_number(margin) < math.inf for margin in (self.rise, self.fall)):
             raise UsageError("a margin of the chat policy is not a number from 0 on", hint="give logits, such as 0.5")
-        if not (math.isfinite(self.bytes_per_token) and self.bytes_per_token > 0):
+        if not 0 < real_number(self.bytes_per_token) < math.inf:
             raise UsageError("bytes_per_token is not a positive number", hint="for example 3.0")
+        # A text such as "false" would count as true.
+        for name in ("device_tools", "device_vision", "device_audio"):
+            if not isinstance(getattr(self, name), bool):
+                raise UsageError(f"{name} is {shown(getattr(self, name))}", hint="give True or False")
+        if not isinstance(self.harness_tags, tuple) or not all(isinstance(tag, str) for tag in self.harness_tags):
+            raise UsageError("harness_tags is not a tuple of texts", hint='for example ("system-reminder",)')
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
+from vibe_router.bundle.strict_json import shown
 from vibe_router.errors import BundleCorruptError, DeadlineError, EngineError, UsageError
 from vibe_router.policy import Call, Decision, Target, decide, decide_without_score
 
@@ -91,12 +92,13 @@ def check_fallback(fallback: Target | str | None) -> Target | None:
     Raises:
         UsageError: it is none.
     """
-    try:
-        return None if fallback is None else Target(fallback)
-    except (TypeError, ValueError) as error:
+    if fallback is None:
+        return None
+    if not isinstance(fallback, str) or fallback not in tuple(Target):
         raise UsageError(
-            f"the fallback {fallback!r} is not a target", hint="give Target.DEVICE, Target.CLOUD or None"
-        ) from error
+            f"the fallback {shown(fallback)} is not a target", hint="give Target.DEVICE, Target.CLOUD or None"
+        )
+    return Target(fallback)
 
 
 def _warn(message: str, *values: object) -> None:

@@ -83,6 +83,8 @@ class ManyCalls:
 
         terms = self._terms(profile, threshold, allow_cloud, fallback)
         deadline = Deadline.after(timeout)
+        if progress is not None and not callable(progress):
+            raise UsageError(f"progress is {shown(progress)}", hint="give a function of a Progress, or None")
         total = len(prompts) if isinstance(prompts, Sequence) else None
         decisions: list[Decision | None] = []
         try:
@@ -210,6 +212,6 @@ class ManyCalls:
 
 
 def _skips(on_error: str) -> bool:
-    if on_error not in ("raise", "skip"):
-        raise UsageError(f"on_error is {on_error!r}", hint='give "raise" or "skip"')
+    if not isinstance(on_error, str) or on_error not in ("raise", "skip"):
+        raise UsageError(f"on_error is {shown(on_error)}", hint='give "raise" or "skip"')
     return on_error == "skip"
