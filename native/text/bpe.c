@@ -1,10 +1,10 @@
-/* Byte pair encoding with a linked list of symbols and a queue of merges, the lowest rank first. */
+/* Byte pair encoding of a word: a linked list of symbols, and a queue of possible merges, the lowest rank first. */
 #include "bpe.h"
 
 #define NONE (-1)
 
 typedef struct {
-    int32_t id; /* NONE: it was merged into the one before it */
+    int32_t id; /* NONE: it has been merged into the symbol before it */
     int32_t start;
     int32_t previous;
     int32_t next;
@@ -35,7 +35,7 @@ static const VrMerge *merge_of(const VrTextTables *tables, int32_t left, int32_t
     return 0;
 }
 
-/* Add the merge of a symbol with the next one, where there is one; return whether there was memory for it. */
+/* Add the merge of a symbol with the next one to the queue, if there is such a merge. Return false without memory. */
 static bool push(Queue *queue, int32_t place) {
     const Symbol *left = queue->symbols + place;
     const VrMerge *merge = merge_of(queue->tables, left->id, queue->symbols[left->next].id);
@@ -61,7 +61,7 @@ static Candidate pop(Queue *queue) {
     return top;
 }
 
-/* Merge two symbols into one; return whether there was memory for the merges that this makes possible. */
+/* Merge a symbol with the next one, and queue the merges that this makes possible. Return false without memory. */
 static bool merge(Queue *queue, int32_t place, int32_t result) {
     Symbol *left = queue->symbols + place, *right = queue->symbols + left->next;
     left->id = result;
@@ -94,7 +94,8 @@ VrTextStatus vr_bpe(const VrTextTables *tables, VrTextWork *work, const uint8_t 
         int32_t place = (int32_t)(uint32_t)top.order, next = symbols[place].next;
         if (symbols[place].id == NONE || next == NONE) continue;
         const VrMerge *now = merge_of(tables, symbols[place].id, symbols[next].id);
-        /* What was queued may be out of date; the library takes any merge with the same result for the same. */
+        /* The symbols may have changed since the merge was queued. As in the library, it still counts if what they
+         * merge to now is the same. */
         if (!now || now->result != top.result) continue;
         if (!merge(&queue, place, top.result)) return VR_TEXT_NO_MEMORY;
     }

@@ -1,12 +1,14 @@
-/* Lower case where it is asked for; then decompose, sort the marks, compose: one stretch after the other, each from one
- * character that starts to the next. Most texts need only their capitals lowered, or nothing. */
+/* Normalisation of text: lower case where it is asked for, then canonical decomposition, sorting of marks, composition.
+ *
+ * This is done stretch by stretch: a stretch ends before the next character that nothing before it can combine with.
+ * Most texts need none of it, or lower case alone. */
 #include "normalize.h"
 
 #include <string.h>
 
 #include "unicode.h"
 
-/* Marks in a row that are sorted one by one; more are counted, so that no prompt takes quadratic time. */
+/* So many marks in a row are sorted by insertion, more by counting, so that no prompt takes quadratic time. */
 #define FEW 16
 
 typedef struct {
@@ -16,7 +18,7 @@ typedef struct {
 
 static bool is_capital(uint8_t byte) { return byte >= 'A' && byte <= 'Z'; }
 
-/* Whether normalisation leaves text as it is: it does where no character decomposes or combines with one before it. */
+/* Return whether text is normalised already: no character decomposes, combines with one before it, or is lowered. */
 static bool is_normal(const uint8_t *text, size_t bytes, bool lowers) {
     for (size_t at = 0; at < bytes;) {
         if (text[at] < 0x80) {
@@ -30,10 +32,10 @@ static bool is_normal(const uint8_t *text, size_t bytes, bool lowers) {
     return true;
 }
 
-/* Write text in lower case where each character has as many bytes in it, and NFC leaves all as they are then; `*same`
- * says whether that is so. */
+/* Write the text in lower case to `work->normal`. `*same` says whether it is the result, place by place: each character
+ * has as many bytes as before, and NFC changes none of them. Where it is false, what has been written is of no use. */
 static VrTextStatus lower_in_place(VrTextWork *work, const uint8_t *text, size_t bytes, bool *same) {
-    /* The last character may turn out to be longer. */
+    /* The last character may become longer. */
     uint8_t *to = vr_reserve(&work->normal, bytes + VR_LONGEST_CHARACTER, 1);
     if (!to) return VR_TEXT_NO_MEMORY;
     *same = false;
@@ -53,7 +55,7 @@ static VrTextStatus lower_in_place(VrTextWork *work, const uint8_t *text, size_t
     return VR_TEXT_OK;
 }
 
-/* Sort marks by their combining class; those of one class keep their order. */
+/* Sort marks by combining class. Those of one class keep their order. */
 static VrTextStatus sort_marks(VrTextWork *work, Character *marks, size_t count) {
     if (count <= FEW) {
         for (size_t place = 1; place < count; place++) {
@@ -85,7 +87,7 @@ static VrTextStatus sort_all_marks(VrTextWork *work, Character *all, size_t coun
     return VR_TEXT_OK;
 }
 
-/* Compose in place; return how many characters are left. */
+/* Compose characters in place, and return how many are left. */
 static size_t compose(Character *all, size_t count) {
     size_t kept = 0, starter = count;
     for (size_t place = 0; place < count; place++) {
@@ -102,7 +104,8 @@ static size_t compose(Character *all, size_t count) {
     return kept;
 }
 
-/* Add a character's decomposition to a stretch of `count` characters; return how many it has then, 0 without memory. */
+/* Add the decomposition of a character to a stretch of `count` characters. Return how many it has then, or 0 without
+ * memory. */
 static size_t add_decomposed(VrTextWork *work, uint32_t code, size_t count) {
     Character *all = vr_reserve(&work->characters, count + VR_LONGEST_DECOMPOSITION, sizeof *all);
     if (!all) return 0;
@@ -113,7 +116,8 @@ static size_t add_decomposed(VrTextWork *work, uint32_t code, size_t count) {
     return count;
 }
 
-/* Read a stretch from `*at` on, decomposed; return how many characters it has, 0 without memory. */
+/* Read the stretch that begins at `*at`, decomposed, and move `*at` behind it. Return how many characters it has, or 0
+ * without memory. */
 static size_t read_stretch(VrTextWork *work, bool lowers, const uint8_t *text, size_t bytes, size_t *at) {
     size_t count = 0;
     for (size_t begin = *at; *at < bytes;) {
@@ -132,7 +136,7 @@ static size_t read_stretch(VrTextWork *work, bool lowers, const uint8_t *text, s
     return count;
 }
 
-/* Append the next stretch of the text. */
+/* Normalise the stretch that begins at `*at`, and append it to what has been written. */
 static VrTextStatus normalize_stretch(VrTextWork *work, bool lowers, const uint8_t *text, size_t bytes, size_t *at,
                                       size_t *written) {
     size_t count = read_stretch(work, lowers, text, bytes, at);

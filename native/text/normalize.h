@@ -1,11 +1,10 @@
-/* Normalisation form C (UAX #15), after lower case where that is asked for, and where the normalised text can be cut.
- */
+/* Normalisation form C (UAX #15), after lower case if that is asked for, and where the normalised text can be cut. */
 #ifndef VIBE_ROUTER_NORMALIZE_H
 #define VIBE_ROUTER_NORMALIZE_H
 
 #include "tables.h"
 
-/* A place in a normalised text, and the one in the text that it came from, before which both can be cut. */
+/* A place to cut: a byte of the normalised text, and the byte of the original text that belongs to it. */
 typedef struct {
     size_t here;
     size_t there;
@@ -14,16 +13,16 @@ typedef struct {
 typedef struct {
     const uint8_t *text;
     size_t bytes;
-    const VrCut *cuts; /* null: every character lies where the one lay that it came from */
+    const VrCut *cuts; /* null: both texts have their characters at the same places */
     size_t cut_count;
 } VrNormal;
 
-/* Normalise UTF-8 without surrogates as `normalizes` says, one of the normalizations of tables.h. The result lies in
- * `work`, or is `text` where that is in the form already. */
+/* Normalise UTF-8 without surrogates as `normalizes` says, one of the normalizations of tables.h. The result is in the
+ * memory of `work`, or it is `text` itself if that is normalised already. */
 VrTextStatus vr_normalize(VrTextWork *work, int32_t normalizes, const uint8_t *text, size_t bytes, VrNormal *to);
 
-/* Return the place of the text from which the byte `here` of the normalised one came, -1 where it cannot be cut there.
- * `*next` is 0 at first; places are asked for in ascending order. */
+/* Return the byte of the original text that belongs to the byte `here` of the normalised one, or -1 if they cannot be
+ * cut there. `*next` is 0 before the first call; `here` must not decrease from call to call. */
 int64_t vr_place_before(const VrNormal *normal, size_t here, size_t *next);
 
 #endif

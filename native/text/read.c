@@ -1,4 +1,4 @@
-/* Added tokens, then normalisation, then added tokens of normalised text, then words, then byte pairs. */
+/* Text to tokens: added tokens, then normalisation, then added tokens of the normalised text, words, byte pairs. */
 #include "read.h"
 
 #include <string.h>
@@ -14,7 +14,7 @@ typedef struct {
     int32_t words;
 } Reader;
 
-/* A part of the text, and the byte of the text that it begins at. */
+/* A part of the text, and the byte of the whole text that it begins at. */
 typedef struct {
     const uint8_t *text;
     size_t bytes;
@@ -53,7 +53,7 @@ static VrTextStatus add_added(Reader *reader, const VrAdded *one, int64_t place)
     return VR_TEXT_OK;
 }
 
-/* Return the longest added token at the start of a text, or null; `first` and `end` bound those looked at. */
+/* Return the longest added token, of those from `first` to `end`, that a text begins with, or null. */
 static const VrAdded *added_at(const VrTextTables *tables, int32_t first, int32_t end, const uint8_t *text,
                                size_t left) {
     for (const VrAdded *one = tables->added + first; one < tables->added + end; one++) {
@@ -65,8 +65,8 @@ static const VrAdded *added_at(const VrTextTables *tables, int32_t first, int32_
     return 0;
 }
 
-/* Find the next added token from `at` on that is one in a prompt. Special ones are plain text, but nothing is found
- * inside of them. Return it, and where it begins, or null. */
+/* Return the next added token from `at` on, and where it begins, or null. Special tokens are plain text in a prompt, so
+ * they are skipped; no other token is found inside of one. */
 static const VrAdded *next_added(const VrTextTables *tables, int32_t normalized, const uint8_t *text, size_t bytes,
                                  size_t at, size_t *begin) {
     int32_t first = 0, end;
@@ -112,7 +112,7 @@ static VrTextStatus read_part(Reader *reader, Part part) {
     return status;
 }
 
-/* Replace surrogates, which are no text, by U+FFFD, which has three bytes in UTF-8 as they have. */
+/* Return the text with U+FFFD for each surrogate, which is no character. Both have three bytes in UTF-8. */
 static const uint8_t *without_surrogates(VrTextWork *work, const uint8_t *text, size_t bytes) {
     uint8_t *copy = 0;
     for (size_t at = 0; at + 2 < bytes; at++) {

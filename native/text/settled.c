@@ -1,4 +1,5 @@
-/* Certain tokens: at ends of words that lie far enough before the end, and inside of endless words. */
+/* Certain tokens: those before the end of a word that is far enough from the end of the text, and those inside of a
+ * word that does not end. */
 #include "settled.h"
 
 #include <string.h>
@@ -6,10 +7,11 @@
 #include "bpe.h"
 #include "unicode.h"
 
-/* How many tokens behind the kept ones the place i is tried: near ones are cheap, far ones nearly always settle it. */
+/* Return whether the place i is tried so many tokens after the kept ones. Near places are cheap, and far ones are
+ * nearly always enough. */
 static bool is_tried(size_t ahead) { return ahead <= 32 && (ahead & (ahead - 1)) == 0; }
 
-/* Whether a token of the vocabulary has exactly these bytes. */
+/* Return whether a token of the vocabulary has exactly these bytes. */
 static bool is_token(const VrTextTables *tables, const uint8_t *bytes, size_t length) {
     int32_t low = 0, high = tables->ordered;
     while (low < high) {
@@ -23,7 +25,8 @@ static bool is_token(const VrTextTables *tables, const uint8_t *bytes, size_t le
     return false;
 }
 
-/* The stretch of an endless word that is surely part of it in every continuation, and the last token kept of it. */
+/* The beginning of a word that does not end, which belongs to it however the text goes on, and the last token that is
+ * kept of it. */
 typedef struct {
     const uint8_t *bytes;
     size_t length;
@@ -31,7 +34,8 @@ typedef struct {
     int32_t last;
 } Stretch;
 
-/* Whether the last kept token and the first of what follows up to `end` encode as themselves when they meet. */
+/* Find whether the last kept token, and the first token of what follows up to `end`, stay as they are when their bytes
+ * are encoded together. */
 static VrTextStatus meets(const VrTextTables *tables, VrTextWork *work, const Stretch *word, size_t end, bool *holds) {
     size_t count;
     VrTextStatus status = vr_bpe(tables, work, word->bytes + word->kept, end - word->kept, &work->pair, &count);
@@ -51,7 +55,7 @@ static VrTextStatus meets(const VrTextTables *tables, VrTextWork *work, const St
     return status;
 }
 
-/* Whether a token surely ends where the kept ones do; `window` is the place i. */
+/* Find whether a token ends where the kept ones end, however the text goes on. `window` is the place i. */
 static VrTextStatus kept_in_all(const VrTextTables *tables, VrTextWork *work, const Stretch *word, size_t window,
                                 bool *holds) {
     size_t longest = (size_t)tables->numbers.longest,
@@ -74,7 +78,7 @@ static size_t lengths(const VrToken *tokens, size_t begin, size_t end) {
     return total;
 }
 
-/* Write the bytes of some tokens one behind the other. */
+/* Return the bytes of some tokens, one after the other, or null without memory. */
 static uint8_t *joined(const VrTextTables *tables, VrTextWork *work, size_t begin, size_t end, size_t bytes) {
     const VrToken *tokens = work->tokens.data;
     uint8_t *to = vr_reserve(&work->word, bytes, 1), *next = to;
@@ -96,7 +100,7 @@ VrTextStatus vr_first_settled(const VrTextTables *tables, VrTextWork *work, size
     while (end < count && tokens[end].word == tokens[limit - 1].word) end++;
     *settled = lengths(tokens, end, count) >= reserve;
     size_t length = lengths(tokens, start, end), kept = lengths(tokens, start, limit);
-    /* An added token, whose length is counted in characters, is a word by itself: nothing of it is left to settle. */
+    /* An added token is a word by itself, so it ends with the kept ones; its length counts characters, not bytes. */
     if (*settled || end == limit || length <= reserve) return VR_TEXT_OK;
     const uint8_t *bytes = joined(tables, work, start, end, length);
     if (!bytes) return VR_TEXT_NO_MEMORY;
@@ -113,14 +117,14 @@ VrTextStatus vr_first_settled(const VrTextTables *tables, VrTextWork *work, size
     return VR_TEXT_OK;
 }
 
-/* Whether text can be read on from the beginning of this token: in the second half, and where text may be cut. */
+/* Return whether reading can go on at this token: it begins in the second half, where the text may be cut. */
 static bool is_cut(const VrToken *token, const uint8_t *text, size_t half) {
     if (token->place < 0 || (size_t)token->place < half) return false;
     size_t at = (size_t)token->place;
     return vr_properties_of(vr_read_character(text, &at))->breaks;
 }
 
-/* Try a place inside the last word, an endless one; nearer ones leave more places to try behind them. */
+/* Try places inside the last word, which does not end. An earlier place leaves more of the word to settle it. */
 static VrTextStatus split_last_word(const VrTextTables *tables, VrTextWork *work, size_t *count) {
     static const double parts[] = {1.0, 0.8, 0.6};
     const VrToken *tokens = work->tokens.data;

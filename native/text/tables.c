@@ -1,14 +1,14 @@
-/* The check of a tokenizer's tables, and buffers. */
+/* Checking the tables of a tokenizer, and buffers that grow. */
 #include "tables.h"
 
 #include <stdlib.h>
 
-/* Most of anything: what is counted of it fits into an int. */
+/* The most of anything, so that sums of it fit into an int. */
 #define MOST (1 << 24)
 
 static bool within(int64_t value, int64_t low, int64_t high) { return low <= value && value < high; }
 
-/* Whether places grow from 0 to `end`. */
+/* Return whether `count` + 1 places ascend from 0 to `end`. */
 static bool ascending(const int32_t *starts, int32_t count, int32_t end) {
     if (starts[0] != 0 || starts[count] != end) return false;
     for (int32_t place = 0; place < count; place++)

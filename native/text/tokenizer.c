@@ -1,4 +1,4 @@
-/* Reading a prompt in pieces, each cut where the tokens before the cut are certain. */
+/* Reading a prompt in pieces, each of which is cut where the tokens before the cut are certain. */
 #include "tokenizer.h"
 
 #include <string.h>
@@ -7,15 +7,15 @@
 #include "settled.h"
 #include "unicode.h"
 
-/* Characters read at first, per token kept: ordinary text has four or five of them in a token. */
+/* Characters that are read at first, for each token that is kept. Ordinary text has four or five in a token. */
 #define CHARACTERS_PER_TOKEN 8
-/* Characters after which to give up looking for a place to cut. */
+/* After so many characters, no further place to cut is looked for. */
 #define MARGIN 1024
-/* Most characters read for one prompt. */
+/* The most characters that are read at a time. */
 #define MOST_CHARACTERS (1u << 21)
 
-/* A piece that was read: its text, where its ids lie, and how much of the text they are of. Rows repeat, and so do
- * pieces. */
+/* A piece that has been read: its text, the place and number of its ids, and how many bytes of the text they stand for.
+ * Dense text, such as a line of dashes, repeats itself, and so do its pieces. */
 typedef struct {
     const uint8_t *text;
     size_t bytes;
@@ -36,7 +36,7 @@ typedef struct {
     size_t pieces;
 } Prompt;
 
-/* Move over some characters, or to the end of the text; 0 where they are no UTF-8. */
+/* Move `*at` over some characters, or to the end of the text. Return 0 if they are not UTF-8. */
 static int skip(const uint8_t *text, size_t bytes, size_t characters, size_t *at) {
     for (; characters > 0 && *at < bytes; characters--) {
         int length = vr_character_bytes(text + *at, bytes - *at);
@@ -46,7 +46,7 @@ static int skip(const uint8_t *text, size_t bytes, size_t characters, size_t *at
     return 1;
 }
 
-/* Find the first place at or after so many characters where the text can be normalised in two halves. */
+/* Find where the next piece ends: the first place after its characters at which text may be cut in two. */
 static VrTextStatus cut(const Prompt *prompt, size_t *end) {
     size_t begin = 0;
     if (!skip(prompt->rest, prompt->left, prompt->characters, &begin)) return VR_TEXT_NOT_UTF8;
@@ -85,7 +85,8 @@ static void repeat(Prompt *prompt, const Piece *piece) {
     read_on(prompt, piece->place);
 }
 
-/* Read a piece of `end` bytes, not the last of the prompt; keep what is certain of it, or read more next time. */
+/* Keep what is certain of a piece of `end` bytes that has been read and is not the last one. If nothing is, the next
+ * piece is twice as long. */
 static VrTextStatus read_piece(Prompt *prompt, size_t end, bool *done) {
     VrTextStatus status = vr_first_settled(prompt->tables, prompt->work, prompt->limit - prompt->count, done);
     if (status != VR_TEXT_OK || *done) return status;
@@ -104,7 +105,7 @@ static VrTextStatus read_piece(Prompt *prompt, size_t end, bool *done) {
     return VR_TEXT_OK;
 }
 
-/* Write the ids between the first and the last. */
+/* Write the ids between [CLS] and [SEP]. */
 static VrTextStatus read_content(Prompt *prompt, int32_t *truncated) {
     *truncated = 1;
     for (bool first = true; prompt->count < prompt->limit || first;) {

@@ -1,4 +1,4 @@
-/* Lookups in the generated tables, and Hangul by its rule (Unicode Standard, section 3.12). */
+/* What is known of characters: from the generated tables, and of Hangul by rule (Unicode Standard, section 3.12). */
 #include "unicode.h"
 
 #include "unicode_tables.h"
@@ -9,7 +9,7 @@
 #define LEAD_COUNT 19u
 #define VOWELS 0x1161u
 #define VOWEL_COUNT 21u
-#define TAILS 0x11a7u /* one before the first: a syllable may have none */
+#define TAILS 0x11a7u /* one before the first, because a syllable may have no tail */
 #define TAIL_COUNT 28u
 #define DOTTED_CAPITAL_I 0x130u
 #define DOT_ABOVE 0x307u

@@ -1,4 +1,4 @@
-/* UTF-8, and what the tokenizer must know of a character. */
+/* Reading and writing UTF-8, and what the tokenizer must know of a character. */
 #ifndef VIBE_ROUTER_UNICODE_H
 #define VIBE_ROUTER_UNICODE_H
 
@@ -9,12 +9,12 @@
 enum { VR_OTHER = 0, VR_LETTER = 1, VR_NUMBER = 2, VR_SPACE = 3 };
 
 typedef struct {
-    uint8_t klass;      /* what the splitting expression tells apart */
+    uint8_t klass;      /* one of the kinds above, which the splitting expression tells apart */
     uint8_t combining;  /* canonical combining class */
-    uint8_t decomposes; /* has a canonical decomposition of its own; Hangul syllables are computed */
-    uint8_t starts;     /* text can be normalised in two halves before it */
-    uint8_t breaks;     /* where the runtime may cut a prompt: stricter than `starts` */
-    uint8_t lowers;     /* becomes another in lower case */
+    uint8_t decomposes; /* it has a canonical decomposition in the tables, which Hangul syllables have not */
+    uint8_t starts;     /* text before it and text from it on can be normalised apart */
+    uint8_t breaks;     /* a prompt may be cut before it; stricter than `starts` */
+    uint8_t lowers;     /* it is another character in lower case */
 } VrProperties;
 
 /* The longest full canonical decomposition has four characters. */
@@ -22,23 +22,23 @@ typedef struct {
 
 const VrProperties *vr_properties_of(uint32_t code);
 
-/* Write the full canonical decomposition of a character, itself where it has none; return its length. */
+/* Write the full canonical decomposition of a character, or the character itself if it has none; return its length. */
 int vr_decompose(uint32_t code, uint32_t to[VR_LONGEST_DECOMPOSITION]);
 
 /* The longest lower case of a character has two: that of U+0130. */
 #define VR_LONGEST_LOWER_CASE 2
 
-/* Write a character in lower case, itself where it has none; return how many characters that is. What stands around it
- * does not matter, as in the `tokenizers` library. */
+/* Write a character in lower case, or the character itself if it has none; return how many characters that is. As in
+ * the `tokenizers` library, it does not depend on the characters before and after. */
 int vr_lower_case(uint32_t code, uint32_t to[VR_LONGEST_LOWER_CASE]);
 
-/* Return what two characters compose to, or 0. */
+/* Return the character that two characters compose to, or 0 if they do not. */
 uint32_t vr_compose(uint32_t first, uint32_t second);
 
-/* Return how many bytes the character at `text` has, 0 where it is not UTF-8. Surrogates are taken, each by itself. */
+/* Return how many bytes the character at `text` has, or 0 if it is not UTF-8. A surrogate counts as a character. */
 int vr_character_bytes(const uint8_t *text, size_t bytes);
 
-/* Read a character of text that is UTF-8, and move behind it. */
+/* Read the character at `*at` of a text that is UTF-8, and move `*at` behind it. */
 static inline uint32_t vr_read_character(const uint8_t *text, size_t *at) {
     const uint8_t *from = text + *at;
     if (from[0] < 0x80) {
@@ -60,10 +60,10 @@ static inline uint32_t vr_read_character(const uint8_t *text, size_t *at) {
 
 #define VR_LONGEST_CHARACTER 4
 
-/* Write a character, at most so many bytes; return how many. */
+/* Write a character in UTF-8, at most VR_LONGEST_CHARACTER bytes; return how many. */
 int vr_write_character(uint32_t code, uint8_t *to);
 
-/* Whether a character, and not the rest of one, begins with this byte. */
+/* Return whether a character begins with this byte, which is not one of its later bytes. */
 static inline bool vr_begins_character(uint8_t byte) { return (byte & 0xc0) != 0x80; }
 
 #endif

@@ -1,4 +1,4 @@
-/* Written by make_tables.py; see there. */
+/* The Unicode tables of the tokenizer, written by make_tables.py. */
 #ifndef VIBE_ROUTER_UNICODE_TABLES_H
 #define VIBE_ROUTER_UNICODE_TABLES_H
 

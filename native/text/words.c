@@ -1,4 +1,4 @@
-/* One match of the splitting expression at a time: every text is a row of them. */
+/* Words: the matches of the splitting expression, which follow each other without a gap. */
 #include "words.h"
 
 #include <string.h>
@@ -7,7 +7,7 @@
 
 static int class_at(const uint8_t *text, size_t *at) { return vr_properties_of(vr_read_character(text, at))->klass; }
 
-/* Return the end of 's, 't, 're, 've, 'm, 'll or 'd at an apostrophe, or 0. */
+/* Return where 's, 't, 're, 've, 'm, 'll or 'd ends that begins with the apostrophe at `at`, or 0 if none does. */
 static size_t contraction_end(const uint8_t *text, size_t at, size_t end) {
     static const char *const endings[] = {"s", "t", "re", "ve", "m", "ll", "d"};
     for (size_t place = 0; place < sizeof endings / sizeof *endings; place++) {
@@ -17,7 +17,7 @@ static size_t contraction_end(const uint8_t *text, size_t at, size_t end) {
     return 0;
 }
 
-/* Return where a row of characters of one class ends. */
+/* Return where a run of characters of one class ends. */
 static size_t row_end(const uint8_t *text, size_t at, size_t end, int klass) {
     for (size_t next = at; at < end && class_at(text, &next) == klass;) at = next;
     return at;
@@ -36,7 +36,7 @@ size_t vr_word_end(const uint8_t *text, size_t at, size_t end) {
         if (following != VR_SPACE) return row_end(text, behind, end, following);
     }
     if (klass != VR_SPACE) return row_end(text, next, end, klass);
-    /* Spaces before a word leave their last one to it; a single space that no word takes is a word by itself. */
+    /* The last of several spaces belongs to the word after them. A single one that no word takes is a word itself. */
     size_t last = at, stop = next;
     while (stop < end && class_at(text, &next) == VR_SPACE) last = stop, stop = next;
     return stop == end || last == at ? stop : last;

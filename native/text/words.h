@@ -1,4 +1,4 @@
-/* The splitting expression of GPT-2 and ModernBERT:
+/* Words, as the splitting expression of GPT-2 and ModernBERT matches them:
  *     's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+ */
 #ifndef VIBE_ROUTER_WORDS_H
 #define VIBE_ROUTER_WORDS_H
