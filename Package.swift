@@ -32,7 +32,8 @@ let package = Package(
             exclude: [
                 "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md",
                 "benchmarks", "constraints.txt", "docs", "examples", "export", "native", "pyproject.toml", "runtime",
-                "swift/Examples", "swift/Sources/VibeRouter", "swift/Tests", "tests", "training", "web",
+                "swift/Examples", "swift/Sources/VibeRouter", "swift/Tests", "swift/make_words.py", "tests",
+                "training", "web",
                 "artifacts/nano/README.md", "artifacts/nano/config.json", "artifacts/nano/golden.jsonl",
                 "artifacts/nano/onnx", "artifacts/nano/router.json", "artifacts/nano/special_tokens_map.json",
                 "artifacts/nano/tokenizer.json", "artifacts/nano/tokenizer_config.json",

@@ -39,7 +39,7 @@
             running?.cancel()
             let prompt = prompt
             running = Task {
-                do {
+                do throws(RouterError) {
                     let decision = try await router.route(prompt)
                     guard !Task.isCancelled else { return }
                     self.decision = decision
