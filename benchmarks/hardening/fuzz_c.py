@@ -1,54 +1,51 @@
-"""How many inputs of libFuzzer the C library had, under AddressSanitizer and UndefinedBehaviorSanitizer."""
+"""How many inputs the engine, its files and the C library had under AddressSanitizer and UndefinedBehaviorSanitizer."""
 
 from __future__ import annotations
 
-import re
 import subprocess
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.hardening.fuzzing.sandbox import write_bundle, write_checkpoint
+from benchmarks.hardening.fuzzing.native_models import fuzz_models
+from benchmarks.hardening.fuzzing.small_files import write_small_files
+from native.fuzz.compiler import TARGETS, Compiler
+from native.fuzz.run import Limits, TargetRun, run_target
+from vibe_router.bundle.bundle import bundled_folder
 from vibe_router.errors import DataError
+from vibe_router_export.emit.native.file import NATIVE_FILE
 
-_PROGRAM = Path(__file__).resolve().parents[2] / "native" / "fuzz" / "run.py"
-_LINE = re.compile(r"^(text|file|calls): (\d+) inputs in (\d+) s, status (-?\d+)", re.MULTILINE)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CRun:
-    """One target's run: `status` is 0 where no input crashed, hung or leaked."""
-
-    inputs: int
-    seconds: int
-    status: int
+MODEL = "model"
+"""The target that is no program of libFuzzer: `NativeModel`, in Python, and the engine."""
 
 
-def fuzz_c(work: Path, *, targets: Sequence[str], seconds: int) -> dict[str, CRun]:
-    """Run the targets, so many seconds each, over the native file of a small bundle below `work`.
+def fuzz_c(work: Path, *, targets: Sequence[str], limits: Limits, build: Path) -> Iterator[tuple[str, TargetRun]]:
+    """Run the targets over small native files, one after the other; yield each with its counts.
+
+    What is compiled stays in `build`, inputs that were not survived in `work`.
 
     Raises:
         DataError: the fuzzers cannot be compiled or run.
     """
-    write_checkpoint(work / "checkpoint", seed=0)
-    write_bundle(work / "checkpoint", work / "bundle")
-    chosen = [part for target in targets for part in ("--target", target.upper())]
-    command: list[str | Path] = [sys.executable, _PROGRAM, work / "bundle", "--seconds", str(seconds), *chosen]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    found = counts_of(ran.stdout)
-    if set(found) != set(targets):
-        lines = (ran.stdout + ran.stderr).strip().splitlines()
+    small = work / "files"
+    small.mkdir()
+    files = write_small_files(small)
+    try:
+        compiler = Compiler(build)
+        for target in targets:
+            if target == MODEL:
+                yield target, fuzz_models(compiler, files, work, limits)
+            else:
+                # Texts are read with the bundled router's tokenizer as well.
+                more = [bundled_folder() / NATIVE_FILE] if target == "text" else []
+                yield (
+                    target,
+                    run_target(target.upper(), compiler.program(target.upper()), [*files, *more], work, limits),
+                )
+    except (OSError, subprocess.CalledProcessError) as error:
         raise DataError(
-            f"the fuzzers did not run: {lines[-1] if lines else 'without a word'}",
-            hint="they need clang and its sanitizers (Debian: clang libclang-rt-14-dev)",
-        )
-    return found
+            f"the fuzzers did not run: {error}",
+            hint="they need clang and its sanitizers (Debian: clang-19 libclang-rt-19-dev)",
+        ) from error
 
 
-def counts_of(printed: str) -> dict[str, CRun]:
-    """Return what `native/fuzz/run.py` printed, by target."""
-    return {
-        target: CRun(inputs=int(inputs), seconds=int(seconds), status=int(status))
-        for target, inputs, seconds, status in _LINE.findall(printed)
-    }
+ALL_TARGETS = (*(target.lower() for target in TARGETS), MODEL)

@@ -40,8 +40,11 @@ def _fuzz(content: Mapping[str, Any]) -> str:
 
 
 def _fuzz_c(content: Mapping[str, Any]) -> str:
-    rows = [(name, one["inputs"], one["seconds"], one["status"]) for name, one in content["targets"].items()]
-    return markdown((("target", "inputs", "seconds", "exit status"), rows))
+    targets: Mapping[str, Mapping[str, int]] = content["targets"]
+    rows = [(name, one["inputs"], one["processor_seconds"], one["status"]) for name, one in targets.items()]
+    inputs, seconds, status = zip(*(row[1:] for row in rows), strict=True)
+    total = ("all", sum(inputs), sum(seconds), max(status))
+    return markdown((("target", "inputs", "seconds of a processor", "exit status"), [*rows, total]))
 
 
 def _sums(counts: Sequence[Sequence[int]]) -> list[int]:

@@ -13,7 +13,6 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.__main__ import build_app
-from benchmarks.hardening.fuzz_c import counts_of
 from benchmarks.markdown import markdown
 from benchmarks.peers import limits_child
 from benchmarks.peers.contenders.registry import ALL
@@ -28,6 +27,7 @@ from benchmarks.report.hardening import HARDENING
 from benchmarks.report.plot import plot_latency
 from benchmarks.report.sections import fill, read_results, sections
 from benchmarks.results_file import write_result
+from native.fuzz.run import TargetRun
 from tests.support.checkpoints import small_config
 from tests.support.machine import MACHINE
 from vibe_router.errors import DataError, UsageError
@@ -196,12 +196,15 @@ def test_the_tables_of_hostile_inputs_come_from_their_results(tmp_path: Path) ->
     kills = {"exports": [export, export], "left_after_cleaning": 0, "last_export_whole": True}
     for name in ("kill-exports", "kill-coreml-exports"):
         (tmp_path / f"{name}.json").write_text(json.dumps(kills))
-    printed = "text: 250 inputs in 5 s, status 0 (/tmp/x)\nfile: 1909 inputs in 10 s, status 77 (/tmp/x)\n"
-    runs = {name: asdict(run) for name, run in counts_of(printed).items()}
+    runs = {
+        "file": asdict(TargetRun(inputs=1909, seconds=20, processor_seconds=10, status=77)),
+        "text": asdict(TargetRun(inputs=250, seconds=60, processor_seconds=5, status=0)),
+    }
     (tmp_path / "fuzz-c.json").write_text(json.dumps({"targets": runs}))
     made = file_sections(tmp_path, HARDENING)
     assert "| file | 1,909 | 10 | 77 |" in made["fuzz-c"]
     assert "| text | 250 | 5 | 0 |" in made["fuzz-c"]
+    assert "| all | 2,159 | 15 | 77 |" in made["fuzz-c"]
     assert "| golden | new | 1,000 | 1,000 | 0 |" in made["fuzz"]
     assert "| all |  | 2,000 | 2,000 | 0 |" in made["fuzz"]
     assert "| from start to end | 2 | 0 | 2 | 0 | 0 | 2 |" in made["kill-exports"]
