@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.hardening.fuzzing.native_models import fuzz_models
 from benchmarks.hardening.fuzzing.small_files import write_small_files
-from native.fuzz.compiler import TARGETS, Compiler
+from native.fuzz.compiler import Compiler
 from native.fuzz.run import Limits, TargetRun, run_target
 from vibe_router.bundle.bundle import bundled_folder
 from vibe_router.errors import DataError
@@ -46,6 +46,3 @@ def fuzz_c(work: Path, *, targets: Sequence[str], limits: Limits, build: Path) -
             f"the fuzzers did not run: {error}",
             hint="they need clang and its sanitizers (Debian: clang-19 libclang-rt-19-dev)",
         ) from error
-
-
-ALL_TARGETS = (*(target.lower() for target in TARGETS), MODEL)

@@ -208,7 +208,7 @@ def test_a_store_that_does_not_answer_is_said(vibe_router: CommandLine, tiny_bun
 
 
 def test_a_run_that_is_interrupted_leaves_whole_files_and_goes_on(tiny_bundle: Path, tmp_path: Path) -> None:
-    source = write_log(tmp_path / "log.parquet", mixed_prompts(4_000, seed=9) * 4)
+    source = write_log(tmp_path / "log.parquet", mixed_prompts(4_000, seed=9) * 2)
     command = [sys.executable, "-m", "vibe_router_tools", "route", "-i", source, "-b", tiny_bundle, "--threads", "1"]
     command += ["--rows", "200", "-o"]
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
