@@ -48,6 +48,10 @@ _BPE, _UNIGRAM = "BPE", "Unigram"
 _UNIGRAM_TYPE = re.compile(rb'"type"\s*:\s*"Unigram"')
 # Each character of a Unigram's vocabulary can become a node of the library's tree.
 _MOST_UNIGRAM_BYTES = 3 * 2**22
+# Where each entry begins the next longer one, the library copies all of them at every character of a prompt.
+_MOST_UNIGRAM_TEXT = 256
+# Put before or after every word of a prompt. Those that there are have at most four characters.
+_AROUND_WORDS, _MOST_AROUND_WORDS = ("continuing_subword_prefix", "end_of_word_suffix"), 16
 
 
 def check_tokenizer_file(content: bytes) -> None:
@@ -62,7 +66,8 @@ def check_tokenizer_file(content: bytes) -> None:
     is_unigram = _UNIGRAM_TYPE.search(content) is not None
     if is_unigram and len(content) > _MOST_UNIGRAM_BYTES:
         raise corrupt_tokenizer(f"it has {len(content)} bytes; at most {_MOST_UNIGRAM_BYTES} of a Unigram are read")
-    outline = parse_json(_outline(content, cut=1 if is_unigram else len(_CUT)), _FILE)
+    cut, most_text = (1, _MOST_UNIGRAM_TEXT) if is_unigram else (len(_CUT), _MOST_TEXT)
+    outline = parse_json(_outline(content, cut=cut, most_text=most_text), _FILE)
     if not isinstance(outline, dict) or not outline.keys() <= _PARTS or not isinstance(outline.get("model"), dict):
         raise corrupt_tokenizer("it is not an object of a tokenizer's parts")
     for name in ("normalizer", "pre_tokenizer", "post_processor", "decoder"):
@@ -79,17 +84,20 @@ def _check_model(model: dict[str, Any], *, kind: str) -> None:
     cut = _CUT if kind == _BPE else _CUT[:1]
     if any(model.get(name) not in ({}, []) for name in cut):
         raise corrupt_tokenizer("its model has no vocabulary or no merges")
+    around = [model[name] for name in _AROUND_WORDS if model.get(name) is not None]
+    if not all(isinstance(text, str) and len(text) <= _MOST_AROUND_WORDS for text in around):
+        raise corrupt_tokenizer(f"its model puts more than {_MOST_AROUND_WORDS} characters around every word")
     for key, value in model.items():
         _refuse(small_problem(value, f"model.{key}"[:64]))
 
 
-def _outline(content: bytes, *, cut: int) -> bytes:
-    """Return `content` with the `cut` largest values three brackets deep emptied.
+def _outline(content: bytes, *, cut: int, most_text: int) -> bytes:
+    """Return `content` with the `cut` largest values three brackets deep emptied, whose texts are to be short.
 
     They are meant to be the model's vocabulary and merges. If others were cut, the outline shows it: the model's
     vocabulary or merges are not empty then, and are refused.
     """
-    starts, ends = _values(np.frombuffer(content, np.uint8), cut=cut)
+    starts, ends = _values(np.frombuffer(content, np.uint8), cut=cut, most_text=most_text)
     kept, place = [], 0
     for start, end in zip(starts, ends, strict=True):
         kept.append(content[place : start + 1])
@@ -100,8 +108,10 @@ def _outline(content: bytes, *, cut: int) -> bytes:
     return outline
 
 
-def _values(data: NDArray[np.uint8], *, cut: int) -> tuple[list[int], list[int]]:
+def _values(data: NDArray[np.uint8], *, cut: int, most_text: int) -> tuple[list[int], list[int]]:
     """Return where the `cut` longest values three brackets deep begin and end, in the order of the file.
+
+    No text in them has more than `most_text` bytes, and none in the file more than `_MOST_TEXT`.
 
     `data` is uint8 [bytes]. A text begins at every other quote that is not escaped, and what is in it is no bracket.
     """
@@ -128,6 +138,10 @@ def _values(data: NDArray[np.uint8], *, cut: int) -> tuple[list[int], list[int]]
         first, last = np.searchsorted(brackets, (start, end))
         if depth[first:last].max() > 4:
             raise corrupt_tokenizer("its vocabulary or merges are nested too deep")
+        first, last = np.searchsorted(quotes, (start, end))
+        texts = quotes[first:last]
+        if len(texts) and int((texts[1::2] - texts[::2]).max()) > most_text + 1:
+            raise corrupt_tokenizer(f"its vocabulary has a text of more than {most_text} bytes")
     return starts[longest].tolist(), ends[longest].tolist()
 
 
