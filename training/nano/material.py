@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from vibe_router_training.data import RawPrompt, Split, read_examples, read_prom
 RATED, CHAT = "routing_rated.jsonl", "routing_chat_train.jsonl"
 VERIFIABLE, EXAM = "routing_verifiable_train.jsonl", "routing_labelled.jsonl"
 UNLABELLED, DIALOGUES = "prompts.jsonl", "mtbench101.jsonl"
+_Row = TypeVar("_Row")
 _PASSAGE = 120
 """A passage has more characters than this: less is not worth pasting."""
 
@@ -100,7 +101,7 @@ def plain(prompt: str) -> str:
     return " ".join(prompt.casefold().split()).strip("?!. ")
 
 
-def sample(rows: Sequence[str], count: int, *, seed: int) -> list[str]:
+def sample(rows: Sequence[_Row], count: int, *, seed: int) -> list[_Row]:
     """Return `count` rows at random, all of them where there are fewer."""
     order = np.random.default_rng(seed).permutation(len(rows))[:count]
     return [rows[index] for index in sorted(order)]

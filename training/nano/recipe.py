@@ -16,7 +16,7 @@ from nano.card import training_card
 from nano.forms import decided_alike
 from nano.judge import MeasuredFigures, Scorer, baselines, judge_rated, measured_figures, verdict_figures
 from nano.lessons import Lessons, prepare_lessons
-from nano.material import Material, centred_verdicts, read_material
+from nano.material import Material, centred_verdicts, read_material, sample
 from nano.profiles import DEFAULT, choose_profiles
 from nano.report import ExampleDecision, TrainingReport, count_sources, dump_report
 from nano.settings import SILENT, NanoEvents, NanoSettings
@@ -89,21 +89,20 @@ def make_nano(
 
 
 def teach(material: Material, settings: NanoSettings, *, work: Path, events: NanoEvents) -> Taught:
-    """Fit a student to the training split of `material` and calibrate it on the ratings of the validation split."""
+    """Fit a student to the training split of `material` and calibrate it on the ratings of the validation split.
+
+    It is taught text as it is typed, then a part in small letters, as it reads from there on: docs/nano.md says why.
+    """
     lessons = prepare_lessons(material.part(Split.TRAIN), settings, events=events)
-    model = lessons.fresh_model()
-    fit(
-        model,
-        lessons.tokenizer,
-        lessons.examples,
-        (),
-        settings.fit,
-        work=work,
-        progress=events.begin_fit("fitting the student"),
-    )
+    model, small = lessons.fresh_model(), in_small_letters(lessons.tokenizer)
+    progress = events.begin_fit("fitting the student")
+    fit(model, lessons.tokenizer, lessons.examples, (), settings.fit, work=work / "typed", progress=progress)
+    again = sample(lessons.examples, round(settings.small_share * len(lessons.examples)), seed=settings.seed)
+    progress = events.begin_fit("fitting it to small letters")
+    fit(model, small, again, (), settings.small_letters(), work=work / "small", progress=progress)
     round_table(model)
     events.stage("calibrating")
-    return calibrate_student(model, lessons, material, name=settings.size.value)
+    return calibrate_student(model, small, lessons, material, name=settings.size.value)
 
 
 def round_table(model: Any) -> None:
@@ -115,12 +114,9 @@ def round_table(model: Any) -> None:
     table.copy_(torch.from_numpy(round_to_bits(table.numpy(), TABLE_BITS)))
 
 
-def calibrate_student(model: Any, lessons: Lessons, material: Material, *, name: str) -> Taught:
-    """Fit the temperature and choose the profiles on the rated prompts of the validation split.
-
-    From here on the student reads capitals as small letters, though it was taught both: docs/nano.md says why.
-    """
-    rated, tokenizer = material.part(Split.VALIDATION).rated, in_small_letters(lessons.tokenizer)
+def calibrate_student(model: Any, tokenizer: Tokenizer, lessons: Lessons, material: Material, *, name: str) -> Taught:
+    """Fit the temperature and choose the profiles on the rated prompts of the validation split."""
+    rated = material.part(Split.VALIDATION).rated
     logits = score_logits(model, tokenizer, rated.prompts)
     raw = sigmoid(logits)
     config = RouterConfig(name=name, license="apache-2.0", profiles=choose_profiles(raw, rated.preference))

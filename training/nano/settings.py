@@ -23,7 +23,8 @@ class NanoSettings:
     prompt is, `splices` how many recombinations there are of each chat prompt and `foreign_splices` of each that is not
     English, `exam_variants` how many of each exam row. `pasted` is how many requests about a pasted text are taught,
     and `pasted_rated` how many of them the chat teacher learns as well. Everything comes once, in one epoch: a further
-    variant tells more of the teachers' function than the same prompt again.
+    variant tells more of the teachers' function than the same prompt again. `small_share` of it comes again in small
+    letters, at `small_learning_rate`.
     """
 
     seed: int = 0
@@ -54,6 +55,13 @@ class NanoSettings:
             precision=Precision.FP32,
         )
     )
+
+    small_share: float = 0.3
+    small_learning_rate: float = 3e-4
+
+    def small_letters(self) -> FitSettings:
+        """Return the settings of the second fit, in small letters."""
+        return replace(self.fit, learning_rate=self.small_learning_rate)
 
     def shape(self) -> Shape:
         """Return the shape of the student: dropout would blur a function that is to be matched."""
