@@ -85,7 +85,7 @@ def _owned(gateway: Gateway) -> Handler:
             if request.path == "/v1/decision":
                 return await decide_only(gateway, body, request.headers, exchange)
             if request.path == "/v1/systemone":
-                return await system_one(gateway, body, exchange)
+                return await system_one(gateway, body, request.headers, exchange)
             return await owner.feedback(gateway, body)
         except ApiError as error:
             return refuse(exchange, error)

@@ -129,7 +129,7 @@ def read_asked(path: str, body: bytes, headers: Mapping[str, str]) -> Asked:
         fields=fields,
         model=model,
         stream=bool(stream),
-        cloud_forbidden=_forbids_cloud(fields, headers),
+        cloud_forbidden=forbids_cloud(fields, headers),
     )
 
 
@@ -137,10 +137,13 @@ def read_object(body: bytes) -> dict[str, Any]:
     """Return the JSON object of a body.
 
     Raises:
-        ApiError: 400, it is none, or not in UTF-8.
+        ApiError: 400, it is none, not in UTF-8, or has a key twice.
     """
     try:
-        fields = json.loads(body.decode("utf-8"))
+        fields = json.loads(body.decode("utf-8"), object_pairs_hook=_object_once)
+    except _TwiceError as error:
+        # The bytes are passed on: what is read here would not be what a side reads that takes the other value.
+        raise ApiError(400, "the body has a key twice in one object", code="invalid_json") from error
     except (ValueError, RecursionError) as error:
         # Without the parser's words, which quote the body.
         raise ApiError(400, "the body is not JSON in UTF-8", code="invalid_json") from error
@@ -163,20 +166,38 @@ def _message_of(item: object) -> dict[str, Any] | None:
     return item if "role" in item else None
 
 
-def _forbids_cloud(fields: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
-    """Return whether the header or the metadata forbids the cloud; one of them is enough.
+def forbids_cloud(fields: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
+    """Return whether a header or the metadata forbids the cloud; one of them is enough.
 
     Raises:
         ApiError: 400, a value that is neither yes nor no, because a guess could tell a secret.
     """
     metadata = fields.get("metadata")
-    values = [headers.get(CLOUD_HEADER), metadata.get(CLOUD_FIELD) if isinstance(metadata, dict) else None]
+    if metadata is not None and not isinstance(metadata, dict):
+        raise ApiError(400, "metadata is not an object", param="metadata")
+    # A header may come several times, and `get` would give the first.
+    values: list[object] = [value for name, value in headers.items() if name.lower() == CLOUD_HEADER]
+    values += [value for name, value in (metadata or {}).items() if _spells(name, CLOUD_FIELD)]
     forbidden = False
     for value in values:
-        if value is None:
-            continue
-        word = str(value).strip().lower()
+        word = str(value).strip().lower() if isinstance(value, str | bool | int) else ""
         if word not in (*_YES, *_NO):
             raise ApiError(400, f"{CLOUD_FIELD} is neither true nor false", param=CLOUD_FIELD)
         forbidden |= word in _NO
     return forbidden
+
+
+def _spells(name: str, field: str) -> bool:
+    """Return whether `name` means `field`: written as a header is, or in other letters, it is meant all the same."""
+    return name.strip().lower().replace("-", "_").removeprefix("x_") == field
+
+
+def _object_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _TwiceError
+    return found
+
+
+class _TwiceError(Exception):
+    """A key comes twice in one object of a body."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.support.gateway import EASY, HARD, Running
+from tests.support.gateway import EASY, HARD, Running, running
+from vibe_router import Router
 from vibe_router_gateway.endpoints.decisions import tier_probabilities
 from vibe_router_gateway.log.rows import iterate_scores
 
@@ -24,6 +27,26 @@ def test_a_decision_is_refused_as_a_chat_is(gateway: Running) -> None:
     body = {"model": "cloud", "messages": messages, "metadata": {"vibe_allow_cloud": "no"}}
     refused = gateway.client.post("/v1/decision", json=body)
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "cloud_forbidden")
+
+
+def test_a_forbidden_cloud_gets_the_simplest_label(nano: Router, tmp_path: Path) -> None:
+    criteria = {"SIMPLE": "", "COMPLEX": ""}
+    body = {"state": HARD, "questions": {"tier": {"type": "choice", "criteria": criteria}}}
+
+    def choice(gateway: Running, **headers: str) -> object:
+        told = gateway.client.post("/v1/systemone", json=body, headers=headers)
+        return told.json()["answers"]["tier"]["choice"]
+
+    with running(nano, tmp_path) as gateway:
+        assert choice(gateway) == "COMPLEX"
+        assert choice(gateway, **{"x-vibe-allow-cloud": "no"}) == "SIMPLE"
+    with running(nano, tmp_path, router={"allow_cloud": False}) as gateway:
+        assert choice(gateway) == "SIMPLE"
+
+
+def test_many_labels_cost_no_more_than_their_number() -> None:
+    found = tier_probabilities([str(number) for number in range(200_000)], 0.7, 0.6)
+    assert sum(found.values()) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5])

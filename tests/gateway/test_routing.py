@@ -88,7 +88,44 @@ def test_a_forbidden_cloud_is_never_asked(gateway: Running, value: str) -> None:
 
 def test_a_word_that_neither_allows_nor_forbids_is_refused(gateway: Running) -> None:
     assert gateway.chat(EASY, headers={"x-vibe-allow-cloud": "maybe"}).status_code == 400
+    for word in (None, [], ["no"], {}, 2, 0.5, ""):
+        assert gateway.chat(EASY, metadata={"vibe_allow_cloud": word}).status_code == 400
+    for metadata in ([{"vibe_allow_cloud": "no"}], "vibe_allow_cloud=no", '{"vibe_allow_cloud": "no"}', 0, False):
+        assert gateway.chat(EASY, metadata=metadata).json()["error"]["param"] == "metadata"
     assert gateway.device.seen == []
+    assert gateway.chat(EASY, metadata=None).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["Vibe_Allow_Cloud", "vibe-allow-cloud", "x-vibe-allow-cloud", " VIBE_ALLOW_CLOUD "])
+def test_the_cloud_is_forbidden_in_any_letters(gateway: Running, name: str) -> None:
+    refused = gateway.chat(HARD, model="cloud", metadata={name: "no", "vibe_allow_cloud": "yes"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "cloud_forbidden")
+    assert gateway.cloud.seen == []
+
+
+@pytest.mark.parametrize("words", [("yes", "no"), ("no", "yes"), ("on", "yes", "OFF")])
+def test_one_of_several_headers_is_enough_to_forbid_the_cloud(gateway: Running, words: tuple[str, ...]) -> None:
+    body = {"model": "cloud", "messages": [{"role": "user", "content": HARD}]}
+    headers = [("X-Vibe-Allow-Cloud", word) for word in words]
+    refused = gateway.client.post("/v1/chat/completions", json=body, headers=headers)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "cloud_forbidden")
+    assert gateway.cloud.seen == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        '"metadata": {"vibe_allow_cloud": "no"}, "metadata": {}',
+        '"metadata": {"vibe_allow_cloud": "no", "vibe_allow_cloud": "yes"}',
+        '"metadata": {"vibe_allow_cloud": "no", "vibe_allow_clo\\u0075d": "yes"}',
+        '"model": "device"',
+    ],
+)
+def test_a_body_that_can_be_read_in_two_ways_is_refused(gateway: Running, fields: str) -> None:
+    body = '{"model": "cloud", "messages": [{"role": "user", "content": "hi"}], ' + fields + "}"
+    refused = gateway.client.post("/v1/chat/completions", content=body)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "invalid_json")
+    assert gateway.cloud.seen == []
 
 
 def test_needs_go_to_the_side_that_has_them(nano: Router, tmp_path: Path) -> None:

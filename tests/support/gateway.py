@@ -93,6 +93,7 @@ async def serve_app(app: web.Application) -> tuple[web.AppRunner, str]:
 def running(
     router: Router,
     folder: Path,
+    /,
     *,
     token: str | None = None,
     tracing: Tracing | None = None,

@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from vibe_router.policy import Target
-from vibe_router_gateway.asked import read_asked, read_object
+from vibe_router_gateway.asked import forbids_cloud, read_asked, read_object
 from vibe_router_gateway.endpoints.deciding import AUTO, decide
 from vibe_router_gateway.exchange import Exchange
 from vibe_router_gateway.gateway import Gateway
@@ -59,12 +59,12 @@ async def decide_only(gateway: Gateway, body: bytes, headers: Mapping[str, str],
     return web.json_response(told, headers=exchange.headers())
 
 
-async def system_one(gateway: Gateway, body: bytes, exchange: Exchange) -> web.Response:
+async def system_one(gateway: Gateway, body: bytes, headers: Mapping[str, str], exchange: Exchange) -> web.Response:
     """Answer choice questions about a text in the decision models' wire format, as LiteLLM's complexity router asks.
 
     The labels are taken in the order of their criteria, from what the simplest request deserves to the hardest, as
     tiers are written. A score of p_cloud lies on the scale from 0 to 1 that the labels divide: half of them, rounded
-    up, lie below the threshold. See `tier_probabilities`.
+    up, lie below the threshold. See `tier_probabilities`. Where the cloud is forbidden, the simplest label is chosen.
 
     Raises:
         ApiError: 400, no text, or a question that is not a choice.
@@ -74,19 +74,21 @@ async def system_one(gateway: Gateway, body: bytes, exchange: Exchange) -> web.R
     if not isinstance(questions, dict) or not questions:
         raise ApiError(400, "questions is not a table of questions", param="questions")
     text = state if isinstance(state, str) else json.dumps(state, ensure_ascii=False)
+    forbidden = forbids_cloud(fields, headers)
     started = time.perf_counter()
     async with gateway.using() as live:
+        allowed = live.settings.router.allow_cloud and not forbidden
         scored = await score(
             live.router,
             [{"role": "user", "content": _request_of(text)}],
             live.settings.router,
             live.loop,
             profile=None,
-            allow_cloud=True,
+            allow_cloud=allowed,
         )
     exchange.entry.score_ms = (time.perf_counter() - started) * 1000
     exchange.entry.p_cloud, exchange.entry.threshold = scored.p_cloud, scored.threshold
-    p_cloud = scored.p_cloud
+    p_cloud = scored.p_cloud if allowed else 0.0
     if p_cloud is None:
         p_cloud = 1.0 if scored.target is Target.CLOUD else 0.0
     answers = {name: _choice(question, name, p_cloud, scored.threshold) for name, question in questions.items()}
@@ -118,7 +120,8 @@ def tier_probabilities(labels: list[str], p_cloud: float, threshold: float) -> d
         math.exp(-2.0 * (0.0 if number == nearest else max(abs(number + 0.5 - place), 0.5 + 1e-6)))
         for number in range(len(labels))
     ]
-    return {label: weight / sum(weights) for label, weight in zip(labels, weights, strict=True)}
+    total = sum(weights)
+    return {label: weight / total for label, weight in zip(labels, weights, strict=True)}
 
 
 def _choice(question: Any, name: str, p_cloud: float, threshold: float) -> dict[str, Any]:
