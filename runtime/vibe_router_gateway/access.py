@@ -64,4 +64,7 @@ def cors_headers(request: web.Request, settings: Settings) -> dict[str, str]:
 
 
 def _is_own(origin: str, request: web.Request) -> bool:
-    return urlsplit(origin).netloc == request.host
+    try:
+        return urlsplit(origin).netloc == request.host
+    except ValueError:
+        return False

@@ -11,6 +11,7 @@ from functools import partial
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from vibe_router.errors import VibeRouterError
 from vibe_router_gateway.access import check_access, cors_headers
 from vibe_router_gateway.asked import read_asked
 from vibe_router_gateway.endpoints import health, models, owner
@@ -97,7 +98,7 @@ async def read_body(request: web.Request, gateway: Gateway) -> bytes:
     """Return the body, which must be here whole before anything is decided.
 
     Raises:
-        ApiError: 413, larger than allowed; 408, not here in time.
+        ApiError: 413, larger than allowed; 408, not here in time; 400, chunks or a compression that cannot be read.
     """
     limits = gateway.live.settings.limits
     too_large = ApiError(413, f"the body has more than {limits.body_bytes} bytes", code="body_too_large")
@@ -112,6 +113,8 @@ async def read_body(request: web.Request, gateway: Gateway) -> bytes:
                 if size > limits.body_bytes:
                     raise too_large
                 parts.append(part)
+    except web.RequestPayloadError as error:
+        raise ApiError(400, "the body is not encoded as its headers say", code="invalid_body") from error
     except asyncio.TimeoutError as error:
         raise ApiError(408, "the body has not come in time", code="body_slow", may_retry=True) from error
     return b"".join(parts)
@@ -137,6 +140,9 @@ def _guarding(gateway: Gateway) -> Middleware:
             response = error.reply({})
         except web.HTTPException as error:
             response = ApiError(error.status, f"{error.reason}: {request.method} {request.path}").reply({})
+        except VibeRouterError as error:
+            _LOGGER.error("a request failed: %s", error.message)
+            response = ApiError(500, error.message, kind="server_error", code="failed", hint=error.hint).reply({})
         except ConnectionError:
             # The client has gone; nobody reads what is returned.
             raise

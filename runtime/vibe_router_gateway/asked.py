@@ -18,6 +18,9 @@ _BYTES_PER_TOKEN = 3.5
 """English in byte-pair tokens has about four; a little less, because a context that is too short is worse."""
 _BYTES_PER_IMAGE = 3500
 """About 1,000 tokens, because a picture's base64 is not text."""
+MOST_TOKENS = 10**12
+"""More than any model writes; a larger count says nothing, and could be too large to reckon with."""
+_LONGEST_MODEL = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +101,7 @@ class Asked:
         for name in ("max_completion_tokens", "max_output_tokens", "max_tokens"):
             value = self.fields.get(name)
             if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-                return value
+                return min(value, MOST_TOKENS)
         return 0
 
     def _parts(self) -> list[dict[str, Any]]:
@@ -116,6 +119,8 @@ def read_asked(path: str, body: bytes, headers: Mapping[str, str]) -> Asked:
     model = fields.get("model")
     if not isinstance(model, str) or not model:
         raise ApiError(400, "you must give a model", param="model", hint="auto, device, cloud or a name of /v1/models")
+    if len(model) > _LONGEST_MODEL:
+        raise ApiError(400, f"the model's name has more than {_LONGEST_MODEL} characters", param="model")
     stream = fields.get("stream")
     if stream is not None and not isinstance(stream, bool):
         raise ApiError(400, "stream is neither true nor false", param="stream")

@@ -15,6 +15,7 @@ from vibe_router_gateway.problems import ApiError
 from vibe_router_gateway.scoring import Loop, Sampling, chat_policy, load_router, scores_quickly
 from vibe_router_gateway.upstream.call import upstream_headers
 from vibe_router_gateway.upstream.faults import FaultKind, UpstreamError
+from vibe_router_gateway.upstream.listed import read_listed
 
 _LOGGER = logging.getLogger("vibe_router")
 _LISTED_FOR_S = 60.0
@@ -61,10 +62,9 @@ class Live:
                     timeout=aiohttp.ClientTimeout(total=max(settings.connect_s, 5.0)),
                     allow_redirects=False,
                 ) as response:
-                    body = await response.json(content_type=None)
-                    listed = tuple(str(item["id"]) for item in body["data"])
+                    listed = tuple(item["id"] for item in await read_listed(response))
                     self._listed[upstream.side] = (time.monotonic(), listed)
-            except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError, KeyError, TypeError) as error:
+            except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
                 _LOGGER.info("the %s does not list its models (%s)", upstream.side.value, type(error).__name__)
         return tuple(dict.fromkeys((*kept, *listed)))
 

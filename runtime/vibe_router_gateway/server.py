@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +35,7 @@ async def start(gateway: Gateway) -> tuple[web.AppRunner, int]:
         # A client that leaves cancels its request, and with that its upstream.
         handler_cancellation=True,
         access_log=None,
+        logger=_connection_logger(),
         keepalive_timeout=settings.limits.idle_s,
         max_line_size=_LINE_BYTES,
         max_field_size=_LINE_BYTES,
@@ -50,6 +52,20 @@ async def start(gateway: Gateway) -> tuple[web.AppRunner, int]:
             hint="is another gateway running? choose another --port",
         ) from error
     return runner, int(runner.addresses[0][1])
+
+
+def _connection_logger() -> logging.Logger:
+    """Return the logger of what ends a connection without an answer: a client's garbage gets a line, no traceback."""
+    logger = logging.getLogger("vibe_router.connections")
+    logger.addFilter(_without_traceback)
+    return logger
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    if record.exc_info and (error := record.exc_info[1]) is not None:
+        record.msg, record.args = "a connection failed: %s", (type(error).__name__,)
+        record.exc_info = None
+    return True
 
 
 async def stop(runner: web.AppRunner, gateway: Gateway) -> None:

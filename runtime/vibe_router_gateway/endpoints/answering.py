@@ -8,7 +8,7 @@ import time
 from aiohttp import web
 
 from vibe_router.policy import Target
-from vibe_router_gateway.asked import RESPONSES, Asked
+from vibe_router_gateway.asked import MOST_TOKENS, RESPONSES, Asked
 from vibe_router_gateway.budget import cost_of
 from vibe_router_gateway.config.settings import Upstream
 from vibe_router_gateway.endpoints.deciding import decide
@@ -206,7 +206,7 @@ def _settle(gateway: Gateway, live: Live, got: Answer | None, exchange: Exchange
 def _count(usage: dict[str, object], *names: str) -> int | None:
     for name in names:
         value = usage.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS:
             return value
     return None
 

@@ -22,6 +22,9 @@ _PAUSE_S = 0.02
 """Rows that end within this time share one transaction: one a request would cost the requests' processor time."""
 _INSERT = f"INSERT OR REPLACE INTO decisions (run, {', '.join(COLUMNS)}) VALUES (?{', ?' * len(COLUMNS)})"
 
+_LARGEST = 2**63 - 1
+"""SQLite's integers have 64 bits."""
+
 Statement = tuple[str, tuple[object, ...], str]
 """SQL, its values and the id of the request that it belongs to."""
 
@@ -90,8 +93,9 @@ class LogWriter:
         self._connection.close()
 
     def _put(self, statement: Statement) -> None:
+        sql, values, name = statement
         try:
-            self._waiting.put_nowait(statement)
+            self._waiting.put_nowait((sql, tuple(_storable(value) for value in values), name))
         except queue.Full:
             self._lose([statement], "the disk is too slow")
 
@@ -135,7 +139,7 @@ class LogWriter:
             for sql, row, _ in batch:
                 self._connection.execute(sql, row)
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as error:  # noqa: BLE001 - one that ended this thread would lose all later rows
             self._roll_back()
             self._lose(batch, str(error))
             return
@@ -158,3 +162,12 @@ class LogWriter:
             self._lost_count += len(batch)
             self._reason = reason
             self._lost += [name for _, _, name in batch][: _MOST_NAMES - len(self._lost)]
+
+
+def _storable(value: object) -> object:
+    """Return what SQLite can store: text with "?" for halves of characters, whole numbers of 64 bits."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, int):
+        return max(-_LARGEST, min(value, _LARGEST))
+    return value

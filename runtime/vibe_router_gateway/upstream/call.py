@@ -13,6 +13,7 @@ import aiohttp
 
 from vibe_router.policy import Target
 from vibe_router_gateway.config.settings import LimitSettings, Upstream
+from vibe_router_gateway.header_text import is_sendable
 from vibe_router_gateway.json_splice import replace_member
 from vibe_router_gateway.upstream.events import Event, EventCutter, MalformedStreamError, Seen
 from vibe_router_gateway.upstream.faults import FaultKind, UpstreamError, fault_of_status
@@ -119,7 +120,7 @@ async def ask(
 
 def upstream_headers(upstream: Upstream, headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers for an upstream: a few of the client's, the settings', and the key."""
-    sent = {name: headers[name] for name in _PASSED_UP if name in headers}
+    sent = {name: value for name in _PASSED_UP if (value := headers.get(name)) is not None and is_sendable(value)}
     sent |= upstream.settings.headers
     if upstream.key is not None:
         name = upstream.settings.key_header
@@ -129,6 +130,8 @@ def upstream_headers(upstream: Upstream, headers: Mapping[str, str]) -> dict[str
 
 
 async def _read(response: aiohttp.ClientResponse, side: Target, *, stream: bool, limits: LimitSettings) -> Answer:
+    if response.status < 200:
+        raise UpstreamError(FaultKind.MALFORMED, side, status=response.status)
     if (fault := fault_of_status(response.status, response.headers, side)) is not None:
         raise fault
     headers = _headers_down(response.headers)
@@ -181,9 +184,9 @@ def _headers_down(headers: Mapping[str, str]) -> dict[str, str]:
     kept = {}
     for name, value in headers.items():
         lowered = name.lower()
-        if lowered in _PASSED_DOWN or lowered.startswith(_PASSED_DOWN_PREFIXES):
-            kept[name] = value
-    if "x-request-id" in headers:
+        if (lowered in _PASSED_DOWN or lowered.startswith(_PASSED_DOWN_PREFIXES)) and is_sendable(value):
+            kept[lowered] = value
+    if "x-request-id" in headers and is_sendable(headers["x-request-id"]):
         kept["x-vibe-upstream-request-id"] = headers["x-request-id"]
     return kept
 

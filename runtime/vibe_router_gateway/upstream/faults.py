@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
@@ -11,6 +12,8 @@ from vibe_router.policy import Target
 from vibe_router_gateway.problems import ApiError
 
 _PASSING_STATUSES = (408, 409, 425, 429)
+_LONGEST_REST_S = 86400.0
+"""A side that asks to be left alone for longer, such as until the year 9999, is asked again after a day."""
 
 
 class FaultKind(str, Enum):
@@ -66,16 +69,24 @@ def fault_of_status(status: int, headers: Mapping[str, str], side: Target) -> Up
 
 
 def read_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of Retry-After-Ms or Retry-After (seconds or a date), None where there are none."""
+    """Return the seconds of Retry-After-Ms or Retry-After (seconds or a date), None where there are none.
+
+    They are finite, and at most a day.
+    """
+    wait = _asked_wait(headers)
+    return None if wait is None or math.isnan(wait) else min(max(0.0, wait), _LONGEST_REST_S)
+
+
+def _asked_wait(headers: Mapping[str, str]) -> float | None:
     try:
         if (milliseconds := headers.get("retry-after-ms")) is not None:
-            return max(0.0, float(milliseconds) / 1000)
+            return float(milliseconds) / 1000
         value = headers.get("retry-after")
         if value is None:
             return None
         if value.strip().replace(".", "", 1).isdigit():
             return float(value)
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+        return parsedate_to_datetime(value).timestamp() - time.time()
     except (ValueError, TypeError, OverflowError):
         return None
 

@@ -9,6 +9,7 @@ import aiohttp
 
 from vibe_router_gateway.config.settings import Settings, Upstream
 from vibe_router_gateway.upstream.call import upstream_headers
+from vibe_router_gateway.upstream.listed import read_listed
 
 _SHOWN = 3
 _KINDS = {"llamacpp": "llama.cpp", "library": "Ollama", "organization_owner": "LM Studio", "vllm": "vLLM"}
@@ -41,7 +42,9 @@ async def _probe_one(upstream: Upstream) -> Report:
     wait = aiohttp.ClientTimeout(total=max(10.0, upstream.settings.connect_s))
     try:
         async with (
-            aiohttp.ClientSession(timeout=wait) as session,
+            aiohttp.ClientSession(
+                timeout=wait, headers={"Accept-Encoding": "identity"}, auto_decompress=False
+            ) as session,
             session.get(
                 upstream.settings.url + "/models",
                 headers=upstream_headers(upstream, {}),
@@ -53,14 +56,14 @@ async def _probe_one(upstream: Upstream) -> Report:
                 return Report(upstream, False, f"refuses the key (HTTP {response.status}): set key_env")
             if response.status != 200:
                 return Report(upstream, False, f"HTTP {response.status} for /models: is the url right, up to /v1?")
-            listed = (await response.json(content_type=None))["data"]
-            models = tuple(str(item["id"]) for item in listed)
+            listed = await read_listed(response)
+            models = tuple(item["id"] for item in listed)
             owners = {str(item.get("owned_by")) for item in listed}
     except asyncio.TimeoutError:
         return Report(upstream, False, "does not answer in time")
     except (aiohttp.ClientError, OSError) as error:
         return Report(upstream, False, f"no connection ({type(error).__name__}): is it running?")
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except ValueError:
         return Report(upstream, False, "answers, but not as OpenAI's API does")
     kind = next((name for owner, name in _KINDS.items() if owner in owners), "an OpenAI-compatible server")
     wanted = upstream.settings.model
