@@ -107,3 +107,30 @@ def test_the_written_file_is_read_and_the_environment_overrides_it(tmp_path: Pat
     assert settings.upstreams[0].settings.url == "http://127.0.0.1:11434/v1"
     with pytest.raises(UsageError, match="exists"):
         write_template(file)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "[server]\nport = 0x" + "f" * 6000,
+        "[server]\nport = " + "9" * 400,
+        "[budget]\nmoney = " + "9" * 400,
+        '[log]\npath = "a\\u0000b"',
+        '[device]\nurl = "http://["',
+        '[device]\nurl = "http://host:99999/v1"',
+        '[device]\nurl = "http://host:port/v1"',
+        '[device]\nurl = "http://\u212a\uff0f.example/v1"',
+        '[device]\nurl = "http://127.0.0.1\\n/v1"',
+        '[device]\nheaders = {a = "x\\r\\ny: z"}',
+        '[device]\nheaders = {"a\\nb" = "x"}',
+        '[device]\nheaders = {"" = "x"}',
+        '[device]\nheaders = {"a: b" = "x"}',
+        '[device]\nkey_header = "x y"',
+        '[server]\ncors_origins = ["a\\r\\nb"]',
+    ],
+)
+def test_a_file_of_nonsense_is_a_typed_error(tmp_path: Path, lines: str) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text(f'cloud.url = "http://127.0.0.1:1/v1"\n{lines}\n', encoding="utf-8")
+    with pytest.raises(UsageError):
+        load_settings(file, environment={})

@@ -16,6 +16,7 @@ from vibe_router.policy import Target, suggest
 from vibe_router_gateway.config.secrets import Secret, read_key
 from vibe_router_gateway.config.settings import FAULTS, Settings, SideSettings, Upstream
 from vibe_router_gateway.config.tables import read_environment, read_section
+from vibe_router_gateway.header_text import is_name
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -126,12 +127,18 @@ _SHORTEST_TOKEN = 16
 
 
 def _check_url(given: SideSettings, side: Target) -> None:
-    parts = urlsplit(given.url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise UsageError(
-            f"{side.value}.url is not the address of an API",
-            hint="give it up to /v1, such as http://127.0.0.1:11434/v1; parameters go into query",
-        )
+    wrong = UsageError(
+        f"{side.value}.url is not the address of an API",
+        hint="give it up to /v1, such as http://127.0.0.1:11434/v1; parameters go into query",
+    )
+    try:
+        parts = urlsplit(given.url)
+        port = parts.port
+    except ValueError:
+        # Its words would quote the address, which may hold a password.
+        raise wrong from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or port == 0:
+        raise wrong
     if parts.username or parts.password:
         raise UsageError(f"{side.value}.url holds a password", hint="name its variable with key_env")
 
@@ -144,6 +151,10 @@ def _check(settings: Settings) -> None:
             f"{settings.server.host} can be reached from other machines, and there is no token",
             hint="give --token, or token_env in [server]; or listen on 127.0.0.1",
         )
+    for side in (settings.device, settings.cloud):
+        for name in (*side.headers, side.key_header):
+            if not is_name(name):
+                raise UsageError(f"{name!r} is not the name of a header", hint="write letters, digits and hyphens")
     if settings.router.fallback not in [target.value for target in Target]:
         raise UsageError("router.fallback is not a side", hint='write "device" or "cloud"')
     for name in ("device_to_cloud", "cloud_to_device"):

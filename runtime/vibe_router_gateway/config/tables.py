@@ -9,6 +9,8 @@ from typing import Any, TypeVar, get_type_hints
 
 from vibe_router.errors import UsageError
 from vibe_router.policy import suggest
+from vibe_router.real_number import real_number
+from vibe_router_gateway.header_text import is_sendable
 
 Section = TypeVar("Section")
 
@@ -74,20 +76,27 @@ def _from_text(text: str, hint: object, name: str) -> object:
 
 def _value(value: object, hint: object, item: Field[Any], where: str) -> object:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        value = real_number(value)
     if hint in (bool, int, float, str):
         # To isinstance a bool is an int, but no setting is meant so.
         if type(value) is not hint:
             raise UsageError(f"{where} is {_shown(value)}, not {_NAMES[hint]}", hint=f"give {_NAMES[hint]}")
         if hint in (int, float):
             _check_range(value, item, where)
+        if isinstance(value, str):
+            _check_text(value, where)
         return value
     if hint == tuple[str, ...]:
         if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
             raise UsageError(f"{where} is not a list of texts", hint=f'write {item.name} = ["a", "b"]')
+        for part in value:
+            _check_text(part, where)
         return tuple(value)
     if not isinstance(value, dict) or not all(isinstance(part, str) for part in value.values()):
         raise UsageError(f"{where} is not a table of texts", hint=f'write {item.name} = {{ name = "value" }}')
+    for name, part in value.items():
+        _check_text(name, where)
+        _check_text(part, where)
     return dict(value)
 
 
@@ -95,11 +104,21 @@ def _check_range(value: object, item: Field[Any], where: str) -> None:
     assert isinstance(value, int | float)
     least, most = item.metadata.get("least", -math.inf), item.metadata.get("most", math.inf)
     if not least <= value <= most:
-        raise UsageError(f"{where} is {value:g}, outside {least:g} to {most:g}", hint=f"give a number from {least:g}")
+        # As a float, because Python does not write whole numbers of more than 4,300 digits.
+        shown = f"{real_number(value):g}"
+        raise UsageError(f"{where} is {shown}, outside {least:g} to {most:g}", hint=f"give a number from {least:g}")
+
+
+def _check_text(text: str, where: str) -> None:
+    """Check that a text can be a part of a path, a URL or a header."""
+    if not is_sendable(text):
+        raise UsageError(f"{where} has control characters", hint="write it in one line, without them")
 
 
 def _shown(value: object) -> str:
-    return f"{value!r:.40}" if isinstance(value, int | float | str) else f"a {type(value).__name__}"
+    if isinstance(value, bool | str):
+        return f"{value!r:.40}"
+    return f"{real_number(value):g}" if isinstance(value, int | float) else f"a {type(value).__name__}"
 
 
 _NAMES: dict[object, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}

@@ -80,7 +80,7 @@ def open_log(path: Path, *, create: bool = False) -> sqlite3.Connection:
         except BaseException:
             connection.close()
             raise
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, ValueError) as error:
         raise DataError(f"the log {path} cannot be opened: {error}", hint="name another file in [log]") from error
     return connection
 
