@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -18,10 +20,13 @@ from benchmarks.gateway.processes import free_port
 from tests.support.command_line import CommandLine
 from tests.support.gateway import EASY, HARD, Running
 from vibe_router.errors import DataError
-from vibe_router_gateway.log.entry import Entry
-from vibe_router_gateway.log.figures import summary
+from vibe_router_gateway.log.entry import COLUMNS, Entry
+from vibe_router_gateway.log.figures import status_figures, summary, used_today
+from vibe_router_gateway.log.rows import iterate_scores, last_answers
 from vibe_router_gateway.log.schema import STEPS, VERSION, open_log
 from vibe_router_gateway.log.writer import LogWriter
+from vibe_router_tools.calibration.logged import count_logged
+from vibe_router_tools.calibration.sample import empty_sample
 
 
 @pytest.fixture
@@ -146,3 +151,40 @@ def test_a_killed_gateway_says_what_was_interrupted(gateway: Running, tmp_path: 
         time.sleep(0.05)
     writer.close()
     assert summary(log, days=1)["interrupted"] == 1
+
+
+@pytest.mark.parametrize("value", ["x'ff00'", "1e999", "'text'", "9223372036854775807"])
+def test_no_value_of_a_file_ends_a_command_with_a_traceback(
+    vibe_router: CommandLine, tmp_path: Path, value: str
+) -> None:
+    """SQLite keeps any value in any column: each in turn is printed as JSON can hold it, or the file is refused."""
+    file = tmp_path / "log.sqlite3"
+    writer = LogWriter(file)
+    writer.add(Entry(id="req_1", time=time.time(), side="cloud", p_cloud=0.5, held_out=True, scorer="s"))
+    writer.add_feedback("req_1", "cloud")
+    writer.close()
+    places = [("decisions", name) for name in COLUMNS] + [("feedback", "better"), ("losses", "count")]
+    for number, (table, column) in enumerate(places):
+        damaged = tmp_path / f"{number}.sqlite3"
+        damaged.write_bytes(file.read_bytes())
+        with sqlite3.connect(damaged) as connection:
+            connection.execute("INSERT INTO losses VALUES (1, 1, 1, 'r', 'i')")
+            connection.execute(f"UPDATE {table} SET {column} = {value}")
+        connection.close()
+        for asked in (("show",), ("show", "--json"), ("stats", "--json"), ("export",)):
+            vibe_router("log", *asked, "--log", damaged)
+        for read in (used_today, status_figures, partial(last_answers, count=5), partial(_scores, scorer="s")):
+            with contextlib.suppress(DataError):
+                json.dumps(read(damaged), allow_nan=False)
+
+
+def _scores(file: Path, scorer: str) -> int:
+    return count_logged(empty_sample("s"), iterate_scores(file, scorer=scorer)).labelled
+
+
+@pytest.mark.parametrize("asked", [("stats", "--days"), ("export", "--days"), ("purge", "--older-than")])
+@pytest.mark.parametrize("days", ["nan", "inf", "1e309"])
+def test_days_are_numbers(vibe_router: CommandLine, tmp_path: Path, asked: tuple[str, str], days: str) -> None:
+    LogWriter(tmp_path / "log.sqlite3").close()
+    refused = vibe_router("log", *asked, days, "--log", tmp_path / "log.sqlite3")
+    assert (refused.code, asked[1] in refused.error) == (2, True)

@@ -10,10 +10,10 @@ from aiohttp import web
 from vibe_router.errors import VibeRouterError
 from vibe_router_gateway.asked import read_object
 from vibe_router_gateway.gateway import Gateway
+from vibe_router_gateway.log.checked import BETTER
 from vibe_router_gateway.log.figures import status_figures
 from vibe_router_gateway.problems import ApiError
 
-BETTER = ("device", "cloud", "same")
 _LONGEST_ID = 64
 _PAGE_HEADERS = {
     "Content-Type": "text/html; charset=utf-8",

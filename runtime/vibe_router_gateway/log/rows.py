@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vibe_router_gateway.log.checked import checked_row
+from vibe_router_gateway.log.entry import COLUMNS
 from vibe_router_gateway.log.figures import reading
 
 
@@ -26,8 +28,9 @@ def last_rows(path: Path, count: int) -> list[dict[str, Any]]:
         DataError: there is no log, or it cannot be read.
     """
     with reading(path) as log:
-        found = log.execute("SELECT * FROM decisions ORDER BY time DESC LIMIT ?", (count,)).fetchall()
-    return [dict(row) for row in found]
+        # Named one by one: a file of another's may lack some.
+        found = log.execute(f"SELECT {', '.join(COLUMNS)} FROM decisions ORDER BY time DESC LIMIT ?", (count,))
+        return [checked_row(row) for row in found]
 
 
 def last_answers(path: Path, count: int) -> list[tuple[str, str]]:
@@ -38,11 +41,12 @@ def last_answers(path: Path, count: int) -> list[tuple[str, str]]:
     """
     with reading(path) as log:
         found = log.execute(
-            "SELECT answer_id, side FROM decisions WHERE answer_id IS NOT NULL AND side IS NOT NULL "
+            "SELECT answer_id, side FROM decisions WHERE answer_id IS NOT NULL AND side IN ('device', 'cloud') "
             "ORDER BY time DESC LIMIT ?",
             (count,),
-        ).fetchall()
-    return [(row["answer_id"], row["side"]) for row in reversed(found)]
+        )
+        rows = [checked_row(row) for row in found]
+    return [(row["answer_id"], row["side"]) for row in reversed(rows)]
 
 
 def iterate_rows(path: Path, *, since: float) -> Iterator[dict[str, Any]]:
@@ -53,7 +57,7 @@ def iterate_rows(path: Path, *, since: float) -> Iterator[dict[str, Any]]:
     """
     with reading(path) as log:
         yield from (
-            dict(row)
+            checked_row(row)
             for row in log.execute(
                 "SELECT decisions.*, feedback.better, prompts.body AS request FROM decisions "
                 "LEFT JOIN feedback USING (id) LEFT JOIN prompts USING (id) WHERE decisions.time >= ? "
@@ -70,11 +74,14 @@ def iterate_scores(path: Path, *, scorer: str) -> Iterator[LoggedScore]:
         DataError: as `last_rows`.
     """
     with reading(path) as log:
-        for row in log.execute(
+        found = log.execute(
             "SELECT p_cloud, held_out, better FROM decisions LEFT JOIN feedback USING (id) "
             "WHERE scorer = ? AND p_cloud IS NOT NULL AND held_out IS NOT NULL ORDER BY decisions.time",
             (scorer,),
-        ):
+        )
+        for row in map(checked_row, found):
+            if not 0.0 <= row["p_cloud"] <= 1.0:
+                raise ValueError("a score is not between 0 and 1")
             yield LoggedScore(float(row["p_cloud"]), bool(row["held_out"]), row["better"])
 
 

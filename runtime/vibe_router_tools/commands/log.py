@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,9 @@ from vibe_router_tools.console.output import print_line
 
 LogOption = Annotated[Path | None, typer.Option("--log", help="The log's file; default: the gateway's.")]
 DaysOption = Annotated[float, typer.Option(min=0, help="Of the last days.")]
+
+_MOST_ROWS = 2**31
+"""More than a log has; SQLite takes no number of more than 64 bits."""
 
 
 def build_log_app() -> typer.Typer:
@@ -35,7 +39,7 @@ def show(
     from vibe_router_gateway.log.rows import last_rows
     from vibe_router_tools.console.output import print_json, print_table
 
-    rows = last_rows(_path(log), last)
+    rows = last_rows(_path(log), min(last, _MOST_ROWS))
     if as_json:
         for row in rows:
             print_json(row, indent=None)
@@ -64,7 +68,7 @@ def stats(log: LogOption = None, days: DaysOption = 7.0, as_json: JsonOption = F
     from vibe_router_gateway.log.figures import summary
     from vibe_router_tools.console.output import print_json, print_table
 
-    figures = summary(_path(log), days=days)
+    figures = summary(_path(log), days=_finite(days, "--days"))
     if as_json:
         print_json(figures)
         return
@@ -91,7 +95,7 @@ def export(
 
     from vibe_router_gateway.log.rows import iterate_rows
 
-    rows = iterate_rows(_path(log), since=time.time() - days * 86400)
+    rows = iterate_rows(_path(log), since=time.time() - _finite(days, "--days") * 86400)
     if output is None:
         for row in rows:
             print_line(json.dumps(row, ensure_ascii=False))
@@ -114,8 +118,14 @@ def purge(
         raise UsageError("nothing is named to delete", hint="--prompts, --older-than DAYS or --all")
     from vibe_router_gateway.log.rows import delete_rows
 
-    before = None if older_than is None else time.time() - older_than * 86400
+    before = None if older_than is None else time.time() - _finite(older_than, "--older-than") * 86400
     print_line(f"deleted {delete_rows(_path(log), before=before, only_prompts=prompts)} rows")
+
+
+def _finite(days: float, option: str) -> float:
+    if not math.isfinite(days):
+        raise UsageError(f"{option} is no number of days", hint="give a number")
+    return days
 
 
 def _path(log: Path | None) -> Path:
