@@ -73,7 +73,7 @@ class Asked:
     @cached_property
     def kinds(self) -> frozenset[str]:
         """The `type` of all content parts, such as text, image_url, input_audio."""
-        return frozenset(str(part.get("type")) for part in self._parts())
+        return frozenset(kind for part in self._parts() if isinstance(kind := part.get("type"), str))
 
     @property
     def needs_vision(self) -> bool:
@@ -89,7 +89,7 @@ class Asked:
     @cached_property
     def tokens(self) -> int:
         """About how many tokens of context the request needs, with the longest answer that it allows."""
-        pictures = [part for part in self._parts() if str(part.get("type")) not in ("text", "input_text")]
+        pictures = [part for part in self._parts() if part.get("type") not in ("text", "input_text")]
         size = len(self.body)
         for part in pictures:
             size -= len(json.dumps(part)) - _BYTES_PER_IMAGE

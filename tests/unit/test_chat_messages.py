@@ -140,3 +140,13 @@ def test_lone_surrogates_and_null_characters_are_text() -> None:
 def test_a_chat_does_not_show_its_text() -> None:
     chat = read_chat([user("my secret"), {"role": "assistant", "content": "your secret"}])
     assert "secret" not in repr(chat)
+
+
+@pytest.mark.parametrize("key", ["role", "content", "tool_calls"])
+def test_values_nested_without_end_are_refused_and_not_printed(key: str) -> None:
+    value: list[object] = []
+    for _ in range(5000):
+        value = [value]
+    message = {"role": "assistant", "content": "hi", key: value}
+    with pytest.raises(PromptError):
+        read_chat([message])

@@ -30,6 +30,9 @@ class Role(str, Enum):
     TOOL = "tool"
 
 
+_ROLES = {role.value: role for role in Role}
+
+
 @dataclass(frozen=True)
 class Span:
     """The characters `start` to `end` of the text of `messages[message]`; the texts of parts are joined by newlines."""
@@ -124,11 +127,11 @@ def read_chat(messages: object, *, tools: object = None, harness_tags: Sequence[
 def _read_message(message: object, where: str) -> _Message:
     if not isinstance(message, Mapping):
         raise _wrong(where, f"must be an object, not {type(message).__name__}")
-    try:
-        role = Role(message.get("role"))
-    except (ValueError, TypeError) as error:
-        known = ", ".join(known.value for known in Role)
-        raise _wrong(f"{where}.role", f"must be one of {known}") from error
+    given = message.get("role")
+    # Text alone is looked up: an enumeration's error prints what it was given, which may be nested without end.
+    role = _ROLES.get(given) if isinstance(given, str) else None
+    if role is None:
+        raise _wrong(f"{where}.role", f"must be one of {', '.join(_ROLES)}")
     content = message.get("content")
     text, vision, audio, extra = _read_content(content, role, f"{where}.content")
     calls, call_bytes = _read_calls(message.get("tool_calls"), role, f"{where}.tool_calls")
