@@ -93,7 +93,8 @@ def read_chat(messages: object, *, tools: object = None, harness_tags: Sequence[
     if not messages:
         raise _wrong("messages", "must hold at least one message")
     read = [_read_message(message, f"messages[{index}]") for index, message in enumerate(messages)]
-    turns: list[UserTurn] = []
+    # A turn's spans and their texts are joined once, at the end, because one turn may be of 100,000 messages.
+    turns: list[tuple[list[Span], list[str]]] = []
     answers: list[str] = []
     answer = ""
     answered = True
@@ -104,16 +105,15 @@ def read_chat(messages: object, *, tools: object = None, harness_tags: Sequence[
             spans = _wish(message.text, index, harness_tags)
             if not spans and not (message.vision or message.audio):
                 continue
-            turn = UserTurn("\n".join(message.text[span.start : span.end] for span in spans), spans)
             if answered or not turns:
-                turns.append(turn)
+                turns.append(([], []))
                 answers.append(answer)
-            else:
-                turns[-1] = _joined(turns[-1], turn)
+            turns[-1][0].extend(spans)
+            turns[-1][1].extend(message.text[span.start : span.end] for span in spans)
             answered = False
     last = read[-1]
     return Chat(
-        turns=tuple(turns),
+        turns=tuple(UserTurn("\n".join(texts), tuple(spans)) for spans, texts in turns),
         answers=tuple(answers),
         open_tool_call=last.role is Role.TOOL or (last.role is Role.ASSISTANT and last.calls > 0),
         tools=_given(tools) or any(message.calls or message.role is Role.TOOL for message in read),
@@ -226,11 +226,6 @@ def _blocks(text: str, tags: Sequence[str]) -> list[tuple[int, int]]:
         place = closed + len(tag) + 3
         blocks.append((found.start(), place))
     return blocks
-
-
-def _joined(first: UserTurn, second: UserTurn) -> UserTurn:
-    parts = [turn.text for turn in (first, second) if turn.spans]
-    return UserTurn("\n".join(parts), first.spans + second.spans)
 
 
 def _given(tools: object) -> bool:
