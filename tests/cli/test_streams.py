@@ -77,3 +77,16 @@ def test_no_name_of_a_bundle_reaches_the_terminal_raw(tmp_path: Path) -> None:
         done = shell(command)
         for raw in (b"\x1b]", b"\x07", "\x9b".encode()):
             assert raw not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        ("MemoryError", b"error: the system gives no more memory\n"),
+        ("ImportError('Read\\n\\nthis')", b"error: a library cannot be loaded: Read\n"),
+    ],
+)
+def test_a_system_that_gives_no_memory_is_told_in_a_line(raised: str, told: bytes) -> None:
+    program = f"from vibe_router_tools.console.entry import run\ndef build():\n    raise {raised}\nrun(build)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (1, told)

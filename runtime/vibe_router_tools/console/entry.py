@@ -15,7 +15,7 @@ from types import FrameType
 import typer
 
 from vibe_router.errors import VibeRouterError
-from vibe_router.printable import printable
+from vibe_router.printable import first_line, printable
 
 _INTERRUPTED = 130
 _FATAL_SIGNAL = 128
@@ -38,6 +38,15 @@ def run(build_app: Callable[[], typer.Typer]) -> None:
         sys.exit(_INTERRUPTED)
     except BrokenPipeError:
         # The reader has gone (`| head`). What is left in the buffer must not raise again at exit.
+        _discard_output()
+        sys.exit(1)
+    except MemoryError:
+        _complain("error: the system gives no more memory")
+        _discard_output()
+        sys.exit(1)
+    except ImportError as error:
+        # What NumPy and others make of a system that refuses memory or files is many lines long.
+        _complain(f"error: a library cannot be loaded: {first_line(error.__cause__ or error)}")
         _discard_output()
         sys.exit(1)
     except OSError as error:
