@@ -44,6 +44,7 @@ class Gateway:
         self._read_settings = read_settings
         self.open_requests = 0
         self._reloading = asyncio.Lock()
+        self._reload_waits = False
 
     async def begin(self) -> None:
         """Read what today has cost so far and who gave the last answers, and forget old rows."""
@@ -74,6 +75,7 @@ class Gateway:
         if self._read_settings is None:
             return
         async with self._reloading:
+            self._reload_waits = False
             settings = await asyncio.to_thread(self._read_settings)
             router = await asyncio.to_thread(load_router, settings.router)
             quick = await asyncio.to_thread(scores_quickly, router)
@@ -85,7 +87,10 @@ class Gateway:
         _LOGGER.info("settings and bundle have been read again")
 
     async def reload_or_warn(self) -> None:
-        """Reload for a signal, which nobody can answer with an error."""
+        """Reload for a signal, which nobody can answer with an error; one that waits for its turn serves all later."""
+        if self._reload_waits:
+            return
+        self._reload_waits = True
         try:
             await self.reload()
         except VibeRouterError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import sqlite3
@@ -13,6 +14,8 @@ from tests.support.gateway import EASY, Running, running
 from tests.support.raw_upstream import RawUpstream, http, raw_upstream
 from vibe_router import Router
 from vibe_router.policy import Target
+from vibe_router_gateway.config.settings import Settings
+from vibe_router_gateway.upstream.events import EventCutter
 from vibe_router_gateway.upstream.faults import read_retry_after
 from vibe_router_gateway.upstream.probe import probe
 
@@ -165,3 +168,34 @@ def test_a_damaged_log_is_told_and_not_a_fault(gateway: Running, caplog: pytest.
     told = gateway.client.get("/v1/vibe/status")
     assert (told.status_code, told.json()["error"]["code"]) == (500, "failed")
     assert [record for record in caplog.records if record.exc_info] == []
+
+
+def test_a_storm_of_signals_is_two_reloads(gateway: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = gateway.gateway._read_settings
+    assert read is not None
+    times: list[int] = []
+
+    def counted() -> Settings:
+        times.append(1)
+        return read()
+
+    monkeypatch.setattr(gateway.gateway, "_read_settings", counted)
+
+    async def storm() -> None:
+        await asyncio.gather(*(gateway.gateway.reload_or_warn() for _ in range(50)))
+
+    gateway.run(storm())
+    assert len(times) <= 2
+    assert gateway.chat(EASY).status_code == 200
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
+def test_events_are_cut_alike_however_they_arrive(end: bytes) -> None:
+    sent = b"".join(b"data: {}" + end + b"x: y" + end + end for _ in range(3)) + b"data: [DONE]" + end + end
+    whole = [event.raw for event in EventCutter(most_bytes=1000).feed(sent)]
+    assert b"".join(whole) == sent
+    for size in (1, 2, 3, 5):
+        cutter = EventCutter(most_bytes=1000)
+        pieces = [cutter.feed(sent[place : place + size]) for place in range(0, len(sent), size)]
+        assert [event.raw for events in pieces for event in events] == whole
+        assert b"".join(event.raw for events in pieces for event in events) == sent

@@ -9,6 +9,7 @@ from typing import Any
 
 # The three line ends that the standard allows, twice in a row.
 _END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_LONGEST_END = 4
 _LINES = re.compile(rb"\r\n|\n|\r")
 DONE = b"[DONE]"
 
@@ -32,7 +33,7 @@ class EventCutter:
     def __init__(self, *, most_bytes: int) -> None:
         self._most_bytes = most_bytes
         self._malformed = False
-        self._rest = b""
+        self._rest = bytearray()
 
     def feed(self, chunk: bytes) -> list[Event]:
         """Return the events that `chunk` completes, up to the first that is malformed; `check` tells of that.
@@ -40,17 +41,20 @@ class EventCutter:
         Raises:
             MalformedStreamError: an event is larger than allowed.
         """
-        buffered = self._rest + chunk
+        # A blank line may lie across two chunks; what comes before has been searched, and is not searched again.
+        searched = max(0, len(self._rest) - _LONGEST_END + 1)
+        self._rest += chunk
+        buffered = self._rest
         events: list[Event] = []
         start = 0
-        for match in _END.finditer(buffered):
+        for match in _END.finditer(buffered, searched):
             try:
-                events.append(read_event(buffered[start : match.end()]))
+                events.append(read_event(bytes(buffered[start : match.end()])))
             except MalformedStreamError:
                 self._malformed = True
                 break
             start = match.end()
-        self._rest = buffered[start:]
+        del buffered[:start]
         if len(self._rest) > self._most_bytes:
             raise MalformedStreamError
         return events
@@ -70,7 +74,7 @@ class EventCutter:
         Raises:
             MalformedStreamError: it is not one.
         """
-        rest, self._rest = self._rest, b""
+        rest, self._rest = bytes(self._rest), bytearray()
         return read_event(rest.rstrip() + b"\n\n") if rest.strip() else None
 
 
