@@ -19,3 +19,13 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def router(tiny_bundle: Path) -> Iterator[Router]:
     with Router.load(tiny_bundle, threads=1) as loaded:
         yield loaded
+
+
+@pytest.fixture
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ONNX Runtime takes one thread where a test asks for no number: for tests that compute for minutes.
+
+    The other process of the tests has the other CPU, and threads that wait for one another on a busy CPU spin: two take
+    twice the processor time of one.
+    """
+    monkeypatch.setattr("vibe_router.engines.onnx.cpu.available_cpus", lambda: 1)

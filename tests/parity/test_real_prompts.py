@@ -18,6 +18,7 @@ COUNT = 2_000
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.usefixtures("one_thread"),
     needs(PROMPTS, TOKENIZER),
 ]
 
