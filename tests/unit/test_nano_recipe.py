@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
 
 from nano.judge import Scorer
 from nano.lessons import prepare_lessons
@@ -94,6 +95,9 @@ def test_the_whole_recipe_on_little_data(tmp_path: Path, monkeypatch: pytest.Mon
     assert dict(checkpoint.router.profiles) == report.profiles
     assert {path.name for path in tmp_path.iterdir()} == {"data", "nano"}, "no work is left behind"
     assert told[-1] == "judging"
+    assert told.index("fitting the student") < told.index("fitting it to small letters") < told.index("calibrating")
+    tokenizer = Tokenizer.from_file(str(tmp_path / "nano" / "tokenizer.json"))
+    assert tokenizer.encode("PROVE Theorem").ids == tokenizer.encode("prove theorem").ids
     written = json.loads((tmp_path / "nano" / "training_report.json").read_text())
     assert written["rated"]["all"]["nano"]["auc"]["value"] == report.rated["all"]["nano"].auc.value
     assert set(report.rated["all"]) == {"nano", "its chat teacher", "before", "prompt length", "bag of words"}
@@ -104,6 +108,7 @@ def test_the_whole_recipe_on_little_data(tmp_path: Path, monkeypatch: pytest.Mon
         "| maths |",
         "| before |",
         "200 newlines",
+        "30% of\nit again in small letters, at 0.0003",
         f"T = {report.temperature:.4f}",
     ):
         assert text in checkpoint.training_card

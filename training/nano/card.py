@@ -113,7 +113,7 @@ def _data(report: TrainingReport) -> str:
 
 def _recipe(report: TrainingReport) -> str:
     counts = ", ".join(f"{count:,} {name}" for name, count in report.counts.items())
-    fit = report.recipe["fit"]
+    fit, small, rate = report.recipe["fit"], report.recipe["small_share"], report.recipe["small_learning_rate"]
     return f"""### Recipe
 
 ModernBERT from scratch, {report.parameters:,} parameters, vocabulary {report.vocabulary:,}, seed {report.seed}. A chat
@@ -121,8 +121,8 @@ teacher, kernel ridge regression on sentence embeddings (universal-sentence-enco
 all-MiniLM-L6-v2, both Apache-2.0) and the outline of the text, is fitted to ratings and to measured verdicts centred by
 source; an exam teacher, regressions on words, to the exam rows. The student learns what they say of {counts}; forms of
 a prompt have the p of the plain one, phrases in nineteen languages that of the English one. One epoch, batch
-{fit["batch"]}, learning rate {fit["learning_rate"]:g}, prompts cut to {fit["max_tokens"]} tokens. All of this took
-{report.seconds / 60:.0f} minutes."""
+{fit["batch"]}, learning rate {fit["learning_rate"]:g}, prompts cut to {fit["max_tokens"]} tokens; then {small:.0%} of
+it again in small letters, at {rate:g}."""
 
 
 def _examples(report: TrainingReport) -> str:
