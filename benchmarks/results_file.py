@@ -7,11 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import machine
+from benchmarks.machine import describe, machine, slug
 from vibe_router.errors import DataError
 from vibe_router_tools.atomic.write import write_file
 
 RESULTS = Path(__file__).resolve().parent / "results"
+
+
+def path_of_this_machine(measurement: str) -> Path:
+    """Return the file of a measurement whose page shows several machines."""
+    return RESULTS / measurement / f"{slug(describe())}.json"
 
 
 def read_result(path: Path) -> dict[str, Any] | None:

@@ -8,14 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.results_file import RESULTS, read_result, write_with_machine
+from benchmarks.results_file import path_of_this_machine, read_result, write_with_machine
 from vibe_router_tools.console.output import print_json
 
 
 def clib(
     bundle: Annotated[Path | None, typer.Option("--bundle", "-b", help="Default: the bundled one.")] = None,
     rounds: Annotated[int, typer.Option(min=2, help="Fresh processes of each way, in turns.")] = 60,
-    output: Annotated[Path, typer.Option("-o", "--output")] = RESULTS / "clib.json",
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Default: this machine's result.")] = None,
 ) -> None:
     """Time fresh processes to a decision: `vibe-route`, Python, and Python with the C library; needs a C compiler."""
     from benchmarks.clib.measure import PROMPT, compile_all, measure
@@ -29,9 +29,10 @@ def clib(
             typer.echo(f"\r{done} of {rounds} rounds", nl=done == rounds, err=True)
 
         found = measure(Path(opened.folder), library, program, rounds=rounds, progress=tell)
-    before = read_result(output)
+    path = output or path_of_this_machine("clib")
+    before = read_result(path)
     name = opened.manifest.name
     row: dict[str, Any] = {"name": name, "prompt": PROMPT, "rounds": rounds, **found}
     kept = [one for one in (before["bundles"] if before else []) if one["name"] != name]
-    write_with_machine(output, {"command": "python -m benchmarks clib", "bundles": [*kept, row]})
+    write_with_machine(path, {"command": "python -m benchmarks clib", "bundles": [*kept, row]})
     print_json(row)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks.results_file import RESULTS, write_with_machine
+from benchmarks.results_file import path_of_this_machine, write_with_machine
 from vibe_router_tools.console.output import print_json
 
 
@@ -17,7 +17,7 @@ def web(
     calls: Annotated[int, typer.Option(min=20, help="Of each, in each of the rounds.")] = 400,
     rounds: Annotated[int, typer.Option(min=1, help="How often each is measured, in turns.")] = 3,
     visits: Annotated[int, typer.Option(min=2, help="Page loads with an empty profile.")] = 20,
-    output: Annotated[Path, typer.Option("-o", "--output")] = RESULTS / "web.json",
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Default: this machine's result.")] = None,
 ) -> None:
     """Time the bundled router in Node and in Chromium, next to the C library with one thread; needs both and npm."""
     from benchmarks.browser import browser_variables
@@ -53,5 +53,5 @@ def web(
         "prompt": {key: summary(found) for key, found in times.items()},
         "first_decision": summary(visited["times"]),
     }
-    write_with_machine(output, result)
+    write_with_machine(output or path_of_this_machine("web"), result)
     print_json(result)

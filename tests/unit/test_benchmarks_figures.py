@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -238,3 +239,16 @@ def test_the_tables_of_fp16_come_from_their_results(tmp_path: Path) -> None:
     row = "| nothing folded | 25,000.0 | 4.3e+09 | 0.0e+00 | 1.0e-03 | not finite |"
     assert row in made["half-precision-folds"]
     assert set(file_sections(tmp_path / "none", COREML).values()) == {""}
+
+
+def test_a_page_shows_every_machine_that_has_measured(tmp_path: Path) -> None:
+    (tmp_path / "lone.json").write_text('{"ms": 1}')
+    (tmp_path / "both").mkdir()
+    for machine, ms in (("b", 3), ("a", 2)):
+        (tmp_path / "both" / f"{machine}.json").write_text(json.dumps({"ms": ms}))
+
+    def shown(content: Mapping[str, Any]) -> str:
+        return f"{content['ms']} ms\n"
+
+    made = file_sections(tmp_path, {"lone": shown, "both": shown})
+    assert made == {"lone": "1 ms\n", "both": "2 ms\n\n3 ms\n"}
