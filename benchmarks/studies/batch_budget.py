@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from vibe_router import Router
 from vibe_router.engines.onnx.cpu import OnnxCpuEngine
-from vibe_router.routing.many import batches
 from vibe_router.routing.scorer import score
+from vibe_router.routing.scoring import batches
 
 _BUDGETS = (64, 128, 256, 384, 512, 1024, 2048)
 

@@ -112,7 +112,8 @@ class Router(ManyCalls, ChatCalls):
             loaded = selected.load()
         # What was chosen, so that no other process chooses otherwise.
         again = replace(choice, source=bundle.folder, engine=loaded.name, precision=loaded.precision)
-        at_once = max(2, os.cpu_count() or 1)
+        # Batches on every CPU, and one call more.
+        at_once = 1 + max(2, os.cpu_count() or 1)
         return cls(bundle, tokenizer, loaded, profile=profile, at_once=at_once, choice=again, verify=verify)
 
     @property

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tests.support.bundles import write_bundle
 from vibe_router import Router
 from vibe_router.engines.onnx.padding import pad
-from vibe_router.routing.many import batches
+from vibe_router.routing.scoring import batches
 
 
 @given(st.lists(st.integers(1, 600), max_size=60), st.integers(1, 700))

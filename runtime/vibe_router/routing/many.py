@@ -10,16 +10,13 @@ from vibe_router.errors import EngineError, PromptError, UsageError, VibeRouterE
 from vibe_router.policy import Decision, sigmoid
 from vibe_router.routing.call import awaited, decide_one, reason_of
 from vibe_router.routing.deadline import NO_DEADLINE
+from vibe_router.routing.scoring import Scoring
 
 if TYPE_CHECKING:
     from vibe_router.routing.call import Terms
     from vibe_router.routing.deadline import Deadline
     from vibe_router.routing.scorer import ProcessScorer
     from vibe_router.text.protocol import Prompt, Tokenizer
-
-# Where a CPU's throughput is highest, from nano to base: fewer tokens leave it waiting for weights, more no longer fit
-# into its caches. docs/speed.md has the measurement.
-_TOKEN_BUDGET = 256
 
 
 def several(prompts: Iterable[str]) -> Iterable[str]:
@@ -61,14 +58,23 @@ def decide_stream(
         encoded: list[Prompt | None] = []
         failure: Exception | None = None
         terms = terms.begun_now()
+        scoring = Scoring(scorer.here(), deadline, until_failure=terms.need_a_score)
         try:
-            for prompt in source:
-                encoded.append(_encode(tokenizer, prompt, skip=skip))
-                if len(encoded) == chunk:
-                    break
-        except Exception as error:  # noqa: BLE001 - raised again below, after the decisions before it
-            failure = error
-        yield from _decide_together(scorer, encoded, terms, deadline)
+            try:
+                for prompt in source:
+                    item = _encode(tokenizer, prompt, skip=skip)
+                    if item is not None:
+                        scoring.add(len(encoded), item)
+                    encoded.append(item)
+                    if len(encoded) == chunk:
+                        break
+            except Exception as error:  # noqa: BLE001 - raised again below, after the decisions before it
+                failure = error
+            scoring.finish()
+        except BaseException:
+            scoring.give_up()
+            raise
+        yield from _decide(scorer, encoded, scoring, terms, deadline)
         if failure is not None:
             raise failure
         if len(encoded) < chunk:
@@ -132,50 +138,20 @@ def note_decided(error: VibeRouterError, decided: Sequence[Decision | None]) -> 
     error.decided = tuple(decided)
 
 
-def _decide_together(
-    scorer: ProcessScorer, encoded: Sequence[Prompt | None], terms: Terms, deadline: Deadline
+def _decide(
+    scorer: ProcessScorer, encoded: Sequence[Prompt | None], scoring: Scoring, terms: Terms, deadline: Deadline
 ) -> Iterator[Decision | None]:
-    here = scorer.here()
-    logits: dict[int, float] = {}
-    failure: VibeRouterError | None = None
-    known = {index: item for index, item in enumerate(encoded) if item is not None}
-    places = list(known)
-    for batch in batches([item.tokens for item in known.values()]):
-        indices = [places[index] for index in batch]
-        try:
-            scores = here.logits([known[index] for index in indices], deadline=deadline)
-        except EngineError as error:
-            if terms.need_a_score:
-                failure = reason_of(error)
-                break
-            # Its prompts have no logit yet, and are tried alone below.
-            continue
-        logits.update(zip(indices, scores, strict=True))
     # A batch rounds differently from a prompt alone: scores so near the threshold that this could change the decision
-    # are taken again alone.
-    band = here.engine.batch_band
+    # are taken again alone, and so are prompts of batches that failed.
+    engine, logits = scorer.here().engine, scoring.logits
+    failure = None if scoring.failure is None or not terms.need_a_score else reason_of(scoring.failure)
     for index, item in enumerate(encoded):
         if item is None:
             yield None
-        elif index in logits and abs(sigmoid(logits[index]) - terms.threshold) > band:
-            yield terms.decide(logits[index], item, engine=here.engine.name)
+        elif index in logits and abs(sigmoid(logits[index]) - terms.threshold) > engine.batch_band:
+            yield terms.decide(logits[index], item, engine=engine.name)
         elif failure is not None and index not in logits:
             # Only now, so that what was scored before it is decided.
             raise failure from None
         else:
             yield decide_one(scorer.here(), item, terms, deadline)
-
-
-def batches(lengths: Sequence[int], *, budget: int = _TOKEN_BUDGET) -> Iterator[list[int]]:
-    """Yield the indices of sequences of these `lengths`, grouped by length.
-
-    A padded group holds at most `budget` tokens, or one sequence.
-    """
-    batch: list[int] = []
-    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if batch and (len(batch) + 1) * lengths[index] > budget:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch

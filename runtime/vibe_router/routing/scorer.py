@@ -39,17 +39,19 @@ def score(engine: Engine, sequences: Sequence[NDArray[np.int64]]) -> NDArray[np.
     return logits.astype(np.float32, copy=False)
 
 
-def score_prompts(engine: Engine, prompts: Sequence[Prompt]) -> list[float]:
+def score_prompts(engine: Engine, prompts: Sequence[Prompt], *, alone: bool = False) -> list[float]:
     """Return what `score` returns for the ids of the prompts, without numpy where the engine can do without it.
+
+    `alone` asks an engine with `batches_at_once` to compute in this thread only.
 
     Raises:
         EngineError: as `score`.
     """
-    by_prompt: Callable[[Sequence[Prompt]], list[float]] | None = getattr(engine, "prompt_logits", None)
+    by_prompt: Callable[..., list[float]] | None = getattr(engine, "prompt_logits", None)
     if by_prompt is None:
         logits: list[float] = score(engine, [prompt.ids for prompt in prompts]).tolist()
         return logits
-    logits = _computed(engine, lambda: by_prompt(prompts))
+    logits = _computed(engine, lambda: by_prompt(prompts, alone=alone))
     if len(logits) != len(prompts) or not all(map(math.isfinite, logits)):
         raise _no_logits(engine)
     return logits
@@ -114,8 +116,16 @@ class Scorer:
             # Otherwise an error's traceback, this frame, the job and the error keep each other alive.
             del job
 
-    def logits_here(self, prompts: Sequence[Prompt], *, deadline: Deadline) -> list[float]:
+    @property
+    def batches_at_once(self) -> int:
+        """How many batches are best scored at a time, each by one thread; 1: one after the other, by all threads."""
+        # One call at a time is left for others.
+        return max(1, min(getattr(self.engine, "batches_at_once", 1), self._at_once - 1))
+
+    def logits_here(self, prompts: Sequence[Prompt], *, deadline: Deadline, alone: bool = False) -> list[float]:
         """Return what `logits` returns, but run the engine in this thread; the deadline bounds the wait for a turn.
+
+        `alone` as in `score_prompts`.
 
         Raises:
             DeadlineError: the turn did not come in time, or the engine failed or was stopped after the time was up.
@@ -129,7 +139,7 @@ class Scorer:
             if turn is None:
                 raise DeadlineError.passed() from None
         try:
-            return score_prompts(self.engine, prompts)
+            return score_prompts(self.engine, prompts, alone=alone)
         except EngineError as error:
             if deadline.passed:
                 raise DeadlineError.passed() from error

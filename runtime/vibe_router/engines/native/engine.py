@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import queue
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -73,6 +74,9 @@ class NativeEngine:
         self.precision = precision
         count = _BACKGROUND if background else threads or available_cpus()
         self._opened: _Opened | None = _Opened(model, self.instructions, count)
+        self.batches_at_once = max(1, count)
+        """How many batches are best computed at a time, each by a thread `alone`."""
+        self._single: queue.SimpleQueue[_Opened] = queue.SimpleQueue()
 
     def logits(self, sequences: Sequence[NDArray[np.int64]]) -> NDArray[np.float32]:
         """Return the logits, float32 [n], of sequences, int64 [tokens]; see `Engine.logits`."""
@@ -87,13 +91,20 @@ class NativeEngine:
         self._compute(ids.ctypes.data, lengths.ctypes.data, len(lengths), logits.ctypes.data)
         return logits
 
-    def prompt_logits(self, prompts: Sequence[Prompt]) -> list[float]:
-        """Return what `logits` returns for the ids of prompts, as numbers of Python; without numpy for ArrayPrompt."""
+    def prompt_logits(self, prompts: Sequence[Prompt], *, alone: bool = False) -> list[float]:
+        """Return what `logits` returns for the ids of prompts, as numbers of Python; without numpy for ArrayPrompt.
+
+        `alone` computes in this thread only, next to other calls that do the same.
+        """
         ids = array("q")
         for prompt in prompts:
             ids.extend(prompt.values if isinstance(prompt, ArrayPrompt) else prompt.ids.tolist())
         lengths, logits = array("i", [prompt.tokens for prompt in prompts]), array("f", bytes(4 * len(prompts)))
-        self._compute(ids.buffer_info()[0], lengths.buffer_info()[0], len(lengths), logits.buffer_info()[0])
+        addresses = ids.buffer_info()[0], lengths.buffer_info()[0], len(lengths), logits.buffer_info()[0]
+        if alone and self.batches_at_once > 1:
+            self._compute_alone(*addresses)
+        else:
+            self._compute(*addresses)
         return logits.tolist()
 
     def _compute(self, ids: int, lengths: int, count: int, logits: int) -> None:
@@ -101,13 +112,27 @@ class NativeEngine:
         opened = self._opened
         if opened is None:
             raise EngineError.closed()
-        status = opened.logits(ids, lengths, count, logits)
-        if status is not Status.OK:
-            raise EngineError(f"the native engine {_FAILURES[status]}")
+        opened.logits(ids, lengths, count, logits)
+
+    def _compute_alone(self, ids: int, lengths: int, count: int, logits: int) -> None:
+        team = self._opened
+        if team is None:
+            raise EngineError.closed()
+        try:
+            opened = self._single.get_nowait()
+        except queue.Empty:
+            opened = _Opened(team.model, self.instructions, 1)
+        try:
+            opened.logits(ids, lengths, count, logits)
+        finally:
+            # Its memory serves the next call.
+            if self._opened is not None:
+                self._single.put(opened)
 
     def close(self) -> None:
         """Let go of threads, memory and file: now, or when the last call that runs has ended."""
         self._opened = None
+        self._single = queue.SimpleQueue()
 
 
 @dataclass(frozen=True)
@@ -156,18 +181,19 @@ class _Opened:
         self._process = os.getpid()
         self._library = native_library()
         # The engine reads from there as long as it is open.
-        self._model = model
+        self.model = model
         self._engine = self._library.vr_open(ctypes.byref(model.structure), instructions, threads)
         if not self._engine:
             raise EngineError(f"the native engine has not enough memory for {threads or 1} threads")
 
-    def logits(self, ids: int, lengths: int, count: int, logits: int) -> Status:
+    def logits(self, ids: int, lengths: int, count: int, logits: int) -> None:
         """Write a logit for each of `count` sequences; the three others are addresses.
 
         `ids` int64 are those of all, one after the other, `lengths` int32 [count], `logits` float32 [count].
 
         Raises:
-            EngineError: this is a forked child, which does not have the engine's threads.
+            EngineError: the call was stopped or refused, or this is a forked child, which does not have the engine's
+                threads.
         """
         if os.getpid() != self._process:
             raise EngineError("the native engine was opened in another process", hint="load the router again")
@@ -175,7 +201,9 @@ class _Opened:
         requested = CURRENT_STOP.get()
         if requested is not None:
             requested.when_set(lambda: setattr(stop, "value", 1))
-        return Status(self._library.vr_logits(self._engine, ids, lengths, count, ctypes.byref(stop), logits))
+        status = Status(self._library.vr_logits(self._engine, ids, lengths, count, ctypes.byref(stop), logits))
+        if status is not Status.OK:
+            raise EngineError(f"the native engine {_FAILURES[status]}")
 
     def __del__(self) -> None:
         # A forked child does not have the threads that closing waits for.

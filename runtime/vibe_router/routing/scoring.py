@@ -1,0 +1,139 @@
+"""The scores of a chunk's prompts, in batches: several at a time, each by one thread, or one after the other.
+
+An engine with several threads computes one prompt with all of them. Many prompts are done sooner if every thread
+computes batches of its own, because threads do not wait for each other within a batch, and compute while the caller
+reads further prompts. `batches_at_once` of an engine says how many it takes; its logits have the same bits in any
+batch.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from vibe_router.errors import EngineError
+from vibe_router.routing.deadline import NO_DEADLINE
+
+if TYPE_CHECKING:
+    from vibe_router.routing.deadline import Deadline
+    from vibe_router.routing.scorer import Scorer
+    from vibe_router.routing.workers import Job
+    from vibe_router.text.protocol import Prompt
+
+    Batch = list[tuple[int, Prompt]]
+
+# Where a CPU's throughput is highest, from nano to base: fewer tokens leave it waiting for weights, more no longer fit
+# into its caches. docs/speed.md has the measurement.
+_TOKEN_BUDGET = 256
+# So many prompts are handed to other threads together: enough for batches of similar lengths.
+_PORTION = 128
+
+
+class Scoring:
+    """The prompts of one chunk and their logits. It belongs to the thread that made it, which scores as well.
+
+    Other threads only help: where the scorer has none to spare, the caller scores every batch itself.
+    """
+
+    def __init__(self, scorer: Scorer, deadline: Deadline, *, until_failure: bool) -> None:
+        """With `until_failure`, nothing more is scored once the engine has failed.
+
+        With a deadline, batches are scored one after the other by all threads, so that the first ones are in time.
+        """
+        self.logits: dict[int, float] = {}
+        """By place; prompts of a batch at which the engine failed have none."""
+        self.failure: EngineError | None = None
+        self._scorer = scorer
+        self._deadline = deadline
+        self._until_failure = until_failure
+        self._helpers = 0 if deadline is not NO_DEADLINE else scorer.batches_at_once - 1
+        self._added: Batch = []
+        self._batches: queue.SimpleQueue[Batch] = queue.SimpleQueue()
+        self._scored: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._given = 0
+        self._jobs: list[Job[None]] = []
+
+    def add(self, place: int, prompt: Prompt) -> None:
+        """Have a prompt scored until `finish` ends."""
+        self._added.append((place, prompt))
+        if self._helpers and len(self._added) >= _PORTION:
+            self._hand_over(self._taken())
+
+    def finish(self) -> None:
+        """Return when all prompts are scored, or nothing more is."""
+        rest = self._taken()
+        if not self._given and (not self._helpers or len(rest) < 2):
+            for batch in rest:
+                self._score(batch, alone=False)
+            return
+        self._hand_over(rest)
+        self._work()
+        # A child that was forked since has none of the threads; it scores what they had not, prompt by prompt.
+        for _ in range(self._given if self._scorer.process == os.getpid() else 0):
+            self._scored.get()
+
+    def give_up(self) -> None:
+        """Score no more, and ask what runs to stop."""
+        self._until_failure, self.failure = True, EngineError.closed()
+        for job in self._jobs:
+            job.abandon()
+
+    def _taken(self) -> list[Batch]:
+        added, self._added = self._added, []
+        return [[added[index] for index in batch] for batch in batches([prompt.tokens for _, prompt in added])]
+
+    def _hand_over(self, made: Sequence[Batch]) -> None:
+        self._given += len(made)
+        for batch in made:
+            self._batches.put(batch)
+        self._jobs = [job for job in self._jobs if not job.finished]
+        try:
+            while len(self._jobs) < min(self._helpers, len(made)):
+                self._jobs.append(self._scorer.submit(self._work))
+        except EngineError:
+            # Closed, or no thread: the caller's own calls say so, or do without.
+            return
+
+    def _work(self) -> None:
+        """Score batches until there are none."""
+        while True:
+            try:
+                batch = self._batches.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                self._score(batch, alone=True)
+            finally:
+                self._scored.put(None)
+
+    def _score(self, batch: Batch, *, alone: bool) -> None:
+        if self._until_failure and self.failure is not None:
+            return
+        prompts = [prompt for _, prompt in batch]
+        try:
+            scores = (
+                self._scorer.logits_here(prompts, deadline=self._deadline, alone=True)
+                if alone
+                else self._scorer.logits(prompts, deadline=self._deadline)
+            )
+        except EngineError as error:
+            self.failure = self.failure or error
+            return
+        self.logits.update(zip((place for place, _ in batch), scores, strict=True))
+
+
+def batches(lengths: Sequence[int], *, budget: int = _TOKEN_BUDGET) -> Iterator[list[int]]:
+    """Yield the indices of sequences of these `lengths`, grouped by length.
+
+    A padded group holds at most `budget` tokens, or one sequence.
+    """
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and (len(batch) + 1) * lengths[index] > budget:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch

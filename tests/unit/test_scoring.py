@@ -1,0 +1,281 @@
+"""Many prompts, several batches at a time: the same decisions, and nothing is lost, waits or goes on in vain."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+import vibe_router.routing.scoring
+from tests.support.faulty import FaultyEngine
+from tests.support.native import native_bundle, native_checkpoint, needs_native_engine
+from tests.support.prompts import mixed_prompts
+from vibe_router import Reason, Router, Target
+from vibe_router.bundle.bundle import open_bundle
+from vibe_router.errors import EngineError, PromptError
+from vibe_router.text.protocol import Prompt
+from vibe_router.text.tokenizer import PromptTokenizer
+
+AT_ONCE = 3
+MANY = [f"prompt {number}" for number in range(600)]
+SCORING = vibe_router.routing.scoring.__file__
+
+
+class ParallelEngine(FaultyEngine):
+    """Three batches at a time; a prompt's logit is its number of tokens, unless `trouble` raises."""
+
+    batches_at_once = AT_ONCE
+
+    def __init__(self, trouble: Callable[[Sequence[Prompt]], None] = lambda _: None) -> None:
+        super().__init__(lambda _: None)
+        self.threads: set[int] = set()
+        self.prompts = 0
+        self.by_all = 0
+        """Calls that all threads compute."""
+        self._trouble = trouble
+        self._lock = threading.Lock()
+
+    def prompt_logits(self, prompts: Sequence[Prompt], *, alone: bool = False) -> list[float]:
+        if alone:
+            self.threads.add(threading.get_ident())
+        else:
+            self.by_all += 1
+        self._trouble(prompts)
+        with self._lock:
+            self.prompts += len(prompts)
+        return [float(prompt.tokens) for prompt in prompts]
+
+
+def router_of(folder: Path, engine: ParallelEngine, *, at_once: int = AT_ONCE + 1) -> Router:
+    bundle = open_bundle(folder)
+    tokenizer = PromptTokenizer(bundle.read("tokenizer.json"), max_tokens=bundle.manifest.max_tokens)
+    return Router(bundle, tokenizer, engine, at_once=at_once)
+
+
+def logits(decisions: Sequence[Any]) -> list[float]:
+    return [decision.logit for decision in decisions]
+
+
+def test_as_many_batches_run_at_a_time_as_the_engine_wants(tiny_bundle: Path) -> None:
+    together = threading.Barrier(AT_ONCE)
+    engine = ParallelEngine()
+    met: list[int] = []
+
+    def meet(_: Sequence[Prompt]) -> None:
+        if threading.get_ident() not in met:
+            met.append(threading.get_ident())
+            together.wait(60)
+
+    engine._trouble = meet
+    with router_of(tiny_bundle, engine) as router:
+        decided = router.route_many(MANY)
+        assert logits(decided) == [float(router.tokenizer.encode(prompt).tokens) for prompt in MANY]
+    assert len(engine.threads) == AT_ONCE
+    assert engine.prompts == len(MANY)
+
+
+def test_the_caller_waits_for_batches_of_other_threads(tiny_bundle: Path) -> None:
+    engine, caller, begun = ParallelEngine(), threading.get_ident(), threading.Event()
+    held: list[int] = []
+
+    def finish_last(prompts: Sequence[Prompt]) -> None:
+        if threading.get_ident() == caller:
+            begun.wait(60)
+        else:
+            held.append(len(prompts))
+            begun.set()
+            while engine.prompts + sum(held) < len(MANY):
+                time.sleep(0.001)
+
+    engine._trouble = finish_last
+    with router_of(tiny_bundle, engine) as router:
+        assert len(router.route_many(MANY)) == len(MANY)
+    assert held
+    assert (engine.prompts, engine.by_all) == (len(MANY), 0)
+
+
+@pytest.mark.parametrize("deadline", [60.0, None])
+def test_with_a_deadline_or_few_prompts_all_threads_compute_one_batch(
+    tiny_bundle: Path, deadline: float | None
+) -> None:
+    engine = ParallelEngine()
+    with router_of(tiny_bundle, engine) as router:
+        router.route_many(MANY if deadline else MANY[:10], timeout=deadline)
+    assert engine.threads == set()
+
+
+@pytest.mark.parametrize("chunk", [1, 100, 256, 1000])
+def test_streams_and_awaited_calls_decide_the_same(tiny_bundle: Path, chunk: int) -> None:
+    with router_of(tiny_bundle, ParallelEngine()) as router:
+        expected = logits(router.route_many(MANY))
+        assert logits(list(router.route_stream(iter(MANY), chunk=chunk))) == expected
+        assert logits(asyncio.run(router.aroute_many(MANY))) == expected
+
+
+def test_more_awaited_calls_than_threads_end(tiny_bundle: Path) -> None:
+    """All threads may be taken by callers, so that no helper ever comes."""
+
+    async def call(router: Router) -> list[Any]:
+        return await asyncio.gather(*(router.aroute_many(MANY) for _ in range(4 * AT_ONCE)))
+
+    with router_of(tiny_bundle, ParallelEngine(), at_once=2) as router:
+        expected = logits(router.route_many(MANY))
+        assert [logits(one) for one in asyncio.run(call(router))] == [expected] * (4 * AT_ONCE)
+
+
+def test_a_batch_that_fails_costs_the_others_nothing(tiny_bundle: Path) -> None:
+    long = " ".join(["word"] * 40)
+
+    def refuse(prompts: Sequence[Prompt]) -> None:
+        if max(prompt.tokens for prompt in prompts) > 30:
+            raise EngineError("too long")
+
+    prompts = [*MANY[:300], long, *MANY[300:]]
+    engine = ParallelEngine(refuse)
+    with router_of(tiny_bundle, engine) as router:
+        decided = router.route_many(prompts, fallback=Target.CLOUD)
+        assert engine.by_all < 50, "only the prompts of its batch are tried alone"
+        assert [one.reason for one in decided] == [Reason.SCORE] * 300 + [Reason.FALLBACK] + [Reason.SCORE] * 300
+        with pytest.raises(EngineError, match="too long") as caught:
+            router.route_many(prompts)
+    assert len(caught.value.decided) == 300
+
+
+def test_an_error_of_the_engines_own_is_raised(tiny_bundle: Path) -> None:
+    def fail(_: Sequence[Prompt]) -> None:
+        raise ZeroDivisionError
+
+    with router_of(tiny_bundle, ParallelEngine(fail)) as router:
+        with pytest.raises(EngineError, match="ZeroDivisionError"):
+            router.route_many(MANY)
+        assert router.route_many(MANY, allow_cloud=False)[0].target is Target.DEVICE
+
+
+def test_what_was_read_before_an_error_is_decided(tiny_bundle: Path) -> None:
+    def source() -> Iterator[str]:
+        yield from MANY[:400]
+        raise RuntimeError("the file ended")
+
+    with router_of(tiny_bundle, ParallelEngine()) as router:
+        decided: list[Any] = []
+        with pytest.raises(RuntimeError, match="the file ended"):
+            decided.extend(router.route_stream(source(), chunk=1000))
+        assert len(decided) == 400
+        with pytest.raises(PromptError, match="prompt 400: ") as caught:
+            router.route_many([*MANY[:400], "\u0301" * 10_000])
+    assert len(caught.value.decided) == 400
+
+
+class InterruptionError(BaseException):
+    """What a signal handler raises."""
+
+
+def test_an_interrupted_caller_leaves_no_work_behind(tiny_bundle: Path) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def wait(_: Sequence[Prompt]) -> None:
+        begun.set()
+        go_on.wait(60)
+
+    def source() -> Iterator[str]:
+        yield from MANY
+        begun.wait(60)
+        raise InterruptionError
+
+    engine = ParallelEngine(wait)
+    with router_of(tiny_bundle, engine) as router:
+        with pytest.raises(InterruptionError):
+            router.route_many(source())
+        go_on.set()
+        workers = router._scorer.here()._workers
+        assert workers is not None
+        while any(seat.job for seat in workers._queue._seats) or workers._queue._waiting:
+            time.sleep(0.001)
+    # Each helper ended the batch that it had begun.
+    assert engine.prompts < len(MANY) / 2
+
+
+def test_an_exception_at_any_line_of_a_call_leaves_the_router_whole(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vibe_router.routing.scoring, "_PORTION", 8)
+    with router_of(tiny_bundle, ParallelEngine()) as router:
+        expected = logits(router.route_many(MANY))
+        for place in range(2000):
+            left = place
+
+            def trace(frame: FrameType, event: str, _: Any) -> Any:
+                nonlocal left
+                if frame.f_code.co_filename != SCORING:
+                    return None
+                if event == "line":
+                    left -= 1
+                    if left < 0:
+                        sys.settrace(None)
+                        raise InterruptionError
+                return trace
+
+            before = sys.gettrace()
+            sys.settrace(trace)
+            try:
+                router.route_many(MANY[:40])
+                break
+            except InterruptionError:
+                pass
+            finally:
+                sys.settrace(before)
+            if place % 10 == 0:
+                assert logits(router.route_many(MANY)) == expected
+        else:
+            pytest.fail("the call has more lines than this test knows")
+        assert place > 100
+        assert logits(router.route_many(MANY)) == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_child_that_is_forked_while_prompts_are_read_decides_them_all(tiny_bundle: Path) -> None:
+    children: list[int] = []
+    begun, forked = threading.Event(), threading.Event()
+
+    def wait(_: Sequence[Prompt]) -> None:
+        begun.set()
+        forked.wait(60)
+
+    def source() -> Iterator[str]:
+        yield from MANY[:300]
+        begun.wait(60)
+        children.append(os.fork())
+        forked.set()
+        if children[0] == 0:
+            signal.alarm(60)
+        yield from MANY[300:]
+
+    with router_of(tiny_bundle, ParallelEngine()) as router:
+        expected = logits(router.route_many(MANY))
+    with router_of(tiny_bundle, ParallelEngine(wait)) as router:
+        decided = logits(router.route_many(source()))
+        if children[0] == 0:
+            os._exit(0 if decided == expected else 1)
+    assert decided == expected
+    assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
+
+
+@needs_native_engine
+@pytest.mark.parametrize("threads", [2, 3])
+def test_the_native_engine_gives_the_same_bits(tmp_path: Path, threads: int) -> None:
+    folder = native_bundle(tmp_path / "small", native_checkpoint(tmp_path / "checkpoint"))
+    prompts = mixed_prompts(700, seed=5)
+    with Router.load(folder, threads=1) as one, Router.load(folder, threads=threads) as several:
+        assert one.engine.batches_at_once == 1  # type: ignore[attr-defined]
+        assert several.engine.batches_at_once == threads  # type: ignore[attr-defined]
+        assert logits(one.route_many(prompts)) == logits(several.route_many(prompts))
