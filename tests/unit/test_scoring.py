@@ -21,6 +21,7 @@ from tests.support.native import native_bundle, native_checkpoint, needs_native_
 from tests.support.prompts import mixed_prompts
 from vibe_router import Reason, Router, Target
 from vibe_router.bundle.bundle import open_bundle
+from vibe_router.engines.cancellation import CURRENT_STOP
 from vibe_router.errors import EngineError, PromptError
 from vibe_router.text.protocol import Prompt
 from vibe_router.text.tokenizer import PromptTokenizer
@@ -158,6 +159,34 @@ def test_an_error_of_the_engines_own_is_raised(tiny_bundle: Path) -> None:
         with pytest.raises(EngineError, match="ZeroDivisionError"):
             router.route_many(MANY)
         assert router.route_many(MANY, allow_cloud=False)[0].target is Target.DEVICE
+
+
+def test_a_router_that_is_closed_meanwhile_says_so(tiny_bundle: Path) -> None:
+    """Closing asks the threads that help to stop, and their engine then says no more than that."""
+    begun, caller = threading.Event(), threading.get_ident()
+
+    def be_stopped(_: Sequence[Prompt]) -> None:
+        if threading.get_ident() == caller:
+            begun.wait(60)
+            return
+        stopped, stop = threading.Event(), CURRENT_STOP.get()
+        assert stop is not None
+        stop.when_set(stopped.set)
+        begun.set()
+        stopped.wait(60)
+        raise EngineError("asked to stop")
+
+    router = router_of(tiny_bundle, ParallelEngine(be_stopped))
+
+    def close() -> None:
+        begun.wait(60)
+        router.close()
+
+    closing = threading.Thread(target=close)
+    closing.start()
+    with pytest.raises(EngineError, match="closed"):
+        router.route_many(MANY)
+    closing.join()
 
 
 def test_what_was_read_before_an_error_is_decided(tiny_bundle: Path) -> None:

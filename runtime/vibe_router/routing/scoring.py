@@ -119,7 +119,8 @@ class Scoring:
                 else self._scorer.logits(prompts, deadline=self._deadline)
             )
         except EngineError as error:
-            self.failure = self.failure or error
+            # A router that is closed asks its threads to stop.
+            self.failure = self.failure or (EngineError.closed() if self._scorer.closed else error)
             return
         self.logits.update(zip((place for place, _ in batch), scores, strict=True))
 
