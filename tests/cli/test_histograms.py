@@ -180,3 +180,23 @@ def test_what_cannot_be_read_is_said(
     given = [argument.replace("{h}", str(counts)).replace("{r}", str(results)) for argument in arguments]
     done = vibe_router("calibrate", *given, "--target-cloud-rate", "0.6", "-b", tiny_bundle)
     assert (done.code, said in done.error) == (code, True), done.error
+
+
+def test_a_day_without_rows_counts_as_nothing(
+    vibe_router: CommandLine, tiny_bundle: Path, routed: pa.Table, tmp_path: Path
+) -> None:
+    days, empty = tmp_path / "days", tmp_path / "empty.parquet"
+    days.mkdir()
+    pq.write_table(routed, days / "monday.parquet")
+    pq.write_table(routed, tmp_path / "monday.parquet")
+    for place in (days / "sunday.parquet", empty):
+        pq.write_table(routed.schema.empty_table(), place)
+    made = {name: tmp_path / f"counts-{name}.parquet" for name in ("days", "monday.parquet", "empty.parquet")}
+    for name, counts in made.items():
+        assert vibe_router("histograms", tmp_path / name, "-o", counts, "--by", "customer").code == 0
+    assert made["days"].read_bytes() == made["monday.parquet"].read_bytes()
+    done = vibe_router("calibrate", "--from", made["empty.parquet"], "--target-cloud-rate", "0.6", "-b", tiny_bundle)
+    assert (done.code, "nothing was counted" in done.error) == (1, True), done.error
+    pq.write_table(routed.schema.empty_table().drop_columns(["logit"]), empty)
+    done = vibe_router("histograms", empty, "-o", tmp_path / "more.parquet")
+    assert (done.code, "no column 'logit'" in done.error) == (2, True), done.error

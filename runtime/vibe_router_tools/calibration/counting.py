@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vibe_router.errors import UsageError
+from vibe_router.errors import DataError, UsageError
 from vibe_router.progress import Progress, ProgressCallback
 from vibe_router_tools.atomic.write import staged_file
 from vibe_router_tools.calibration.keyed import CountOptions, count_rows, merge_counts, sample_of
@@ -69,6 +69,8 @@ def read_sample(locations: Sequence[str], where: Mapping[str, str]) -> ScoreSamp
         DataError: they hold neither, or cannot be merged.
     """
     tables = [_read(source) for location in locations for source in find_sources(location)]
+    if not any(table.num_rows for table in tables):
+        raise DataError("nothing was counted", hint="count results of rows that have scores")
     sketched = ["sketch" in table.schema.names for table in tables]
     if any(sketched) and not all(sketched):
         raise UsageError("histograms and sketches cannot be merged", hint="name one of them; histograms are exact")
@@ -89,5 +91,9 @@ def _rows(sources: Sequence[Source], options: CountOptions) -> Iterator[pa.Table
     for source in sources:
         columns = [name for name in source.schema.names if name in wanted]
         with opened(source.place, source.name) as file:
-            for batch in pq.ParquetFile(file, pre_buffer=False).iter_batches(batch_size=_ROWS, columns=columns):
+            read = pq.ParquetFile(file, pre_buffer=False)
+            if not source.rows:
+                # A day without prompts counts as nothing, and its columns are checked like those of others.
+                yield read.schema_arrow.empty_table().select(columns)
+            for batch in read.iter_batches(batch_size=_ROWS, columns=columns):
                 yield pa.Table.from_batches([batch])
