@@ -22,7 +22,7 @@ from tests.support.prompts import mixed_prompts
 from vibe_router import Reason, Router, Target
 from vibe_router.bundle.bundle import open_bundle
 from vibe_router.engines.cancellation import CURRENT_STOP
-from vibe_router.errors import EngineError, PromptError
+from vibe_router.errors import DeadlineError, EngineError, PromptError
 from vibe_router.text.protocol import Prompt
 from vibe_router.text.tokenizer import PromptTokenizer
 
@@ -66,7 +66,8 @@ def logits(decisions: Sequence[Any]) -> list[float]:
     return [decision.logit for decision in decisions]
 
 
-def test_as_many_batches_run_at_a_time_as_the_engine_wants(tiny_bundle: Path) -> None:
+@pytest.mark.parametrize("timeout", [None, 60.0])
+def test_as_many_batches_run_at_a_time_as_the_engine_wants(tiny_bundle: Path, timeout: float | None) -> None:
     together = threading.Barrier(AT_ONCE)
     engine = ParallelEngine()
     met: list[int] = []
@@ -78,7 +79,7 @@ def test_as_many_batches_run_at_a_time_as_the_engine_wants(tiny_bundle: Path) ->
 
     engine._trouble = meet
     with router_of(tiny_bundle, engine) as router:
-        decided = router.route_many(MANY)
+        decided = router.route_many(MANY, timeout=timeout)
         assert logits(decided) == [float(router.tokenizer.encode(prompt).tokens) for prompt in MANY]
     assert len(engine.threads) == AT_ONCE
     assert engine.prompts == len(MANY)
@@ -104,14 +105,44 @@ def test_the_caller_waits_for_batches_of_other_threads(tiny_bundle: Path) -> Non
     assert (engine.prompts, engine.by_all) == (len(MANY), 0)
 
 
-@pytest.mark.parametrize("deadline", [60.0, None])
-def test_with_a_deadline_or_few_prompts_all_threads_compute_one_batch(
-    tiny_bundle: Path, deadline: float | None
-) -> None:
+def test_all_threads_compute_one_batch_of_few_prompts(tiny_bundle: Path) -> None:
     engine = ParallelEngine()
     with router_of(tiny_bundle, engine) as router:
-        router.route_many(MANY if deadline else MANY[:10], timeout=deadline)
-    assert engine.threads == set()
+        router.route_many(MANY[:10])
+        router.route_many(MANY[:10], timeout=60.0)
+    assert (engine.threads, engine.by_all) == (set(), 2)
+
+
+@pytest.mark.parametrize("fallback", [Target.DEVICE, None])
+def test_a_batch_that_never_ends_does_not_hold_a_caller_with_a_timeout(
+    tiny_bundle: Path, fallback: Target | None
+) -> None:
+    over = threading.Event()
+    long = " ".join(["word"] * 40)
+
+    def hang(prompts: Sequence[Prompt]) -> None:
+        if max(prompt.tokens for prompt in prompts) > 30:
+            over.wait(60)
+
+    prompts = [long, *MANY]
+    with router_of(tiny_bundle, ParallelEngine(hang)) as router:
+        if fallback is None:
+            with pytest.raises(DeadlineError):
+                router.route_many(prompts, timeout=2.0)
+        else:
+            decided = router.route_many(prompts, timeout=2.0, fallback=fallback)
+            reasons = [one.reason for one in decided]
+            assert reasons[0] is Reason.FALLBACK
+            assert reasons.count(Reason.SCORE) > 400, "other batches have been scored meanwhile"
+        over.set()
+
+
+def test_no_time_is_no_call_of_the_engine(tiny_bundle: Path) -> None:
+    engine = ParallelEngine()
+    with router_of(tiny_bundle, engine) as router:
+        decided = router.route_many(MANY, timeout=0, fallback=Target.DEVICE)
+    assert {one.reason for one in decided} == {Reason.FALLBACK}
+    assert engine.prompts == 0
 
 
 @pytest.mark.parametrize("chunk", [1, 100, 256, 1000])
@@ -119,6 +150,7 @@ def test_streams_and_awaited_calls_decide_the_same(tiny_bundle: Path, chunk: int
     with router_of(tiny_bundle, ParallelEngine()) as router:
         expected = logits(router.route_many(MANY))
         assert logits(list(router.route_stream(iter(MANY), chunk=chunk))) == expected
+        assert logits(router.route_many(MANY, timeout=60)) == expected
         assert logits(asyncio.run(router.aroute_many(MANY))) == expected
 
 
@@ -161,11 +193,13 @@ def test_an_error_of_the_engines_own_is_raised(tiny_bundle: Path) -> None:
         assert router.route_many(MANY, allow_cloud=False)[0].target is Target.DEVICE
 
 
-def test_a_router_that_is_closed_meanwhile_says_so(tiny_bundle: Path) -> None:
+@pytest.mark.parametrize("timeout", [None, 60.0])
+def test_a_router_that_is_closed_meanwhile_says_so(tiny_bundle: Path, timeout: float | None) -> None:
     """Closing asks the threads that help to stop, and their engine then says no more than that."""
     begun, caller = threading.Event(), threading.get_ident()
 
     def be_stopped(_: Sequence[Prompt]) -> None:
+        # With a timeout the caller does not get here.
         if threading.get_ident() == caller:
             begun.wait(60)
             return
@@ -185,7 +219,7 @@ def test_a_router_that_is_closed_meanwhile_says_so(tiny_bundle: Path) -> None:
     closing = threading.Thread(target=close)
     closing.start()
     with pytest.raises(EngineError, match="closed"):
-        router.route_many(MANY)
+        router.route_many(MANY, timeout=timeout)
     closing.join()
 
 
@@ -233,8 +267,9 @@ def test_an_interrupted_caller_leaves_no_work_behind(tiny_bundle: Path) -> None:
     assert engine.prompts < len(MANY) / 2
 
 
+@pytest.mark.parametrize("timeout", [None, 60.0])
 def test_an_exception_at_any_line_of_a_call_leaves_the_router_whole(
-    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, timeout: float | None
 ) -> None:
     monkeypatch.setattr(vibe_router.routing.scoring, "_PORTION", 8)
     with router_of(tiny_bundle, ParallelEngine()) as router:
@@ -256,7 +291,7 @@ def test_an_exception_at_any_line_of_a_call_leaves_the_router_whole(
             before = sys.gettrace()
             sys.settrace(trace)
             try:
-                router.route_many(MANY[:40])
+                router.route_many(MANY[:40], timeout=timeout)
                 break
             except InterruptionError:
                 pass
@@ -272,7 +307,10 @@ def test_an_exception_at_any_line_of_a_call_leaves_the_router_whole(
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_child_that_is_forked_while_prompts_are_read_decides_them_all(tiny_bundle: Path) -> None:
+@pytest.mark.parametrize("timeout", [None, 60.0])
+def test_a_child_that_is_forked_while_prompts_are_read_decides_them_all(
+    tiny_bundle: Path, timeout: float | None
+) -> None:
     children: list[int] = []
     begun, forked = threading.Event(), threading.Event()
 
@@ -292,7 +330,7 @@ def test_a_child_that_is_forked_while_prompts_are_read_decides_them_all(tiny_bun
     with router_of(tiny_bundle, ParallelEngine()) as router:
         expected = logits(router.route_many(MANY))
     with router_of(tiny_bundle, ParallelEngine(wait)) as router:
-        decided = logits(router.route_many(source()))
+        decided = logits(router.route_many(source(), timeout=timeout))
         if children[0] == 0:
             os._exit(0 if decided == expected else 1)
     assert decided == expected

@@ -13,8 +13,7 @@ import queue
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from vibe_router.errors import EngineError
-from vibe_router.routing.deadline import NO_DEADLINE
+from vibe_router.errors import DeadlineError, EngineError
 
 if TYPE_CHECKING:
     from vibe_router.routing.deadline import Deadline
@@ -29,26 +28,28 @@ if TYPE_CHECKING:
 _TOKEN_BUDGET = 256
 # So many prompts are handed to other threads together: enough for batches of similar lengths.
 _PORTION = 128
+# How often a caller that waits looks whether anybody helps.
+_SECONDS = 0.1
 
 
 class Scoring:
-    """The prompts of one chunk and their logits. It belongs to the thread that made it, which scores as well.
+    """The prompts of one chunk and their logits. It belongs to the thread that made it, its caller.
 
-    Other threads only help: where the scorer has none to spare, the caller scores every batch itself.
+    The caller scores as well, and other threads help: where the scorer has none to spare, the caller scores every batch
+    itself. With a deadline the caller only waits, because an engine that never ends must not hold it.
     """
 
     def __init__(self, scorer: Scorer, deadline: Deadline, *, until_failure: bool) -> None:
-        """With `until_failure`, nothing more is scored once the engine has failed.
-
-        With a deadline, batches are scored one after the other by all threads, so that the first ones are in time.
-        """
+        """With `until_failure`, nothing more is scored once the engine has failed."""
         self.logits: dict[int, float] = {}
         """By place; prompts of a batch at which the engine failed have none."""
         self.failure: EngineError | None = None
         self._scorer = scorer
         self._deadline = deadline
         self._until_failure = until_failure
-        self._helpers = 0 if deadline is not NO_DEADLINE else scorer.batches_at_once - 1
+        self._only_waits = deadline.remaining() is not None
+        at_once = scorer.batches_at_once
+        self._helpers = at_once if self._only_waits and at_once > 1 else at_once - 1
         self._added: Batch = []
         self._batches: queue.SimpleQueue[Batch] = queue.SimpleQueue()
         self._scored: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -69,16 +70,32 @@ class Scoring:
                 self._score(batch, alone=False)
             return
         self._hand_over(rest)
-        self._work()
+        if not self._only_waits:
+            self._work()
         # A child that was forked since has none of the threads; it scores what they had not, prompt by prompt.
-        for _ in range(self._given if self._scorer.process == os.getpid() else 0):
-            self._scored.get()
+        if self._scorer.process == os.getpid():
+            self._wait()
 
-    def give_up(self) -> None:
+    def give_up(self, reason: EngineError | None = None) -> None:
         """Score no more, and ask what runs to stop."""
-        self._until_failure, self.failure = True, EngineError.closed()
+        self._until_failure, self.failure = True, reason or EngineError.closed()
         for job in self._jobs:
             job.abandon()
+
+    def _wait(self) -> None:
+        """Return when all batches have been scored, or the time is up."""
+        while self._given:
+            left = self._deadline.remaining()
+            try:
+                self._scored.get(timeout=None if left is None else min(max(left, 0.0), _SECONDS))
+                self._given -= 1
+            except queue.Empty:
+                if self._deadline.passed:
+                    self.give_up(DeadlineError.passed())
+                    return
+                # The last helper may have looked for batches just before the last ones came.
+                if all(job.finished for job in self._jobs) and not self._find_helpers(self._helpers):
+                    return
 
     def _taken(self) -> list[Batch]:
         added, self._added = self._added, []
@@ -88,13 +105,19 @@ class Scoring:
         self._given += len(made)
         for batch in made:
             self._batches.put(batch)
+        self._find_helpers(min(self._helpers, len(made)))
+
+    def _find_helpers(self, wanted: int) -> bool:
+        """Have `wanted` helpers; return whether there are any."""
         self._jobs = [job for job in self._jobs if not job.finished]
         try:
-            while len(self._jobs) < min(self._helpers, len(made)):
+            while len(self._jobs) < wanted:
                 self._jobs.append(self._scorer.submit(self._work))
-        except EngineError:
-            # Closed, or no thread: the caller's own calls say so, or do without.
-            return
+        except EngineError as error:
+            # Closed, or no thread. A caller that scores does without, or finds out itself.
+            if self._only_waits and not self._jobs:
+                self.failure = self.failure or error
+        return bool(self._jobs)
 
     def _work(self) -> None:
         """Score batches until there are none."""
@@ -110,6 +133,9 @@ class Scoring:
 
     def _score(self, batch: Batch, *, alone: bool) -> None:
         if self._until_failure and self.failure is not None:
+            return
+        if self._deadline.passed:
+            self.failure = self.failure or DeadlineError.passed()
             return
         prompts = [prompt for _, prompt in batch]
         try:
