@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
@@ -236,6 +238,23 @@ def test_what_was_read_before_an_error_is_decided(tiny_bundle: Path) -> None:
         with pytest.raises(PromptError, match="prompt 400: ") as caught:
             router.route_many([*MANY[:400], "\u0301" * 10_000])
     assert len(caught.value.decided) == 400
+
+
+@pytest.mark.parametrize("timeout", [None, 60.0])
+def test_nothing_keeps_a_router_that_nobody_has_any_more(tiny_bundle: Path, timeout: float | None) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        router = router_of(tiny_bundle, ParallelEngine())
+        router.route_many(MANY, timeout=timeout)
+        workers, freed = router._scorer.here()._workers, weakref.ref(router._scorer.here())
+        assert workers is not None
+        while workers._queue._waiting or any(seat.job for seat in workers._queue._seats):
+            time.sleep(0.001)
+        del router
+        assert freed() is None
+    finally:
+        gc.enable()
 
 
 class InterruptionError(BaseException):

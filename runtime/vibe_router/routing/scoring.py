@@ -75,12 +75,15 @@ class Scoring:
         # A child that was forked since has none of the threads; it scores what they had not, prompt by prompt.
         if self._scorer.process == os.getpid():
             self._wait()
+        # A job refers to this object: together they would keep the router until the next collection of garbage.
+        self._jobs = []
 
     def give_up(self, reason: EngineError | None = None) -> None:
         """Score no more, and ask what runs to stop."""
         self._until_failure, self.failure = True, reason or EngineError.closed()
         for job in self._jobs:
             job.abandon()
+        self._jobs = []
 
     def _wait(self) -> None:
         """Return when all batches have been scored, or the time is up."""
