@@ -3,69 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import os
-import signal
-import sys
 import threading
 import time
-import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
 
-import vibe_router.routing.scoring
-from tests.support.faulty import FaultyEngine
 from tests.support.native import native_bundle, native_checkpoint, needs_native_engine
+from tests.support.parallel import AT_ONCE, MANY, ParallelEngine, logits, router_of
 from tests.support.prompts import mixed_prompts
 from vibe_router import Reason, Router, Target
-from vibe_router.bundle.bundle import open_bundle
 from vibe_router.engines.cancellation import CURRENT_STOP
 from vibe_router.errors import DeadlineError, EngineError, PromptError
 from vibe_router.text.protocol import Prompt
-from vibe_router.text.tokenizer import PromptTokenizer
-
-AT_ONCE = 3
-MANY = [f"prompt {number}" for number in range(600)]
-SCORING = vibe_router.routing.scoring.__file__
-
-
-class ParallelEngine(FaultyEngine):
-    """Three batches at a time; a prompt's logit is its number of tokens, unless `trouble` raises."""
-
-    batches_at_once = AT_ONCE
-
-    def __init__(self, trouble: Callable[[Sequence[Prompt]], None] = lambda _: None) -> None:
-        super().__init__(lambda _: None)
-        self.threads: set[int] = set()
-        self.prompts = 0
-        self.by_all = 0
-        """Calls that all threads compute."""
-        self._trouble = trouble
-        self._lock = threading.Lock()
-
-    def prompt_logits(self, prompts: Sequence[Prompt], *, alone: bool = False) -> list[float]:
-        if alone:
-            self.threads.add(threading.get_ident())
-        else:
-            self.by_all += 1
-        self._trouble(prompts)
-        with self._lock:
-            self.prompts += len(prompts)
-        return [float(prompt.tokens) for prompt in prompts]
-
-
-def router_of(folder: Path, engine: ParallelEngine, *, at_once: int = AT_ONCE + 1) -> Router:
-    bundle = open_bundle(folder)
-    tokenizer = PromptTokenizer(bundle.read("tokenizer.json"), max_tokens=bundle.manifest.max_tokens)
-    return Router(bundle, tokenizer, engine, at_once=at_once)
-
-
-def logits(decisions: Sequence[Any]) -> list[float]:
-    return [decision.logit for decision in decisions]
 
 
 @pytest.mark.parametrize("timeout", [None, 60.0])
@@ -79,7 +31,7 @@ def test_as_many_batches_run_at_a_time_as_the_engine_wants(tiny_bundle: Path, ti
             met.append(threading.get_ident())
             together.wait(60)
 
-    engine._trouble = meet
+    engine.trouble = meet
     with router_of(tiny_bundle, engine) as router:
         decided = router.route_many(MANY, timeout=timeout)
         assert logits(decided) == [float(router.tokenizer.encode(prompt).tokens) for prompt in MANY]
@@ -100,7 +52,7 @@ def test_the_caller_waits_for_batches_of_other_threads(tiny_bundle: Path) -> Non
             while engine.prompts + sum(held) < len(MANY):
                 time.sleep(0.001)
 
-    engine._trouble = finish_last
+    engine.trouble = finish_last
     with router_of(tiny_bundle, engine) as router:
         assert len(router.route_many(MANY)) == len(MANY)
     assert held
@@ -238,122 +190,6 @@ def test_what_was_read_before_an_error_is_decided(tiny_bundle: Path) -> None:
         with pytest.raises(PromptError, match="prompt 400: ") as caught:
             router.route_many([*MANY[:400], "\u0301" * 10_000])
     assert len(caught.value.decided) == 400
-
-
-@pytest.mark.parametrize("timeout", [None, 60.0])
-def test_nothing_keeps_a_router_that_nobody_has_any_more(tiny_bundle: Path, timeout: float | None) -> None:
-    gc.collect()
-    gc.disable()
-    try:
-        router = router_of(tiny_bundle, ParallelEngine())
-        router.route_many(MANY, timeout=timeout)
-        workers, freed = router._scorer.here()._workers, weakref.ref(router._scorer.here())
-        assert workers is not None
-        while workers._queue._waiting or any(seat.job for seat in workers._queue._seats):
-            time.sleep(0.001)
-        del router
-        assert freed() is None
-    finally:
-        gc.enable()
-
-
-class InterruptionError(BaseException):
-    """What a signal handler raises."""
-
-
-def test_an_interrupted_caller_leaves_no_work_behind(tiny_bundle: Path) -> None:
-    begun, go_on = threading.Event(), threading.Event()
-
-    def wait(_: Sequence[Prompt]) -> None:
-        begun.set()
-        go_on.wait(60)
-
-    def source() -> Iterator[str]:
-        yield from MANY
-        begun.wait(60)
-        raise InterruptionError
-
-    engine = ParallelEngine(wait)
-    with router_of(tiny_bundle, engine) as router:
-        with pytest.raises(InterruptionError):
-            router.route_many(source())
-        go_on.set()
-        workers = router._scorer.here()._workers
-        assert workers is not None
-        while any(seat.job for seat in workers._queue._seats) or workers._queue._waiting:
-            time.sleep(0.001)
-    # Each helper ended the batch that it had begun.
-    assert engine.prompts < len(MANY) / 2
-
-
-@pytest.mark.parametrize("timeout", [None, 60.0])
-def test_an_exception_at_any_line_of_a_call_leaves_the_router_whole(
-    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, timeout: float | None
-) -> None:
-    monkeypatch.setattr(vibe_router.routing.scoring, "_PORTION", 8)
-    with router_of(tiny_bundle, ParallelEngine()) as router:
-        expected = logits(router.route_many(MANY))
-        for place in range(2000):
-            left = place
-
-            def trace(frame: FrameType, event: str, _: Any) -> Any:
-                nonlocal left
-                if frame.f_code.co_filename != SCORING:
-                    return None
-                if event == "line":
-                    left -= 1
-                    if left < 0:
-                        sys.settrace(None)
-                        raise InterruptionError
-                return trace
-
-            before = sys.gettrace()
-            sys.settrace(trace)
-            try:
-                router.route_many(MANY[:40], timeout=timeout)
-                break
-            except InterruptionError:
-                pass
-            finally:
-                sys.settrace(before)
-            if place % 10 == 0:
-                assert logits(router.route_many(MANY)) == expected
-        else:
-            pytest.fail("the call has more lines than this test knows")
-        assert place > 100
-        assert logits(router.route_many(MANY)) == expected
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-@pytest.mark.parametrize("timeout", [None, 60.0])
-def test_a_child_that_is_forked_while_prompts_are_read_decides_them_all(
-    tiny_bundle: Path, timeout: float | None
-) -> None:
-    children: list[int] = []
-    begun, forked = threading.Event(), threading.Event()
-
-    def wait(_: Sequence[Prompt]) -> None:
-        begun.set()
-        forked.wait(60)
-
-    def source() -> Iterator[str]:
-        yield from MANY[:300]
-        begun.wait(60)
-        children.append(os.fork())
-        forked.set()
-        if children[0] == 0:
-            signal.alarm(60)
-        yield from MANY[300:]
-
-    with router_of(tiny_bundle, ParallelEngine()) as router:
-        expected = logits(router.route_many(MANY))
-    with router_of(tiny_bundle, ParallelEngine(wait)) as router:
-        decided = logits(router.route_many(source(), timeout=timeout))
-        if children[0] == 0:
-            os._exit(0 if decided == expected else 1)
-    assert decided == expected
-    assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
 
 
 @needs_native_engine
