@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-def write_with_ray(logs: Path, out: Path, *, rows: int = 1000) -> None:
+def write_with_ray(logs: Path, out: Path, *, rows: int = 2000) -> None:
     """Route with two actors of the cluster that Ray is connected to, as docs/scale.md does."""
     import ray
     from ray.data import SaveMode
@@ -31,8 +31,7 @@ def write_with_ray(logs: Path, out: Path, *, rows: int = 1000) -> None:
     context.execution_options.preserve_order = True
     context.enable_progress_bars = False
     routed = route_dataset(ray.data.read_parquet(str(logs)), rows=rows, actors=(2, 2))
-    names = StableNames()
-    routed.write_parquet(str(out), filename_provider=names, mode=SaveMode.OVERWRITE, min_rows_per_file=2 * rows)
+    routed.write_parquet(str(out), filename_provider=StableNames(), mode=SaveMode.OVERWRITE)
 
 
 def write_with_spark(spark: SparkSession, logs: Path, out: Path) -> None:
