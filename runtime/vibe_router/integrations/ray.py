@@ -35,8 +35,11 @@ class RouteRows:
         self._options = options
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        """Return the batch with the columns of decisions."""
-        return route_table(self._router, batch, self._options)
+        """Return the batch with the columns of decisions, its rows in one piece.
+
+        Ray writes the pieces of a table with several threads, in an order that is another one in some runs.
+        """
+        return route_table(self._router, batch, self._options).combine_chunks()
 
 
 def route_dataset(
@@ -52,7 +55,8 @@ def route_dataset(
 
     `actors` are the fewest and the most, of `cpus` CPUs each; Ray starts an actor that dies again, and routes its rows
     again. `rows` are what an actor takes at a time: Ray reads many small files as one block, which one actor would
-    route alone, so that blocks are divided first. All have exactly `rows`, which are the same ones in every run.
+    route alone, so that blocks are divided first. All have exactly `rows`, which are the same ones in every run. At
+    most 131,072 of them are one piece of a file, so that their order is the same, too.
 
     Raises:
         As `ship_bundle`; as `Router.load` and `route_table` where the dataset is consumed.
