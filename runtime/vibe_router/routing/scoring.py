@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import queue
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vibe_router.errors import DeadlineError, EngineError
@@ -55,6 +56,7 @@ class Scoring:
         self._scored: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._given = 0
         self._jobs: list[Job[None]] = []
+        self._helping: set[object] = set()
 
     def add(self, place: int, prompt: Prompt) -> None:
         """Have a prompt scored until `finish` ends."""
@@ -96,9 +98,11 @@ class Scoring:
                 if self._deadline.passed:
                     self.give_up(DeadlineError.passed())
                     return
-                # The last helper may have looked for batches just before the last ones came.
-                if all(job.finished for job in self._jobs) and not self._find_helpers(self._helpers):
-                    return
+                if all(job.finished for job in self._jobs):
+                    # None is alive, whatever it still has a place for: the scorer was closed.
+                    self._helping.clear()
+                    if not self._find_helpers(self._helpers):
+                        return
 
     def _taken(self) -> list[Batch]:
         added, self._added = self._added, []
@@ -113,14 +117,28 @@ class Scoring:
     def _find_helpers(self, wanted: int) -> bool:
         """Have `wanted` helpers; return whether there are any."""
         self._jobs = [job for job in self._jobs if not job.finished]
-        try:
-            while len(self._jobs) < wanted:
-                self._jobs.append(self._scorer.submit(self._work))
-        except EngineError as error:
-            # Closed, or no thread. A caller that scores does without, or finds out itself.
-            if self._only_waits and not self._jobs:
-                self.failure = self.failure or error
-        return bool(self._jobs)
+        while len(self._helping) < wanted:
+            place = object()
+            self._helping.add(place)
+            try:
+                self._jobs.append(self._scorer.submit(partial(self._help, place)))
+            except EngineError as error:
+                self._helping.discard(place)
+                # Closed, or no thread. A caller that scores does without, or finds out itself.
+                if self._only_waits and not self._helping:
+                    self.failure = self.failure or error
+                break
+        return bool(self._helping)
+
+    def _help(self, place: object) -> None:
+        """Score batches as one of the helpers."""
+        while True:
+            self._work()
+            # The caller may have counted on this helper just before it left.
+            self._helping.discard(place)
+            if self._batches.empty():
+                return
+            self._helping.add(place)
 
     def _work(self) -> None:
         """Score batches until there are none."""
