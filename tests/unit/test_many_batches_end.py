@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 
 import vibe_router.routing.scoring
+from tests.support.native import needs_native_engine
 from tests.support.parallel import MANY, ParallelEngine, logits, router_of
+from vibe_router import Router
 from vibe_router.text.protocol import Prompt
 
 SCORING = vibe_router.routing.scoring.__file__
@@ -135,5 +137,32 @@ def test_a_child_that_is_forked_while_prompts_are_read_decides_them_all(
         decided = logits(router.route_many(source(), timeout=timeout))
         if children[0] == 0:
             os._exit(0 if decided == expected else 1)
+    assert decided == expected
+    assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
+
+
+@needs_native_engine
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("engine", ["native-cpu", "onnx-cpu"])
+def test_such_a_child_uses_its_own_engine(engine: str) -> None:
+    def source() -> Iterator[str]:
+        yield from MANY[:140]
+        child = os.fork()
+        if child == 0:
+            signal.alarm(60)
+        children.append(child)
+        yield from MANY[140:200]
+
+    children: list[int] = []
+    with Router.load(engine=engine, threads=2) as router:
+        expected = [one.target for one in router.route_many(MANY[:200])]
+        status = 1
+        try:
+            decided = [one.target for one in router.route_many(source())]
+            status = 0 if decided == expected else 2
+        finally:
+            if children[0] == 0:
+                os._exit(status)
     assert decided == expected
     assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0

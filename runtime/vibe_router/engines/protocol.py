@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 
 class Engine(Protocol):
-    """A loaded model on one kind of hardware. Safe to call from several threads."""
+    """A loaded model on one kind of hardware. Safe to call from several threads.
+
+    An engine may also have `prompt_logits` and `batches_at_once`, as `vibe_router.engines.native.engine` has them.
+    """
 
     @property
     def name(self) -> str:

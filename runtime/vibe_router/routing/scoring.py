@@ -61,11 +61,13 @@ class Scoring:
     def add(self, place: int, prompt: Prompt) -> None:
         """Have a prompt scored until `finish` ends."""
         self._added.append((place, prompt))
-        if self._helpers and len(self._added) >= _PORTION:
+        if self._helpers and len(self._added) >= _PORTION and not self._is_inherited():
             self._hand_over(self._taken())
 
     def finish(self) -> None:
         """Return when all prompts are scored, or nothing more is."""
+        if self._is_inherited():
+            return
         rest = self._taken()
         if not self._given and (not self._helpers or len(rest) < 2):
             for batch in rest:
@@ -74,9 +76,7 @@ class Scoring:
         self._hand_over(rest)
         if not self._only_waits:
             self._work()
-        # A child that was forked since has none of the threads; it scores what they had not, prompt by prompt.
-        if self._scorer.process == os.getpid():
-            self._wait()
+        self._wait()
         # A job refers to this object: together they would keep the router until the next collection of garbage.
         self._jobs = []
 
@@ -86,6 +86,13 @@ class Scoring:
         for job in self._jobs:
             job.abandon()
         self._jobs = []
+
+    def _is_inherited(self) -> bool:
+        """Whether whoever gave the prompts has forked meanwhile, and this is the child.
+
+        It has neither the threads nor the engine; its own engine decides what has no logit yet, prompt by prompt.
+        """
+        return self._scorer.process != os.getpid()
 
     def _wait(self) -> None:
         """Return when all batches have been scored, or the time is up."""

@@ -90,10 +90,10 @@ def _rows(sources: Sequence[Source], options: CountOptions) -> Iterator[pa.Table
     wanted = {"logit", "bundle", options.text, *options.by, *([options.label] if options.label else [])}
     for source in sources:
         columns = [name for name in source.schema.names if name in wanted]
+        if not source.rows:
+            # A day without prompts counts as nothing, and its columns are checked like those of others.
+            yield source.schema.empty_table().select(columns)
+            continue
         with opened(source.place, source.name) as file:
-            read = pq.ParquetFile(file, pre_buffer=False)
-            if not source.rows:
-                # A day without prompts counts as nothing, and its columns are checked like those of others.
-                yield read.schema_arrow.empty_table().select(columns)
-            for batch in read.iter_batches(batch_size=_ROWS, columns=columns):
+            for batch in pq.ParquetFile(file, pre_buffer=False).iter_batches(batch_size=_ROWS, columns=columns):
                 yield pa.Table.from_batches([batch])
