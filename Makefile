@@ -18,8 +18,10 @@ demo: .venv-demo/.done  ## Route the model card's example prompts; installs the 
 	$(DEMO) examples/demo.py
 
 test: native  ## The default selection of tests: minutes on two cores. The last line is the coverage of the product.
-	OMP_NUM_THREADS=1 $(DEVELOP) -m pytest $(PARALLEL) --cov --cov-report=
-	@echo "lines of the product that these tests run: $$($(DEVELOP) -m coverage report --format=total) %"
+	mkdir -p build
+	OMP_NUM_THREADS=1 $(DEVELOP) -m slipcover -m pytest $(PARALLEL)
+	@$(DEVELOP) -c 'import json; summary = json.load(open("build/coverage.json"))["summary"]; \
+	    print("lines of the product that these tests run:", summary["percent_covered_display"], "%")'
 
 # In the order of the files: files with many tests first would leave the few longest for one process at the end.
 test-slow: native  ## What the default selection leaves out: base size, wheels in empty environments.

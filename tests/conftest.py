@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,12 @@ import pytest
 
 from tests.support.bundles import write_bundle
 from vibe_router import Router
+
+
+def pytest_collection_finish() -> None:
+    """Keep what the imports made out of later garbage collections, of which coremltools and its packages ask for many."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
