@@ -28,6 +28,9 @@ class ParallelEngine(FaultyEngine):
         self.prompts = 0
         self.by_all = 0
         """Calls that all threads compute."""
+        self.most = 0
+        """Calls at a time, at most."""
+        self._running = 0
         self.trouble = trouble
         self._lock = threading.Lock()
 
@@ -36,7 +39,14 @@ class ParallelEngine(FaultyEngine):
             self.threads.add(threading.get_ident())
         else:
             self.by_all += 1
-        self.trouble(prompts)
+        with self._lock:
+            self._running += 1
+            self.most = max(self.most, self._running)
+        try:
+            self.trouble(prompts)
+        finally:
+            with self._lock:
+                self._running -= 1
         with self._lock:
             self.prompts += len(prompts)
         return [float(prompt.tokens) for prompt in prompts]

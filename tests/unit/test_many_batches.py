@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -25,19 +26,17 @@ from vibe_router.text.protocol import Prompt
 @pytest.mark.parametrize("timeout", [None, 60.0])
 def test_as_many_batches_run_at_a_time_as_the_engine_wants(tiny_bundle: Path, timeout: float | None) -> None:
     together = threading.Barrier(AT_ONCE)
-    engine = ParallelEngine()
-    met: list[int] = []
+    engine, begun = ParallelEngine(), itertools.count()
 
     def meet(_: Sequence[Prompt]) -> None:
-        if threading.get_ident() not in met:
-            met.append(threading.get_ident())
+        if next(begun) < AT_ONCE:
             together.wait(60)
 
     engine.trouble = meet
     with router_of(tiny_bundle, engine) as router:
         decided = router.route_many(MANY, timeout=timeout)
         assert logits(decided) == [float(router.tokenizer.encode(prompt).tokens) for prompt in MANY]
-    assert len(engine.threads) == AT_ONCE
+    assert engine.most == AT_ONCE
     assert engine.prompts == len(MANY)
 
 
