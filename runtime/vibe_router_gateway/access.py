@@ -13,6 +13,12 @@ from vibe_router_gateway.problems import ApiError
 OPEN_PATHS = ("/", "/healthz")
 """Neither tells anything of requests: the page asks for the token, and health is one word."""
 
+_ALLOWED = "authorization, content-type, x-vibe-allow-cloud"
+_EXPOSED = (
+    "x-request-id, x-vibe-request-id, x-vibe-target, x-vibe-side, x-vibe-reason, x-vibe-p-cloud, x-vibe-threshold, "
+    "x-vibe-faults, x-vibe-overhead-ms, retry-after, x-should-retry"
+)
+
 
 def check_access(request: web.Request, settings: Settings) -> None:
     """Check host, origin and token of a request.
@@ -50,15 +56,16 @@ def check_access(request: web.Request, settings: Settings) -> None:
 
 
 def cors_headers(request: web.Request, settings: Settings) -> dict[str, str]:
-    """Return what lets a page of an allowed origin read the answer."""
+    """Return what lets a page of an allowed origin send its headers and read the answer."""
     origin = request.headers.get("Origin")
     if origin is None or origin not in settings.server.cors_origins:
         return {}
     return {
         "Access-Control-Allow-Origin": origin,
-        "Access-Control-Allow-Headers": "authorization, content-type, x-vibe-allow-cloud",
+        # OpenAI's own client sends a dozen, which change with its version: what an allowed page asks for is allowed.
+        "Access-Control-Allow-Headers": request.headers.get("Access-Control-Request-Headers", _ALLOWED),
         "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
-        "Access-Control-Expose-Headers": "x-request-id, x-vibe-target, x-vibe-side, x-vibe-p-cloud, x-vibe-reason",
+        "Access-Control-Expose-Headers": _EXPOSED,
         "Vary": "Origin",
     }
 

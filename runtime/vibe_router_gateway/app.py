@@ -36,6 +36,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def build_app(gateway: Gateway) -> web.Application:
     """Return the application of a gateway; whoever runs it closes the gateway."""
     app = web.Application(client_max_size=2**40, middlewares=[_guarding(gateway)])
+    app.on_response_prepare.append(_letting_pages_read(gateway))
     for path in ANSWERED:
         app.router.add_post(path, _answering(gateway))
     for path, endpoint in (
@@ -120,6 +121,13 @@ async def read_body(request: web.Request, gateway: Gateway) -> bytes:
     return b"".join(parts)
 
 
+def _letting_pages_read(gateway: Gateway) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(cors_headers(request, gateway.live.settings))
+
+    return add_headers
+
+
 def _guarding(gateway: Gateway) -> Middleware:
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -152,8 +160,6 @@ def _guarding(gateway: Gateway) -> Middleware:
         finally:
             gateway.metrics.open.dec()
             gateway.open_requests -= 1
-        if not response.prepared and (headers := cors_headers(request, settings)):
-            response.headers.update(headers)
         return response
 
     return guard

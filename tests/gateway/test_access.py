@@ -38,6 +38,23 @@ def test_a_named_origin_may_call_and_read(nano: Router, tmp_path: Path) -> None:
         assert (asked.status_code, asked.headers["access-control-allow-origin"]) == (204, "http://app.example")
 
 
+def test_a_page_that_may_call_can_read_a_stream_too(nano: Router, tmp_path: Path) -> None:
+    page = {"Origin": "http://app.example"}
+    with running(nano, tmp_path, server={"cors_origins": [page["Origin"]]}) as gateway:
+        streamed = gateway.chat(EASY, stream=True, headers=page)
+        assert streamed.text.endswith("data: [DONE]\n\n")
+        assert streamed.headers["access-control-allow-origin"] == page["Origin"]
+        assert "x-vibe-faults" in streamed.headers["access-control-expose-headers"]
+        assert "access-control-allow-origin" not in gateway.chat(EASY, stream=True).headers
+
+
+def test_a_page_may_send_the_headers_of_openais_client(nano: Router, tmp_path: Path) -> None:
+    page = {"Origin": "http://app.example", "Access-Control-Request-Headers": "authorization,x-stainless-lang"}
+    with running(nano, tmp_path, server={"cors_origins": [page["Origin"]]}) as gateway:
+        asked = gateway.client.options("/v1/chat/completions", headers=page)
+        assert "x-stainless-lang" in asked.headers["access-control-allow-headers"]
+
+
 def test_a_body_that_is_too_large_is_refused(nano: Router, tmp_path: Path) -> None:
     with running(nano, tmp_path, limits={"body_bytes": 2000}) as gateway:
         assert gateway.chat("x" * 3000).json()["error"]["code"] == "body_too_large"
