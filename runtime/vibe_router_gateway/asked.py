@@ -16,6 +16,8 @@ CLOUD_FIELD = "vibe_allow_cloud"
 _YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 _BYTES_PER_TOKEN = 3.5
 """English in byte-pair tokens has about four; a little less, because a context that is too short is worse."""
+_MEDIA = ("image", "video", "audio", "file")
+"""Words in the types of the parts that are not text."""
 _BYTES_PER_IMAGE = 3500
 """About 1,000 tokens, because a picture's base64 is not text."""
 MOST_TOKENS = 10**12
@@ -77,8 +79,8 @@ class Asked:
 
     @property
     def needs_vision(self) -> bool:
-        """Whether there are pictures."""
-        return any("image" in kind or "video" in kind for kind in self.kinds)
+        """Whether there are pictures, or files, which most often are documents with pictures of their pages."""
+        return any(word in kind for kind in self.kinds for word in ("image", "video", "file"))
 
     @property
     def needs_audio(self) -> bool:
@@ -89,10 +91,11 @@ class Asked:
     @cached_property
     def tokens(self) -> int:
         """About how many tokens of context the request needs, with the longest answer that it allows."""
-        pictures = [part for part in self._parts() if part.get("type") not in ("text", "input_text")]
         size = len(self.body)
-        for part in pictures:
-            size -= len(json.dumps(part)) - _BYTES_PER_IMAGE
+        for part in self._parts():
+            # Any other part is text, such as what the assistant wrote before: output_text, refusal.
+            if any(word in str(part.get("type")) for word in _MEDIA):
+                size -= len(json.dumps(part)) - _BYTES_PER_IMAGE
         return round(max(size, 0) / _BYTES_PER_TOKEN) + self.answer_tokens
 
     @property

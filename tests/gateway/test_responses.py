@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,6 +81,22 @@ def test_calls_of_tools_are_part_of_the_conversation(gateway: Running) -> None:
     assert (answer.headers["x-vibe-side"], answer.headers["x-vibe-reason"]) == ("device", "held")
     asked = read_asked(RESPONSES, b'{"model": "auto", "input": [{"type": "function_call_output"}, 3, null]}', {})
     assert asked.messages == [{"role": "tool", "tool_call_id": None, "content": None}]
+
+
+@pytest.mark.parametrize(("words", "least", "most"), [(1, 0, 200), (10_000, 14_000, 15_000)])
+def test_what_the_assistant_wrote_is_counted_as_text(words: int, least: int, most: int) -> None:
+    said = {"type": "output_text", "text": "word " * words}
+    items = [{"role": "user", "content": EASY}, {"role": "assistant", "content": [said]}]
+    asked = read_asked(RESPONSES, json.dumps({"model": "auto", "input": items}).encode(), {})
+    assert least < asked.tokens < most
+
+
+def test_a_file_is_no_text_and_needs_eyes() -> None:
+    part = {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64," + "A" * 100_000}
+    body = json.dumps({"model": "auto", "input": [{"role": "user", "content": [part]}]}).encode()
+    asked = read_asked(RESPONSES, body, {})
+    assert asked.needs_vision
+    assert asked.tokens < 2000
 
 
 def test_memory_of_answers_is_bounded() -> None:
