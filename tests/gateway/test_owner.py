@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,22 @@ def test_a_decision_is_what_chat_would_do_and_asks_nobody(gateway: Running) -> N
         assert (told["p_cloud"] > told["threshold"]) == (first == "cloud")
         assert gateway.chat(text).headers["x-vibe-p-cloud"] == f"{told['p_cloud']:.6f}"
     assert len(gateway.rows()) == 2
+
+
+def test_a_decision_without_a_model_counts_the_same_context(gateway: Running) -> None:
+    body = {"messages": [{"role": "user", "content": "你好世界" * 500}]}
+    told = [
+        gateway.client.post("/v1/decision", content=json.dumps(asked, ensure_ascii=False).encode()).json()
+        for asked in (body, {**body, "model": "auto"})
+    ]
+    assert told[0]["requires"] == told[1]["requires"]
+    assert told[0]["requires"]["context_tokens"] < 2000
+
+
+def test_a_choice_about_no_text_is_refused(gateway: Running) -> None:
+    body = {"questions": {"tier": {"type": "choice", "criteria": {"SIMPLE": "", "COMPLEX": ""}}}}
+    for refused in (gateway.client.post("/v1/systemone", json={**body, **more}) for more in ({}, {"state": None})):
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, "state")
 
 
 def test_a_decision_is_refused_as_a_chat_is(gateway: Running) -> None:

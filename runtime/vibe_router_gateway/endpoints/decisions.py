@@ -15,6 +15,7 @@ from vibe_router_gateway.asked import forbids_cloud, read_asked, read_object
 from vibe_router_gateway.endpoints.deciding import AUTO, decide
 from vibe_router_gateway.exchange import Exchange
 from vibe_router_gateway.gateway import Gateway
+from vibe_router_gateway.json_splice import replace_member
 from vibe_router_gateway.problems import ApiError
 from vibe_router_gateway.scoring import score
 
@@ -27,7 +28,8 @@ async def decide_only(gateway: Gateway, body: bytes, headers: Mapping[str, str],
     """
     fields = read_object(body)
     if "model" not in fields:
-        body = json.dumps({**fields, "model": AUTO}).encode()
+        # In the body's own bytes, because their number says how much context the request needs.
+        body = replace_member(body, "model", AUTO)
     asked = read_asked("/v1/chat/completions", body, headers)
     async with gateway.using() as live:
         plan = await decide(gateway, live, asked, exchange)
@@ -73,6 +75,8 @@ async def system_one(gateway: Gateway, body: bytes, headers: Mapping[str, str], 
     state, questions = fields.get("state"), fields.get("questions")
     if not isinstance(questions, dict) or not questions:
         raise ApiError(400, "questions is not a table of questions", param="questions")
+    if state is None:
+        raise ApiError(400, "there is no text to route", param="state", hint="Give it as state")
     text = state if isinstance(state, str) else json.dumps(state, ensure_ascii=False)
     forbidden = forbids_cloud(fields, headers)
     started = time.perf_counter()
