@@ -11,6 +11,7 @@ from typing import Any
 from vibe_router_gateway.problems import ApiError
 
 RESPONSES = "/v1/responses"
+EMBEDDINGS = "/v1/embeddings"
 CLOUD_HEADER = "x-vibe-allow-cloud"
 CLOUD_FIELD = "vibe_allow_cloud"
 _YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
@@ -49,6 +50,9 @@ class Asked:
                 given = [{"role": "system", "content": instructions}, *given]
         elif self.path == "/v1/completions":
             given = self.fields.get("prompt")
+            if isinstance(given, list):
+                # Several prompts are one request, which one side answers; prompts of token ids hold no text.
+                given = [{"role": "user", "content": text} for text in given if isinstance(text, str)]
         else:
             given = self.fields.get("messages")
         if isinstance(given, str):

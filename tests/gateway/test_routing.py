@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -193,3 +194,26 @@ def test_embeddings_and_completions_go_to_the_side_that_the_name_says(gateway: R
     assert gateway.client.post("/v1/completions", json={"model": "device", "prompt": "hi"}).status_code == 200
     assert gateway.client.post("/v1/responses", json={"model": "auto", "input": HARD}).status_code == 200
     assert [json.loads(seen.body)["model"] for seen in gateway.cloud.seen] == ["cloud-model", "cloud-model"]
+
+
+def test_several_prompts_of_one_completion_are_routed_together(gateway: Running) -> None:
+    for prompts, side in (([EASY, EASY], "device"), ([EASY, HARD], "cloud")):
+        answer = gateway.client.post("/v1/completions", json={"model": "auto", "prompt": prompts})
+        assert (answer.status_code, answer.headers["x-vibe-side"]) == (200, side)
+    numbers = gateway.client.post("/v1/completions", json={"model": "auto", "prompt": [1, 2]})
+    assert (numbers.status_code, numbers.json()["error"]["param"]) == (400, "model")
+
+
+@pytest.mark.parametrize("side", ["device", "cloud"])
+def test_embeddings_of_a_name_that_nobody_lists_go_to_the_side_of_the_settings(
+    nano: Router, tmp_path: Path, side: str
+) -> None:
+    with running(nano, tmp_path) as gateway:
+        gateway.gateway.live.settings = replace(gateway.gateway.live.settings, embeddings=side)
+        made = gateway.client.post("/v1/embeddings", json={"model": "embed-small", "input": EASY})
+        assert (made.status_code, made.headers.get("x-vibe-side")) == (200, side)
+        assert gateway.chat(EASY, model="embed-small").status_code == 404
+        forbidden = gateway.client.post(
+            "/v1/embeddings", json={"model": "embed-small", "input": EASY}, headers={"x-vibe-allow-cloud": "no"}
+        )
+        assert forbidden.status_code == (403 if side == "cloud" else 200)

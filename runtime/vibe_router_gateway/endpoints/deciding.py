@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from vibe_router.policy import Target, suggest
-from vibe_router_gateway.asked import Asked
+from vibe_router_gateway.asked import EMBEDDINGS, Asked
 from vibe_router_gateway.budget import cost_of
 from vibe_router_gateway.exchange import Exchange
 from vibe_router_gateway.gateway import Gateway
@@ -65,6 +65,8 @@ async def decide(gateway: Gateway, live: Live, asked: Asked, exchange: Exchange)
         model = rest or None
     else:
         found = await live.find(name)
+        if found is None and asked.path == EMBEDDINGS:
+            found = settings.upstream(Target(settings.embeddings))
         if found is None:
             raise ApiError(
                 404,
