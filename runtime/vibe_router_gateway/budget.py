@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from vibe_router_gateway.config.settings import BudgetSettings, SideSettings
+
+if TYPE_CHECKING:
+    from vibe_router_gateway.asked import Asked
 
 _DAY_S = 86400
 
@@ -54,6 +58,11 @@ class Budget:
 def cost_of(side: SideSettings, input_tokens: int, output_tokens: int) -> float:
     """Return the money that tokens cost: price for a million tokens, input and output apart."""
     return (input_tokens * side.input_price + output_tokens * side.output_price) / 1e6
+
+
+def expected_cost(side: SideSettings, asked: Asked) -> float:
+    """Return the most that a request costs, as far as its body tells."""
+    return cost_of(side, asked.tokens - asked.answer_tokens, asked.answer_tokens)
 
 
 def day_start(now: float | None = None) -> float:

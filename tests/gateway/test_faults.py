@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,24 @@ def test_faults_that_the_settings_do_not_name_are_not_answered_elsewhere(nano: R
         gateway.device.choose = lambda _: Way.SERVER_ERROR
         assert gateway.chat(EASY).status_code == 502
         assert gateway.cloud.seen == []
+
+
+def test_where_no_other_side_may_answer_a_fault_the_same_is_asked_again(nano: Router, tmp_path: Path) -> None:
+    with running(nano, tmp_path, faults={"device_to_cloud": ["connect"]}) as gateway:
+        ways = iter([Way.SERVER_ERROR, Way.WELL])
+        gateway.device.choose = lambda _: next(ways)
+        answer = gateway.chat(EASY)
+        assert (answer.status_code, answer.headers["x-vibe-side"]) == (200, "device")
+        assert gateway.cloud.seen == []
+
+
+def test_a_fault_does_not_spend_more_than_the_budget(nano: Router, tmp_path: Path) -> None:
+    with running(nano, tmp_path, budget={"requests": 1}, device={"answer_s": 0.5}) as gateway:
+        gateway.device.choose = lambda _: Way.SILENT
+        with ThreadPoolExecutor(3) as pool:
+            answers = list(pool.map(lambda _: gateway.chat(EASY), range(3)))
+        assert sorted(answer.status_code for answer in answers) == [200, 504, 504]
+        assert len(gateway.cloud.seen) == 1
 
 
 def test_retry_after_is_waited_for_where_no_other_side_may_answer(nano: Router, tmp_path: Path) -> None:

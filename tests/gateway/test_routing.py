@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -153,6 +154,15 @@ def test_the_budget_turns_cloud_into_device(nano: Router, tmp_path: Path) -> Non
         refused = gateway.chat(HARD, model="cloud")
         assert (refused.status_code, refused.json()["error"]["code"]) == (429, "budget_spent")
         assert refused.headers["x-should-retry"] == "false"
+
+
+def test_requests_that_come_together_share_one_budget(nano: Router, tmp_path: Path) -> None:
+    with running(nano, tmp_path, budget={"requests": 1}) as gateway:
+        long = "Design a distributed consensus algorithm with proofs of safety and liveness. " * 10
+        with ThreadPoolExecutor(6) as pool:
+            answers = list(pool.map(lambda number: gateway.chat(f"{long}{number}"), range(6)))
+        assert sorted(answer.headers["x-vibe-side"] for answer in answers) == ["cloud", *["device"] * 5]
+        assert len(gateway.cloud.seen) == 1
 
 
 def test_money_is_counted_by_the_price_table(nano: Router, tmp_path: Path) -> None:

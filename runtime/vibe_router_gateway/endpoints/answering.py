@@ -9,7 +9,7 @@ from aiohttp import web
 
 from vibe_router.policy import Target
 from vibe_router_gateway.asked import MOST_TOKENS, RESPONSES, Asked
-from vibe_router_gateway.budget import cost_of
+from vibe_router_gateway.budget import cost_of, expected_cost
 from vibe_router_gateway.config.settings import Upstream
 from vibe_router_gateway.endpoints.deciding import decide
 from vibe_router_gateway.exchange import Exchange
@@ -63,24 +63,32 @@ async def _first_answer(
     """
     faults = live.settings.faults
     deadline = time.monotonic() + faults.total_s
-    for place, upstream in enumerate(plan.tries):
-        last = place == len(plan.tries) - 1
-        tries = upstream.settings.retries + 1 if last else 1
-        for number in range(tries):
+    for upstream in plan.tries:
+        elsewhere: tuple[str, ...] = ()
+        if upstream is not plan.tries[-1]:
+            elsewhere = faults.device_to_cloud if upstream.side is Target.DEVICE else faults.cloud_to_device
+        for number in range(upstream.settings.retries + 1):
+            if exchange.faults and not _may_pay(gateway, upstream, asked):
+                raise error_of_faults(exchange.faults)
             try:
                 return await _ask_once(gateway, live, request, asked, plan, upstream, exchange, deadline)
             except UpstreamError as fault:
                 exchange.faults.append(fault)
                 live.rest(fault)
+                if fault.kind.value in elsewhere or not fault.passes or number == upstream.settings.retries:
+                    break
                 wait = max(_SHORTEST_WAIT_S * 2**number, fault.retry_after_s or 0.0)
-                left = deadline - time.monotonic()
-                if not last or not fault.passes or number + 1 == tries or wait > min(left, faults.longest_wait_s):
+                if wait > min(deadline - time.monotonic(), faults.longest_wait_s):
                     break
                 await asyncio.sleep(wait)
-        kinds = faults.device_to_cloud if upstream.side is Target.DEVICE else faults.cloud_to_device
-        if exchange.faults[-1].kind.value not in kinds or time.monotonic() >= deadline:
+        if exchange.faults[-1].kind.value not in elsewhere or time.monotonic() >= deadline:
             break
     raise error_of_faults(exchange.faults)
+
+
+def _may_pay(gateway: Gateway, upstream: Upstream, asked: Asked) -> bool:
+    """Return whether a side may still be asked; others may have spent the budget since the request was decided."""
+    return upstream.side is Target.DEVICE or gateway.budget.left(expected_cost(upstream.settings, asked))
 
 
 async def _ask_once(
@@ -102,7 +110,7 @@ async def _ask_once(
     if rest > live.settings.faults.longest_wait_s or (rest and len(plan.tries) > 1 and upstream is plan.tries[0]):
         raise UpstreamError(FaultKind.RATE_LIMITED, upstream.side, retry_after_s=rest)
     started = time.perf_counter()
-    expected = _expected_cost(upstream, asked)
+    expected = expected_cost(upstream.settings, asked)
     if upstream.side is Target.CLOUD:
         exchange.reserved = (gateway.budget.reserve(expected), expected)
     answered = False
@@ -209,10 +217,6 @@ def _count(usage: dict[str, object], *names: str) -> int | None:
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS:
             return value
     return None
-
-
-def _expected_cost(upstream: Upstream, asked: Asked) -> float:
-    return cost_of(upstream.settings, asked.tokens - asked.answer_tokens, asked.answer_tokens)
 
 
 def refuse(exchange: Exchange, error: ApiError) -> web.Response:

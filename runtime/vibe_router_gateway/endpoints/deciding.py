@@ -6,7 +6,7 @@ import time
 
 from vibe_router.policy import Target, suggest
 from vibe_router_gateway.asked import EMBEDDINGS, Asked
-from vibe_router_gateway.budget import cost_of
+from vibe_router_gateway.budget import expected_cost
 from vibe_router_gateway.exchange import Exchange
 from vibe_router_gateway.gateway import Gateway
 from vibe_router_gateway.live import Live, check_named
@@ -26,15 +26,11 @@ async def decide(gateway: Gateway, live: Live, asked: Asked, exchange: Exchange)
     settings = live.settings
     name = settings.aliases.get(asked.model, asked.model)
     cloud_allowed = settings.router.allow_cloud and not asked.cloud_forbidden
-    cloud = settings.upstream(Target.CLOUD)
-    budget_left = cloud is None or gateway.budget.left(
-        cost_of(cloud.settings, asked.tokens - asked.answer_tokens, asked.answer_tokens)
-    )
     head, colon, profile = name.partition(":")
     if head == AUTO:
         holder = settings.upstream(held) if (held := gateway.answered.side_of(asked.previous)) is not None else None
         if holder is not None:
-            return plan_held(holder, cloud_allowed=cloud_allowed, budget_left=budget_left)
+            return plan_held(holder, cloud_allowed=cloud_allowed, budget_left=_budget_left(gateway, live, asked))
         if not asked.messages:
             raise ApiError(400, f"there is no text to route for the model {asked.model!r}", param="model")
         started = time.perf_counter()
@@ -57,7 +53,8 @@ async def decide(gateway: Gateway, live: Live, asked: Asked, exchange: Exchange)
             scored,
             faults=settings.faults,
             cloud_allowed=cloud_allowed,
-            budget_left=budget_left,
+            # Not before the score, while which other requests may have spent it.
+            budget_left=_budget_left(gateway, live, asked),
         )
     side, _, rest = name.partition("/")
     if side in (Target.DEVICE.value, Target.CLOUD.value):
@@ -76,4 +73,10 @@ async def decide(gateway: Gateway, live: Live, asked: Asked, exchange: Exchange)
                 hint=suggest(asked.model, [AUTO, *(target.value for target in Target)]),
             )
         upstream, model = found, name
-    return plan_named(upstream, asked, model=model, cloud_allowed=cloud_allowed, budget_left=budget_left)
+    left = _budget_left(gateway, live, asked)
+    return plan_named(upstream, asked, model=model, cloud_allowed=cloud_allowed, budget_left=left)
+
+
+def _budget_left(gateway: Gateway, live: Live, asked: Asked) -> bool:
+    cloud = live.settings.upstream(Target.CLOUD)
+    return cloud is None or gateway.budget.left(expected_cost(cloud.settings, asked))
