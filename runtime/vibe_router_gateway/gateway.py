@@ -21,6 +21,7 @@ from vibe_router_gateway.scoring import load_router, scores_quickly
 from vibe_router_gateway.tracing import Tracing
 
 _LOGGER = logging.getLogger("vibe_router")
+_FORGET_EVERY_S = 3600.0
 
 
 class Gateway:
@@ -45,14 +46,21 @@ class Gateway:
         self.open_requests = 0
         self._reloading = asyncio.Lock()
         self._reload_waits = False
+        self._forgetting: asyncio.Task[None] | None = None
 
     async def begin(self) -> None:
         """Read what today has cost so far and who gave the last answers, and forget old rows."""
         if self.log is not None:
             self.budget.begin(*await asyncio.to_thread(used_today, self.log.path))
             self.answered = AnsweredBy(await asyncio.to_thread(last_answers, self.log.path, MOST_ANSWERS))
-            log = self.live.settings.log
-            self.log.purge(keep_days=log.keep_days, keep_prompts_days=log.keep_prompts_days)
+            self._forgetting = asyncio.get_running_loop().create_task(self._forget_old_rows(self.log))
+
+    async def _forget_old_rows(self, log: LogWriter) -> None:
+        """Delete what is older than the settings allow, now and for as long as the gateway runs."""
+        while True:
+            kept = self.live.settings.log
+            log.purge(keep_days=kept.keep_days, keep_prompts_days=kept.keep_prompts_days)
+            await asyncio.sleep(_FORGET_EVERY_S)
 
     @asynccontextmanager
     async def using(self) -> AsyncIterator[Live]:
@@ -109,6 +117,8 @@ class Gateway:
 
     async def close(self) -> None:
         """Close what is open; no request runs any more."""
+        if self._forgetting is not None:
+            self._forgetting.cancel()
         await self.live.close()
         if self.log is not None:
             await asyncio.to_thread(self.log.close)

@@ -10,15 +10,18 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from threading import Barrier
 
 import httpx
 import pytest
 
 from benchmarks.gateway.processes import free_port
 from tests.support.command_line import CommandLine
-from tests.support.gateway import EASY, HARD, Running
+from tests.support.gateway import EASY, HARD, Running, running
+from vibe_router import Router
 from vibe_router.errors import DataError
 from vibe_router_gateway.log.entry import COLUMNS, Entry
 from vibe_router_gateway.log.figures import status_figures, summary, used_today
@@ -82,6 +85,33 @@ def test_older_logs_are_brought_to_this_version_and_newer_ones_refused(tmp_path:
     log.close()
     with pytest.raises(DataError, match="this program knows"):
         open_log(path)
+
+
+def test_gateways_that_start_together_make_one_log(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        for number in range(5):
+            path, together = tmp_path / f"{number}.sqlite3", Barrier(6)
+
+            def begin(path: Path = path, together: Barrier = together) -> None:
+                together.wait()
+                open_log(path, create=True).close()
+
+            for opened in [pool.submit(begin) for _ in range(6)]:
+                opened.result()
+
+
+def test_text_is_forgotten_while_the_gateway_runs(
+    nano: Router, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vibe_router_gateway.gateway._FORGET_EVERY_S", 0.02)
+    with running(nano, tmp_path, log={"log_prompts": True, "keep_prompts_days": 0}) as gateway:
+        gateway.chat(EASY)
+        assert len(gateway.rows()) == 1
+        end = time.monotonic() + 30
+        with contextlib.closing(sqlite3.connect(gateway.log)) as log:
+            while log.execute("SELECT count(*) FROM prompts").fetchone() != (0,):
+                assert time.monotonic() < end
+                time.sleep(0.02)
 
 
 def test_only_its_owner_may_read_the_log(gateway: Running) -> None:

@@ -91,11 +91,20 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     Raises:
         DataError: it is of a newer version.
     """
-    while (version := int(connection.execute("PRAGMA user_version").fetchone()[0])) != VERSION:
+    while (version := _version_of(connection)) != VERSION:
         if not 0 <= version < VERSION:
             raise DataError(
                 f"the log {path} has version {version}, this program knows {VERSION}",
                 hint="update vibe-router, or name another file in [log]",
             )
-        # Another process may do the same step; the one that comes second finds it done.
-        connection.executescript(f"BEGIN IMMEDIATE; {STEPS[version]} PRAGMA user_version = {version + 1}; COMMIT;")
+        connection.execute("BEGIN IMMEDIATE")
+        # Another process may have done the step while this one waited for its turn.
+        if _version_of(connection) == version:
+            for statement in STEPS[version].split(";"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {version + 1}")
+        connection.execute("COMMIT")
+
+
+def _version_of(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])

@@ -73,7 +73,7 @@ class LogWriter:
     def purge(self, *, keep_days: float, keep_prompts_days: float) -> None:
         """Delete rows that are older than allowed, soon."""
         now = time.time()
-        for table, days in (("prompts", keep_prompts_days), ("decisions", keep_days)):
+        for table, days in (("prompts", keep_prompts_days), ("decisions", keep_days), ("feedback", keep_days)):
             self._put((f"DELETE FROM {table} WHERE time < ?", (now - days * 86400,), ""))
 
     def flush(self) -> None:
