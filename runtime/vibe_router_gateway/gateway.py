@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from vibe_router.errors import VibeRouterError
 from vibe_router_gateway.answered import MOST_ANSWERS, AnsweredBy
 from vibe_router_gateway.budget import Budget
+from vibe_router_gateway.config.reload import check_reloadable
 from vibe_router_gateway.config.settings import Settings
 from vibe_router_gateway.exchange import Exchange
 from vibe_router_gateway.live import Live, live_of
@@ -85,6 +86,7 @@ class Gateway:
         async with self._reloading:
             self._reload_waits = False
             settings = await asyncio.to_thread(self._read_settings)
+            check_reloadable(self.live.settings, settings)
             router = await asyncio.to_thread(load_router, settings.router)
             quick = await asyncio.to_thread(scores_quickly, router)
             old, self.live = self.live, live_of(settings, router, self.live.sampling, quick=quick)

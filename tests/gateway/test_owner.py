@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.support.gateway import EASY, HARD, Running, running
+from tests.support.gateway import EASY, HARD, Running, read, running
 from vibe_router import Router
 from vibe_router_gateway.endpoints.decisions import tier_probabilities
 from vibe_router_gateway.log.rows import iterate_scores
@@ -119,3 +120,26 @@ def test_a_reload_changes_later_requests_and_keeps_what_runs(gateway: Running) -
         assert gateway.gateway.live is not before
         assert answer.read().endswith(b"data: [DONE]\n\n")
     assert gateway.chat(HARD).headers["x-vibe-side"] == "cloud"
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [("server", "host", "127.0.0.2"), ("server", "port", 1), ("log", "path", "x.sqlite3"), ("limits", "drain_s", 9.0)],
+)
+def test_a_reload_refuses_what_was_opened_at_the_start(
+    gateway: Running, section: str, key: str, value: object
+) -> None:
+    before = gateway.gateway.live.settings
+    changed = replace(before, **{section: replace(getattr(before, section), **{key: value})})
+    gateway.gateway._read_settings = lambda: changed
+    refused = gateway.client.post("/admin/reload")
+    assert (refused.status_code, f"{section}.{key}" in refused.text) == (422, True)
+    assert gateway.gateway.live.settings is before
+
+
+def test_a_reload_opens_no_socket_to_others_without_a_token(nano: Router, tmp_path: Path) -> None:
+    with running(nano, tmp_path, token="a-long-enough-token", server={"host": "0.0.0.0"}) as gateway:
+        local = read({"device": {"url": gateway.gateway.live.settings.device.url}, "server": {"port": 0}})
+        gateway.gateway._read_settings = lambda: local
+        gateway.client.post("/admin/reload", headers={"Authorization": "Bearer a-long-enough-token"})
+        assert gateway.client.get("/v1/models", headers={"Host": "localhost"}).status_code == 401
