@@ -144,6 +144,8 @@ class ScriptedUpstream:
         if request.path == "/v1/responses" and way is Way.WELL:
             for event in self._response_events(fields):
                 await response.write(f"event: {event['type']}\n".encode() + _event(event))
+                if self.pause_s:
+                    await asyncio.sleep(self.pause_s)
             return response
         for number in range(self.pieces):
             await response.write(_event(self._chunk(fields, f"{self.name}{number} ", None)))

@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.gateway.scripted import Way
 from tests.support.gateway import EASY, HARD, Running, running
+from tests.support.raw_upstream import raw_upstream
 from vibe_router import Router
 
 QUICK = {"first_byte_s": 0.15, "answer_s": 0.15, "idle_s": 0.15, "retries": 0}
@@ -86,6 +87,22 @@ def test_after_the_first_byte_a_stream_ends_with_an_error_event(quick: Running, 
     assert "[DONE]" not in answer.text
     assert quick.cloud.seen == []
     assert quick.rows()[-1]["outcome"] == "broken"
+
+
+@pytest.mark.parametrize(("last", "outcome"), [(1, "answered"), (None, "broken")])
+def test_a_stream_has_ended_when_all_its_choices_have(
+    nano: Router, tmp_path: Path, last: int | None, outcome: str
+) -> None:
+    ended = [(0, "a", None), (1, "b", None), (0, None, "stop"), (1, None, None if last is None else "stop")]
+    chunks = [
+        {"choices": [{"index": index, "delta": {"content": text}, "finish_reason": reason}]}
+        for index, text, reason in ended
+    ]
+    body = b"".join(b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks)
+    with raw_upstream() as upstream, running(nano, tmp_path, device={"url": upstream.url, "model": "d"}) as gateway:
+        upstream.answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n" + body
+        answer = gateway.chat(model="device", stream=True, n=2)
+        assert ("upstream_broken" in answer.text, gateway.rows()[0]["outcome"]) == (outcome == "broken", outcome)
 
 
 def test_heartbeats_are_no_first_byte_and_reach_the_client(quick: Running) -> None:

@@ -45,6 +45,16 @@ def test_a_streamed_answer_can_be_followed_up(client: openai.OpenAI) -> None:
     assert raw.headers["x-vibe-side"] == "cloud"
 
 
+def test_an_answer_can_be_followed_up_before_its_stream_has_ended(gateway: Running) -> None:
+    gateway.cloud.pause_s = 0.5
+    with gateway.client.stream("POST", RESPONSES, json={"model": "auto", "input": HARD, "stream": True}) as first:
+        parts = first.iter_raw()
+        assert b"resp_cloud_1" in next(parts)
+        body = {"model": "auto", "input": EASY, "previous_response_id": "resp_cloud_1"}
+        assert gateway.client.post(RESPONSES, json=body).headers["x-vibe-side"] == "cloud"
+        assert b"response.completed" in b"".join(parts)
+
+
 def test_an_unknown_answer_is_routed_by_the_text(client: openai.OpenAI) -> None:
     raw = client.responses.with_raw_response.create(model="auto", input=EASY, previous_response_id="resp_of_another")
     assert (raw.headers["x-vibe-side"], raw.headers["x-vibe-reason"]) == ("device", "score")

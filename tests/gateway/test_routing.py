@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.gateway.scripted import Way
 from tests.support.gateway import EASY, HARD, Running, running
 from vibe_router import Router
 
@@ -173,6 +174,14 @@ def test_money_is_counted_by_the_price_table(nano: Router, tmp_path: Path) -> No
         assert gateway.rows()[0]["cost"] == pytest.approx(1.7)
         assert gateway.gateway.budget.money == pytest.approx(1.7)
         assert gateway.chat(HARD, max_tokens=1000).headers["x-vibe-reason"] == "budget"
+
+
+def test_a_refusal_of_a_side_costs_nothing(nano: Router, tmp_path: Path) -> None:
+    with running(nano, tmp_path, cloud={"input_price": 1e5}, budget={"money": 1000.0}) as gateway:
+        gateway.cloud.choose = lambda _: Way.BAD_REQUEST
+        assert gateway.chat(HARD).status_code == 400
+        (row,) = gateway.rows()
+        assert (row["cost"], row["input_tokens"], gateway.gateway.budget.money) == (0, 0, pytest.approx(0))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from vibe_router_gateway.log.entry import Outcome
 from vibe_router_gateway.plan import Plan
 from vibe_router_gateway.problems import ApiError
 from vibe_router_gateway.upstream.call import Answer, ask
-from vibe_router_gateway.upstream.events import error_event
+from vibe_router_gateway.upstream.events import Event, error_event
 from vibe_router_gateway.upstream.faults import FaultKind, UpstreamError, error_of_faults
 
 _SHORTEST_WAIT_S = 0.05
@@ -46,7 +46,7 @@ async def answer(gateway: Gateway, request: web.Request, asked: Asked, exchange:
             got = await _first_answer(gateway, live, request, asked, plan, exchange)
             if got.body is not None:
                 return _whole(got, exchange)
-            return await _relay(request, got, exchange)
+            return await _relay(gateway, request, got, exchange)
         finally:
             if got is not None:
                 got.close()
@@ -152,7 +152,7 @@ def _whole(got: Answer, exchange: Exchange) -> web.Response:
     return web.Response(status=got.status, body=got.body, headers=headers)
 
 
-async def _relay(request: web.Request, got: Answer, exchange: Exchange) -> web.StreamResponse:
+async def _relay(gateway: Gateway, request: web.Request, got: Answer, exchange: Exchange) -> web.StreamResponse:
     """Pass a stream on, event by event as they come; what breaks it is told in an event of its own."""
     exchange.note_first_byte(got.side, got.status)
     response = web.StreamResponse(status=got.status, headers={**got.headers, **exchange.headers()})
@@ -161,12 +161,10 @@ async def _relay(request: web.Request, got: Answer, exchange: Exchange) -> web.S
     await response.prepare(request)
     fault: UpstreamError | None = None
     try:
-        for event in got.first:
-            got.seen.add(event)
+        _take(gateway, got, got.first)
         await response.write(b"".join(event.raw for event in got.first))
         async for events in got.rest():
-            for event in events:
-                got.seen.add(event)
+            _take(gateway, got, events)
             await response.write(b"".join(event.raw for event in events))
             if events[-1].done:
                 break
@@ -191,6 +189,18 @@ async def _relay(request: web.Request, got: Answer, exchange: Exchange) -> web.S
     return response
 
 
+def _take(gateway: Gateway, got: Answer, events: list[Event]) -> None:
+    for event in events:
+        got.seen.add(event)
+    # Before the client has these events, because its next request may name the answer before the stream has ended.
+    _note_answer(gateway, got)
+
+
+def _note_answer(gateway: Gateway, got: Answer) -> None:
+    if got.seen.answer_id is not None:
+        gateway.answered.note(got.seen.answer_id, got.side)
+
+
 def _settle(gateway: Gateway, live: Live, got: Answer | None, exchange: Exchange) -> None:
     """Enter tokens, cost and the answer's id, and settle the budget; the answer is over, or its client has left."""
     asked, entry = exchange.asked, exchange.entry
@@ -198,9 +208,12 @@ def _settle(gateway: Gateway, live: Live, got: Answer | None, exchange: Exchange
         return
     if asked.path == RESPONSES and got.seen.answer_id is not None:
         entry.answer_id = got.seen.answer_id
-        gateway.answered.note(got.seen.answer_id, got.side)
+        _note_answer(gateway, got)
     usage = got.seen.usage or {}
     given = _count(usage, "prompt_tokens", "input_tokens"), _count(usage, "completion_tokens", "output_tokens")
+    if got.status >= 400 and not usage:
+        # A refusal is passed on, and is not charged for.
+        given = 0, 0
     entry.estimated = None in given
     entry.input_tokens = asked.tokens - asked.answer_tokens if given[0] is None else given[0]
     entry.output_tokens = got.seen.pieces if given[1] is None else given[1]

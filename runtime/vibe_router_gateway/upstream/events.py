@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 # The three line ends that the standard allows, twice in a row.
@@ -110,6 +110,9 @@ class Seen:
     failed: bool = False
     answer_id: str | None = None
     """Of the responses API, whose next request may name it."""
+    _begun: set[int] = field(default_factory=set)
+    """Indexes of the choices; there are several where the client asked for `n`."""
+    _ended: set[int] = field(default_factory=set)
 
     def add(self, event: Event) -> None:
         """Take one event into account."""
@@ -132,10 +135,18 @@ class Seen:
         choices = data.get("choices")
         if isinstance(choices, list) and choices:
             self.pieces += 1
-            if any(isinstance(choice, dict) and choice.get("finish_reason") for choice in choices):
-                self.complete = True
+            self._add_choices([choice for choice in choices if isinstance(choice, dict)])
         elif str(data.get("type", "")).endswith(".delta"):
             self.pieces += 1
+
+    def _add_choices(self, choices: list[dict[str, Any]]) -> None:
+        for choice in choices:
+            index = choice.get("index")
+            number = index if isinstance(index, int) else 0
+            self._begun.add(number)
+            if choice.get("finish_reason"):
+                self._ended.add(number)
+        self.complete = self._begun == self._ended
 
 
 def error_event(message: str, *, code: str, path: str, request_id: str) -> bytes:
