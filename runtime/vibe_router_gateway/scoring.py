@@ -23,6 +23,7 @@ _REASONS = {
 }
 _NO_LIMIT = 2**40
 _SHORT_CHARACTERS = 200
+_SHORT_MESSAGES = 20
 _QUICK_S = 0.0015
 """A quicker score is computed in the event loop itself, because a thread costs a quarter of a millisecond."""
 
@@ -151,7 +152,9 @@ async def score(
 
 
 def _is_short(messages: Sequence[Mapping[str, Any]]) -> bool:
-    """Return whether all text together is short; parts of other kinds count as long."""
+    """Return whether all text together is short, in few messages; parts of other kinds count as long."""
+    if len(messages) > _SHORT_MESSAGES:
+        return False
     texts = [content for message in messages if isinstance(content := message.get("content"), str)]
     return len(texts) == len(messages) and sum(len(text) for text in texts) <= _SHORT_CHARACTERS
 

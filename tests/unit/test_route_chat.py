@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,23 @@ def test_a_context_that_is_too_long_for_the_device_goes_to_the_cloud(router: Rou
 def test_awaited_is_the_same(router: Router) -> None:
     messages = chat("explain quantum", "why?", "hi")
     assert asyncio.run(router.aroute_chat(messages)) == router.route_chat(messages)
+
+
+@pytest.mark.parametrize(("count", "holds"), [(10, True), (1000, False)])
+def test_many_messages_are_read_without_holding_the_event_loop(
+    router: Router, monkeypatch: pytest.MonkeyPatch, count: int, holds: bool
+) -> None:
+    readers: list[int] = []
+    read = router._chat_call
+
+    def reading(*arguments: Any) -> Any:
+        readers.append(threading.get_ident())
+        return read(*arguments)
+
+    monkeypatch.setattr(router, "_chat_call", reading)
+    messages = [{"role": "user", "content": "why?"}] * count
+    assert asyncio.run(router.aroute_chat(messages)).target is router.route_chat(messages).target
+    assert (readers[0] == threading.get_ident()) == holds
 
 
 def test_without_a_score_the_fallback_decides_or_the_failure_is_raised(router: Router) -> None:
