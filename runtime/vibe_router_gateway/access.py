@@ -29,7 +29,9 @@ def check_access(request: web.Request, settings: Settings) -> None:
     Raises:
         ApiError: 401 or 403.
     """
-    host = request.host.rpartition(":")[0] if request.host.rpartition(":")[2].isdigit() else request.host
+    # Without a Host header, `request.host` would ask the network for this machine's name.
+    given = request.host.lower() if "Host" in request.headers else ""
+    host = given.rpartition(":")[0] if given.rpartition(":")[2].isdigit() else given
     if is_loopback(settings.server.host) and not is_loopback(host or "localhost"):
         raise ApiError(403, "the Host header is not this machine", kind="permission_error", code="wrong_host")
     origin = request.headers.get("Origin")

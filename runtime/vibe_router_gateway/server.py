@@ -100,8 +100,12 @@ async def serve(
     tracing = open_tracing() if settings.tracing.enabled else None
     log = open_log_of(settings)
     gateway = Gateway(open_live(settings, sampling), log=log, read_settings=read_settings, tracing=tracing)
-    await gateway.begin()
-    runner, port = await start(gateway)
+    try:
+        await gateway.begin()
+        runner, port = await start(gateway)
+    except BaseException:
+        await gateway.close()
+        raise
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     reloads: set[asyncio.Task[None]] = set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,17 @@ def test_pages_of_other_sites_may_not_call(gateway: Running, headers: dict[str, 
     refused = gateway.chat(EASY, headers=headers)
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, code)
     assert gateway.device.seen == []
+
+
+def test_this_machine_may_be_named_in_any_letters_or_not_at_all(
+    gateway: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert gateway.client.get("/healthz", headers={"Host": "LocalHost:8484"}).status_code == 200
+    # A client of HTTP/1.0 names no host, and no name is looked up for it.
+    monkeypatch.setattr(socket, "getfqdn", lambda: "another.example")
+    with socket.create_connection((gateway.client.base_url.host, gateway.client.base_url.port)) as client:
+        client.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+        assert b" 200 " in client.recv(100)
 
 
 def test_a_named_origin_may_call_and_read(nano: Router, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -61,6 +62,24 @@ def test_init_writes_a_file_that_serves_and_overwrites_none(tmp_path: Path) -> N
     checked = run("--check", "--config", str(file), "--device", f"http://127.0.0.1:{free_port()}/v1")
     assert checked.returncode == 1
     assert "no connection" in checked.stdout
+
+
+def test_a_port_that_is_taken_is_one_error(gateway: Running) -> None:
+    port = gateway.url.rpartition(":")[2]
+    refused = run("--no-log", "--port", port, "--device", sides(gateway)[0])
+    assert refused.returncode == 2
+    assert [line.partition(":")[0] for line in refused.stderr.splitlines()] == ["error", "hint"]
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="this system has no IPv6")
+def test_an_address_of_ipv6_is_told_as_a_url(gateway: Running) -> None:
+    command = [sys.executable, "-m", "vibe_router_tools", "serve", "--no-log", "--host", "::1", "--port", "0"]
+    with subprocess.Popen([*command, "--device", sides(gateway)[0]], stderr=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stderr is not None
+            assert running.stderr.readline().startswith("vibe-router serves http://[::1]:")
+        finally:
+            running.kill()
 
 
 def test_check_says_what_the_sides_are_and_never_a_key(gateway: Running) -> None:

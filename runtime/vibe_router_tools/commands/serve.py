@@ -88,7 +88,8 @@ def _serve(settings: Settings, read: Any) -> None:
 
     def ready(started: Settings, port: int) -> None:
         sides = ", ".join(f"{upstream.side} {upstream.settings.url}" for upstream in started.upstreams)
-        print_line(f"vibe-router serves http://{started.server.host}:{port}/v1 ({sides})", err=True)
+        host = f"[{started.server.host}]" if ":" in started.server.host else started.server.host
+        print_line(f"vibe-router serves http://{host}:{port}/v1 ({sides})", err=True)
         if not started.log.enabled:
             print_line("no decision log", err=True)
 
