@@ -172,6 +172,9 @@ def test_both_kinds_of_bundle_find_one_temperature(
         ("--target-cloud-rate", "0.5", "--plots", "none"),
         ("--max-catastrophic-miss", "0.6"),
         ("--temperature", "--profile", "mine"),
+        ("--temperature", "--log", "log.sqlite3"),
+        ("--temperature", "--where", "day=mon"),
+        ("--temperature", "--keep-default"),
         ("--save-histogram", "/"),
     ],
 )

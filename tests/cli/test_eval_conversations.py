@@ -47,6 +47,9 @@ def test_wrong_arguments_and_rows_are_named(vibe_router: CommandLine, chats: Pat
     assert (nothing.code, "no conversations" in nothing.error) == (1, True)
     share = vibe_router("eval", chats, "--conversations", "--share", "2")
     assert (share.code, "--share 2" in share.error) == (2, True)
+    for unused in (("eval", chats, "--conversations", "--report", "r.html"), ("eval", chats, "--share", "0.5")):
+        refused = vibe_router(*unused)
+        assert (refused.code, "--conversations" in refused.error) == (2, True)
     other.write_text('{"messages": 3}')
     bad = vibe_router("eval", other, "--conversations")
     assert (bad.code, "other.jsonl:1" in bad.error) == (1, True)

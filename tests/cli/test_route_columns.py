@@ -128,6 +128,9 @@ def test_results_of_other_terms_are_not_taken_for_these(
     [
         (("-i", "{logs}/day=1/a.parquet"), 2, "need a folder"),
         (("-o", "out", "hi"), 2, "--output needs --input"),
+        (("-i", "lines.jsonl", "--share", "1/2"), 2, "--share needs --output"),
+        (("-i", "lines.jsonl", "--messages", "chat"), 2, "--messages needs --output"),
+        (("hi", "--force"), 2, "--force needs --output"),
         (("-i", "{logs}/nothing", "-o", "out"), 2, "nothing is at"),
         (("-i", "{logs}/*.csv", "-o", "out"), 2, "no Parquet file matches"),
         (("-i", "{logs}/../empty", "-o", "out"), 2, "no Parquet file is below"),

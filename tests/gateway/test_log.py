@@ -130,7 +130,8 @@ def test_the_command_shows_sums_exports_and_deletes(gateway: Running, vibe_route
     assert [json.loads(line)["id"] for line in output.read_text().splitlines()] == ids
     refused = vibe_router("calibrate", "--from-log", "--log", gateway.log, "--target-cloud-rate", "0.5")
     assert (refused.code, "too few" in refused.error) == (1, True)
-    assert vibe_router("log", "purge", "--log", gateway.log).code == 2
+    for unclear in ((), ("--all", "--prompts"), ("--all", "--older-than", "1")):
+        assert vibe_router("log", "purge", *unclear, "--log", gateway.log).code == 2
     assert vibe_router("log", "purge", "--all", "--log", gateway.log).out == "deleted 2 rows\n"
     assert vibe_router("log", "show", "--log", tmp_path / "none").code == 1
 

@@ -105,7 +105,8 @@ def calibrate(
     check_confidence_and_tau(confidence, tau)
     loading = Loading(bundle=bundle, engine=engine, precision=precision, threads=threads)
     if temperature:
-        alone = not (merge or from_histograms or from_log) and save_histogram is None and profile is None
+        others = (save_histogram, profile, log)
+        alone = not (merge or from_histograms or from_log or where or keep_default or any(others))
         fitting = Fitting(tau=tau, bins=bins, binning=binning, output=output, plots=plots)
         calibrate_temperature(_labelled_file(prompts, alone=alone), loading, fitting, as_json=as_json)
         return

@@ -82,11 +82,15 @@ def evaluate_bundle(
     if conversations:
         from vibe_router_tools.commands.eval_conversations import evaluate_conversations
 
+        if report is not None or plots is not None:
+            raise UsageError("--report and --plots are not for --conversations", hint="leave them out, or use --json")
         evaluate_conversations(data, loading, share=share, as_json=as_json)
         return
     from vibe_router_tools.evaluation.evaluate import Settings
     from vibe_router_tools.evaluation.plots import require_matplotlib
 
+    if share is not None:
+        raise UsageError("--share goes with --conversations", hint="vibe-router eval --conversations chats.jsonl")
     sweep = _parse_thresholds(thresholds)
     check_confidence_and_tau(confidence, tau)
     if report is not None or plots is not None:

@@ -116,6 +116,8 @@ def purge(
     """Delete from the log for good; the gateway may run meanwhile."""
     if not prompts and older_than is None and not everything:
         raise UsageError("nothing is named to delete", hint="--prompts, --older-than DAYS or --all")
+    if everything and (prompts or older_than is not None):
+        raise UsageError("--all is everything, and the others are a part", hint="leave one of them out")
     from vibe_router_gateway.log.rows import delete_rows
 
     before = None if older_than is None else time.time() - _finite(older_than, "--older-than") * 86400

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _STDIN = "-"
 _PARQUET = (".parquet", ".parq", ".pq")
+_ROWS, _SHARE = 100_000, "1/1"
 
 
 InputOption = Annotated[
@@ -85,8 +86,8 @@ def route(
     output: OutputOption = None,
     prompts: Annotated[str | None, typer.Option(help="Column of prompts; default: prompt.")] = None,
     messages: MessagesOption = None,
-    rows: Annotated[int, typer.Option(min=1, help="Rows for each file of --output.")] = 100_000,
-    share: ShareOption = "1/1",
+    rows: Annotated[int, typer.Option(min=1, help="Rows for each file of --output.")] = _ROWS,
+    share: ShareOption = _SHARE,
     force: ReplaceOption = False,
     bundle: BundleOption = None,
     profile: ProfileOption = None,
@@ -106,6 +107,8 @@ def route(
     if timeout is not None and input_file is not None:
         raise UsageError("--timeout is for one prompt, not for --input", hint="leave it out")
     _check_form(input_file, output)
+    if output is None:
+        _check_unused(prompts=prompts, messages=messages, rows=rows != _ROWS, share=share != _SHARE, force=force)
     terms = _Terms(profile=profile, threshold=threshold, allow_cloud=not no_cloud, fallback=fallback)
     usage = Usage.REPEATEDLY if prompt is None else Usage.ONCE
     with Router.load(bundle, engine=engine, precision=precision, threads=threads, usage=usage) as router:
@@ -175,6 +178,17 @@ def _check_form(input_file: str | None, output: str | None) -> None:
         raise UsageError(
             "Parquet files need a folder for the results", hint=f"vibe-router route -i {input_file} -o out"
         )
+
+
+def _check_unused(**given: object) -> None:
+    """Check that no option is given that only Parquet files obey; a share of a JSONL file would be all of it.
+
+    Raises:
+        UsageError: one is.
+    """
+    for name, value in given.items():
+        if value:
+            raise UsageError(f"--{name} needs --output", hint="vibe-router route -i logs/ -o decisions/")
 
 
 def _print_stream(
