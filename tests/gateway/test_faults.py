@@ -119,6 +119,17 @@ def test_a_clients_own_mistake_is_passed_on_and_not_tried_elsewhere(quick: Runni
     assert quick.cloud.seen == []
 
 
+def test_a_refusal_in_other_words_is_passed_on_too(nano: Router, tmp_path: Path) -> None:
+    page = b"<html>413 Request Entity Too Large</html>"
+    head = f"HTTP/1.1 413 Too Large\r\nContent-Type: text/html\r\nContent-Length: {len(page)}\r\n\r\n"
+    with raw_upstream() as upstream, running(nano, tmp_path, device={"url": upstream.url, "model": "d"}) as gateway:
+        upstream.answer = head.encode() + page
+        for stream in (False, True):
+            answer = gateway.chat(EASY, stream=stream)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (413, "upstream_refused")
+        assert gateway.cloud.seen == []
+
+
 def test_both_sides_down_is_one_error(quick: Running) -> None:
     quick.device.choose = quick.cloud.choose = lambda _: Way.SERVER_ERROR
     answer = quick.chat(EASY)

@@ -60,6 +60,24 @@ def test_a_full_disk_costs_rows_that_are_named_later(tmp_path: Path) -> None:
     assert [number for number in range(200) if f"req_{number:03}" not in known] == []
 
 
+def test_text_that_waits_for_a_slow_disk_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vibe_router_gateway.log.writer._MOST_TEXT", 1000)
+    writer = LogWriter(tmp_path / "log.sqlite3")
+    with contextlib.closing(sqlite3.connect(tmp_path / "log.sqlite3")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for number in range(20):
+            writer.add_prompt(f"req_{number}", b"x" * 100)
+        assert writer.lost == 10
+        other.rollback()
+    writer.flush()
+    # Room again, also for one that alone is larger.
+    writer.add_prompt("req_later", b"x" * 2000)
+    writer.close()
+    with contextlib.closing(open_log(tmp_path / "log.sqlite3")) as log:
+        assert log.execute("SELECT count(*), max(id) FROM prompts").fetchone() == (11, "req_later")
+        assert log.execute("SELECT sum(count) FROM losses").fetchone() == (10,)
+
+
 def test_the_99th_percentile_of_few_rows_is_the_largest(vibe_router: CommandLine, tmp_path: Path) -> None:
     writer = LogWriter(tmp_path / "log.sqlite3")
     for number, first_byte in enumerate((4.3, 72.9, 3.7)):

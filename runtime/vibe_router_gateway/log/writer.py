@@ -22,6 +22,10 @@ _PAUSE_S = 0.02
 """Rows that end within this time share one transaction: one a request would cost the requests' processor time."""
 _INSERT = f"INSERT OR REPLACE INTO decisions (run, {', '.join(COLUMNS)}) VALUES (?{', ?' * len(COLUMNS)})"
 
+_INSERT_PROMPT = "INSERT OR REPLACE INTO prompts VALUES (?, ?, ?)"
+_MOST_TEXT = 64 * 2**20
+"""Characters of requests that may wait for a slow disk; a single one has up to `limits.body_bytes`."""
+
 _LARGEST = 2**63 - 1
 """SQLite's integers have 64 bits."""
 
@@ -44,6 +48,7 @@ class LogWriter:
         self._lost: list[str] = []
         self._lost_count = 0
         self._noted = 0
+        self._text_waiting = 0
         self._reason = ""
         self._lock = threading.Lock()
         cursor = self._connection.execute("INSERT INTO runs (started) VALUES (?)", (time.time(),))
@@ -63,7 +68,14 @@ class LogWriter:
     def add_prompt(self, request_id: str, body: bytes) -> None:
         """Write what was asked; only called where the user asked for it."""
         text = body.decode("utf-8", "replace")
-        self._put(("INSERT OR REPLACE INTO prompts VALUES (?, ?, ?)", (request_id, time.time(), text), request_id))
+        statement = (_INSERT_PROMPT, (request_id, time.time(), text), request_id)
+        with self._lock:
+            self._text_waiting += len(text)
+            full = max(len(text), _MOST_TEXT) < self._text_waiting
+        if full:
+            self._lose([statement], "the disk is too slow")
+        else:
+            self._put(statement)
 
     def add_feedback(self, request_id: str, better: str) -> None:
         """Write which side would have been better."""
@@ -144,6 +156,7 @@ class LogWriter:
             self._lose(batch, str(error))
             return
         with self._lock:
+            self._text_waiting -= _text_in(batch)
             self._noted = count
             if self._lost_count == count:
                 self._lost = []
@@ -159,9 +172,14 @@ class LogWriter:
         with self._lock:
             if not self._lost_count:
                 _LOGGER.warning("the decision log loses rows: %s", reason)
+            self._text_waiting -= _text_in(batch)
             self._lost_count += len(batch)
             self._reason = reason
             self._lost += [name for _, _, name in batch][: _MOST_NAMES - len(self._lost)]
+
+
+def _text_in(batch: list[Statement]) -> int:
+    return sum(len(str(values[-1])) for sql, values, _ in batch if sql is _INSERT_PROMPT)
 
 
 def _storable(value: object) -> object:

@@ -15,6 +15,7 @@ from vibe_router.policy import Target
 from vibe_router_gateway.config.settings import LimitSettings, Upstream
 from vibe_router_gateway.header_text import is_sendable
 from vibe_router_gateway.json_splice import replace_member
+from vibe_router_gateway.problems import ApiError
 from vibe_router_gateway.upstream.events import Event, EventCutter, MalformedStreamError, Seen
 from vibe_router_gateway.upstream.faults import FaultKind, UpstreamError, fault_of_status
 
@@ -140,13 +141,26 @@ async def _read(response: aiohttp.ClientResponse, side: Target, *, stream: bool,
     body = await _read_whole(response, side, limits.answer_bytes)
     if response.status >= 300 and response.status < 400:
         raise UpstreamError(FaultKind.UNKNOWN_MODEL, side, status=response.status)
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise UpstreamError(FaultKind.MALFORMED, side, status=response.status) from error
-    if not isinstance(value, dict) or (response.status == 200 and value.get("error")):
+    value = _object_in(body)
+    if value is None and response.status >= 400:
+        # What stands before a side, such as nginx, refuses a large body in words of its own.
+        body, headers["content-type"] = _refusal(side, response.status), "application/json"
+    elif value is None or (response.status == 200 and value.get("error")):
         raise UpstreamError(FaultKind.MALFORMED, side, status=response.status)
     return Answer(side, response.status, headers, body=body, value=value)
+
+
+def _object_in(body: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _refusal(side: Target, status: int) -> bytes:
+    error = ApiError(status, f"the {side.value} refuses the request with HTTP {status}", code="upstream_refused")
+    return json.dumps({"error": error.fields()}).encode()
 
 
 async def _read_first(
