@@ -84,6 +84,11 @@ def test_the_token_guards_all_but_health(nano: Router, tmp_path: Path) -> None:
         assert gateway.client.get("/v1/models", headers=allowed).status_code == 200
 
 
+@pytest.mark.parametrize("origin", ["http://localhost:3000", "app://obsidian.md", "null", "http://[::1]:3000"])
+def test_an_origin_is_written_as_a_browser_sends_it(origin: str) -> None:
+    assert read({**DEVICE, "server": {"cors_origins": [origin]}}).server.cors_origins == (origin,)
+
+
 def test_other_addresses_need_a_token() -> None:
     with pytest.raises(UsageError, match="no token"):
         read({**DEVICE, "server": {"host": "0.0.0.0"}})
@@ -156,6 +161,9 @@ def test_the_written_file_is_read_and_the_environment_overrides_it(tmp_path: Pat
         '[device]\nheaders = {"a: b" = "x"}',
         '[device]\nkey_header = "x y"',
         '[server]\ncors_origins = ["a\\r\\nb"]',
+        '[server]\ncors_origins = ["*"]',
+        '[server]\ncors_origins = ["http://localhost:3000/"]',
+        '[server]\ncors_origins = ["localhost:3000"]',
     ],
 )
 def test_a_file_of_nonsense_is_a_typed_error(tmp_path: Path, lines: str) -> None:

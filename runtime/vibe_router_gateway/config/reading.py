@@ -143,6 +143,17 @@ def _check_url(given: SideSettings, side: Target) -> None:
         raise UsageError(f"{side.value}.url holds a password", hint="name its variable with key_env")
 
 
+def _check_origin(origin: str) -> None:
+    """Check that a browser can send `origin`: it writes no path, no slash at the end, and hosts in small letters."""
+    scheme, _, host = origin.partition("://")
+    large = scheme.lower() in ("http", "https") and origin != origin.lower()
+    if origin != "null" and (not scheme or not host or "/" in host or large):
+        raise UsageError(
+            f"server.cors_origins: {origin!r} is no origin of a page",
+            hint='write each as a browser sends it, such as "http://localhost:3000"',
+        )
+
+
 def _check(settings: Settings) -> None:
     if not settings.upstreams:
         raise UsageError("neither the device nor the cloud has a url", hint="--device http://127.0.0.1:11434/v1")
@@ -151,6 +162,8 @@ def _check(settings: Settings) -> None:
             f"{settings.server.host} can be reached from other machines, and there is no token",
             hint="give --token, or token_env in [server]; or listen on 127.0.0.1",
         )
+    for origin in settings.server.cors_origins:
+        _check_origin(origin)
     for side in (settings.device, settings.cloud):
         for name in (*side.headers, side.key_header):
             if not is_name(name):
