@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from vibe_router_gateway.messages import message_of_item, with_tools
 from vibe_router_gateway.problems import ApiError
 
 RESPONSES = "/v1/responses"
@@ -17,8 +18,9 @@ CLOUD_FIELD = "vibe_allow_cloud"
 _YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 _BYTES_PER_TOKEN = 3.5
 """English in byte-pair tokens has about four; a little less, because a context that is too short is worse."""
-_MEDIA = ("image", "video", "audio", "file")
-"""Words in the types of the parts that are not text."""
+_SEEN = ("image", "video", "file", "screenshot")
+"""Words in the types of pictures, and of files, which most often are documents with pictures of their pages."""
+_MEDIA = (*_SEEN, "audio")
 _BYTES_PER_IMAGE = 3500
 """About 1,000 tokens, because a picture's base64 is not text."""
 MOST_TOKENS = 10**12
@@ -44,7 +46,7 @@ class Asked:
         if self.path == RESPONSES:
             given = self.fields.get("input")
             if isinstance(given, list):
-                given = [message for item in given if (message := _message_of(item)) is not None]
+                given = [message for item in given if (message := message_of_item(item)) is not None]
             instructions = self.fields.get("instructions")
             if isinstance(instructions, str) and isinstance(given, list):
                 given = [{"role": "system", "content": instructions}, *given]
@@ -57,7 +59,7 @@ class Asked:
             given = self.fields.get("messages")
         if isinstance(given, str):
             return [{"role": "user", "content": given}]
-        return [item for item in given if isinstance(item, dict)] if isinstance(given, list) else []
+        return [with_tools(item) for item in given if isinstance(item, dict)] if isinstance(given, list) else []
 
     @property
     def previous(self) -> str | None:
@@ -83,8 +85,8 @@ class Asked:
 
     @property
     def needs_vision(self) -> bool:
-        """Whether there are pictures, or files, which most often are documents with pictures of their pages."""
-        return any(word in kind for kind in self.kinds for word in ("image", "video", "file"))
+        """Whether there is anything to see."""
+        return any(word in kind for kind in self.kinds for word in _SEEN)
 
     @property
     def needs_audio(self) -> bool:
@@ -162,20 +164,6 @@ def read_object(body: bytes) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise ApiError(400, "the body is not a JSON object", code="invalid_json")
     return fields
-
-
-def _message_of(item: object) -> dict[str, Any] | None:
-    """Return an item of the responses API as a message; None for items without words, such as reasoning."""
-    if not isinstance(item, dict):
-        return None
-    kind, call = item.get("type"), item.get("call_id")
-    if kind == "function_call":
-        function = {"name": item.get("name"), "arguments": item.get("arguments")}
-        called = {"id": call, "type": "function", "function": function}
-        return {"role": "assistant", "content": None, "tool_calls": [called]}
-    if kind == "function_call_output":
-        return {"role": "tool", "tool_call_id": call, "content": item.get("output")}
-    return item if "role" in item else None
 
 
 def forbids_cloud(fields: Mapping[str, Any], headers: Mapping[str, str]) -> bool:

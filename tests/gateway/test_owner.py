@@ -126,9 +126,7 @@ def test_a_reload_changes_later_requests_and_keeps_what_runs(gateway: Running) -
     ("section", "key", "value"),
     [("server", "host", "127.0.0.2"), ("server", "port", 1), ("log", "path", "x.sqlite3"), ("limits", "drain_s", 9.0)],
 )
-def test_a_reload_refuses_what_was_opened_at_the_start(
-    gateway: Running, section: str, key: str, value: object
-) -> None:
+def test_a_reload_refuses_what_was_opened_at_the_start(gateway: Running, section: str, key: str, value: object) -> None:
     before = gateway.gateway.live.settings
     changed = replace(before, **{section: replace(getattr(before, section), **{key: value})})
     gateway.gateway._read_settings = lambda: changed

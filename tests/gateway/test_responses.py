@@ -93,6 +93,21 @@ def test_calls_of_tools_are_part_of_the_conversation(gateway: Running) -> None:
     assert asked.messages == [{"role": "tool", "tool_call_id": None, "content": None}]
 
 
+def test_calls_of_any_tool_are_part_of_the_conversation(gateway: Running) -> None:
+    items = [
+        {"role": "user", "content": EASY},
+        {"type": "web_search_call", "id": "w1", "status": "completed"},
+        {"type": "custom_tool_call", "call_id": "c1", "name": "patch", "input": HARD},
+        {"type": "custom_tool_call_output", "call_id": "c1", "output": HARD},
+    ]
+    answer = gateway.client.post(RESPONSES, json={"model": "auto", "input": items})
+    assert (answer.headers["x-vibe-side"], answer.headers["x-vibe-reason"]) == ("device", "held")
+    shot = {"type": "computer_screenshot", "image_url": "data:image/png;base64," + "A" * 100_000}
+    items = [{"type": "computer_call_output", "call_id": "c2", "output": shot}]
+    asked = read_asked(RESPONSES, json.dumps({"model": "auto", "input": items}).encode(), {})
+    assert (asked.needs_vision, asked.tokens < 2000) == (True, True)
+
+
 @pytest.mark.parametrize(("words", "least", "most"), [(1, 0, 200), (10_000, 14_000, 15_000)])
 def test_what_the_assistant_wrote_is_counted_as_text(words: int, least: int, most: int) -> None:
     said = {"type": "output_text", "text": "word " * words}

@@ -147,6 +147,17 @@ def test_needs_go_to_the_side_that_has_them(nano: Router, tmp_path: Path) -> Non
         assert gateway.chat(EASY).headers["x-vibe-side"] == "device"
 
 
+def test_functions_are_the_first_form_of_tools(gateway: Running) -> None:
+    messages = [
+        {"role": "user", "content": EASY},
+        {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}},
+        {"role": "function", "name": "f", "content": HARD},
+    ]
+    answer = gateway.chat(messages=messages)
+    assert (answer.headers["x-vibe-side"], answer.headers["x-vibe-reason"]) == ("device", "held")
+    assert json.loads(gateway.device.seen[-1].body)["messages"] == messages
+
+
 def test_the_budget_turns_cloud_into_device(nano: Router, tmp_path: Path) -> None:
     with running(nano, tmp_path, budget={"requests": 2}) as gateway:
         sides = [gateway.chat(HARD).headers["x-vibe-side"] for _ in range(3)]
