@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import time
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from benchmarks.gateway.scripted import Way
 from tests.support.gateway import EASY, HARD, Running, running
@@ -103,6 +105,24 @@ def test_a_stream_has_ended_when_all_its_choices_have(
         upstream.answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n" + body
         answer = gateway.chat(model="device", stream=True, n=2)
         assert ("upstream_broken" in answer.text, gateway.rows()[0]["outcome"]) == (outcome == "broken", outcome)
+
+
+def test_a_stream_ends_although_its_side_keeps_the_connection(
+    gateway: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunk = {"choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": "stop"}]}
+    body = f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n: goodbye\n\n"
+
+    async def keep_open(request: web.Request, *_: object) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        await response.write(body.encode())
+        await asyncio.sleep(3600)
+        return response
+
+    monkeypatch.setattr(gateway.device, "_stream", keep_open)
+    # Who waits for more waits for a minute, and this client does not.
+    assert gateway.chat(model="device", stream=True).text.startswith(body.partition(": goodbye")[0])
 
 
 def test_heartbeats_are_no_first_byte_and_reach_the_client(quick: Running) -> None:

@@ -161,13 +161,10 @@ async def _relay(gateway: Gateway, request: web.Request, got: Answer, exchange: 
     await response.prepare(request)
     fault: UpstreamError | None = None
     try:
-        _take(gateway, got, got.first)
-        await response.write(b"".join(event.raw for event in got.first))
-        async for events in got.rest():
-            _take(gateway, got, events)
-            await response.write(b"".join(event.raw for event in events))
-            if events[-1].done:
-                break
+        if not await _pass_on(gateway, response, got, got.first):
+            async for events in got.rest():
+                if await _pass_on(gateway, response, got, events):
+                    break
         if not got.seen.complete and not got.seen.failed:
             fault = UpstreamError(FaultKind.BROKEN, got.side)
     except UpstreamError as broken:
@@ -189,11 +186,14 @@ async def _relay(gateway: Gateway, request: web.Request, got: Answer, exchange: 
     return response
 
 
-def _take(gateway: Gateway, got: Answer, events: list[Event]) -> None:
+async def _pass_on(gateway: Gateway, response: web.StreamResponse, got: Answer, events: list[Event]) -> bool:
+    """Write events; return whether the stream ends with them, although its side may keep the connection open."""
     for event in events:
         got.seen.add(event)
     # Before the client has these events, because its next request may name the answer before the stream has ended.
     _note_answer(gateway, got)
+    await response.write(b"".join(event.raw for event in events))
+    return any(event.done for event in events)
 
 
 def _note_answer(gateway: Gateway, got: Answer) -> None:
