@@ -78,6 +78,22 @@ def test_text_that_waits_for_a_slow_disk_is_bounded(tmp_path: Path, monkeypatch:
         assert log.execute("SELECT sum(count) FROM losses").fetchone() == (10,)
 
 
+def test_figures_are_those_of_the_last_days(tmp_path: Path) -> None:
+    path = tmp_path / "log.sqlite3"
+    for began in (time.time() - 10 * 86400, time.time()):
+        writer = LogWriter(path)
+        writer.add(Entry(id=f"req_{began}", time=began))
+        writer.flush()
+        writer._connection.execute("INSERT INTO feedback VALUES (?, ?, 'same')", (f"req_{began}", began))
+        writer._connection.execute("INSERT INTO losses VALUES (?, 1, 7, 'full', '[]')", (began,))
+        writer.close()
+    LogWriter(path).close()
+    few, all_of_them = summary(path, days=1), summary(path, days=100)
+    names = ("outcome", "feedback", "lost_rows", "interrupted")
+    assert [few[name] for name in names] == [{"open": 1}, {"same": 1}, 7, 1]
+    assert [all_of_them[name] for name in names] == [{"open": 2}, {"same": 2}, 14, 2]
+
+
 def test_the_99th_percentile_of_few_rows_is_the_largest(vibe_router: CommandLine, tmp_path: Path) -> None:
     writer = LogWriter(tmp_path / "log.sqlite3")
     for number, first_byte in enumerate((4.3, 72.9, 3.7)):

@@ -105,11 +105,14 @@ def summary(path: Path, *, days: float) -> dict[str, Any]:
         ).fetchone()
         told |= checked_row(row)
         told["latencies_ms"] = {side: _quantiles(log, side, since) for side in ("device", "cloud")}
-        votes = log.execute("SELECT better AS name, count(*) AS n FROM feedback GROUP BY better")
+        votes = log.execute(
+            "SELECT better AS name, count(*) AS n FROM feedback WHERE time >= ? GROUP BY better", (since,)
+        )
         told["feedback"] = {vote["name"]: vote["n"] for vote in map(checked_row, votes)}
-        lost = log.execute("SELECT coalesce(sum(count), 0) FROM losses").fetchone()
+        lost = log.execute("SELECT coalesce(sum(count), 0) FROM losses WHERE time >= ?", (since,)).fetchone()
         killed = log.execute(
-            "SELECT count(*) FROM decisions WHERE outcome = 'open' AND run < (SELECT max(id) FROM runs)"
+            "SELECT count(*) FROM decisions WHERE outcome = 'open' AND run < (SELECT max(id) FROM runs) AND time >= ?",
+            (since,),
         ).fetchone()
         told |= {"lost_rows": int(_finite(lost[0])), "interrupted": killed[0]}
     return told
