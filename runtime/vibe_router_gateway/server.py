@@ -39,7 +39,8 @@ async def start(gateway: Gateway) -> tuple[web.AppRunner, int]:
         keepalive_timeout=settings.limits.idle_s,
         max_line_size=_LINE_BYTES,
         max_field_size=_LINE_BYTES,
-        shutdown_timeout=settings.limits.drain_s,
+        # aiohttp waits twice for so long: before it asks an open answer to end, and before it makes it end.
+        shutdown_timeout=settings.limits.drain_s / 2,
     )
     await runner.setup()
     site = web.TCPSite(runner, settings.server.host, settings.server.port, backlog=512)

@@ -6,12 +6,13 @@ import asyncio
 import json
 import socket
 import time
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from benchmarks.gateway.scripted import ScriptedUpstream, Way
-from tests.support.gateway import EASY, Running
+from tests.support.gateway import EASY, Running, running
 from vibe_router import Router
 
 SOON_S = 5.0
@@ -48,6 +49,16 @@ def test_leaving_cancels_the_upstream(gateway: Running, way: Way, stream: bool) 
     until(lambda: left(gateway.device))
     until(lambda: gateway.rows()[-1]["outcome"] == "left")
     assert gateway.cloud.seen == []
+
+
+def test_an_answer_without_end_is_cut_when_the_time_to_drain_is_over(nano: Router, tmp_path: Path) -> None:
+    with running(nano, tmp_path, limits={"drain_s": 3.0}) as gateway:
+        gateway.device.choose = lambda _: Way.NEVER
+        connection = send(gateway, EASY, stream=True)
+        assert connection.recv(10)
+        begun = time.monotonic()
+    assert 2.9 < time.monotonic() - begun < 5.5
+    connection.close()
 
 
 def test_leaving_while_scoring_asks_no_side(gateway: Running, monkeypatch: pytest.MonkeyPatch) -> None:
