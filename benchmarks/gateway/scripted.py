@@ -49,6 +49,8 @@ class Seen:
     path: str
     body: bytes
     headers: dict[str, str]
+    raw_headers: list[tuple[str, str]]
+    """As they came, also where one comes twice."""
     at: float
     way: Way
     left_at: float | None = None
@@ -92,7 +94,14 @@ class ScriptedUpstream:
     async def _post(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         fields = json.loads(body)
-        seen = Seen(request.path, body, dict(request.headers), time.perf_counter(), self.choose(fields))
+        seen = Seen(
+            request.path,
+            body,
+            dict(request.headers),
+            list(request.headers.items()),
+            time.perf_counter(),
+            self.choose(fields),
+        )
         if self.keep_seen:
             self.seen.append(seen)
         try:

@@ -43,6 +43,15 @@ def test_the_body_is_passed_on_byte_for_byte_but_for_the_model(gateway: Running)
     assert not {"Authorization", "Cookie"} & set(seen.headers)
 
 
+def test_a_side_is_told_of_json_and_of_the_settings_headers_once(nano: Router, tmp_path: Path) -> None:
+    with running(nano, tmp_path, device={"headers": {"Accept": "text/plain"}}) as gateway:
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        assert gateway.chat(EASY, headers=form).status_code == 200
+        heads = gateway.device.seen[-1].raw_headers
+        for name, value in (("content-type", "application/json"), ("accept", "text/plain")):
+            assert [found for given, found in heads if given.lower() == name] == [value]
+
+
 def test_a_named_side_is_obeyed_and_not_scored(gateway: Running) -> None:
     for model, side, asked in (
         ("cloud", "cloud", "cloud-model"),

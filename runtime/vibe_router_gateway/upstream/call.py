@@ -26,7 +26,9 @@ else:
 
 _CHUNK = 65536
 # Of the client's headers only these reach the upstream: no key, cookie or address of the client does.
-_PASSED_UP = ("content-type", "accept", "openai-beta", "idempotency-key")
+_PASSED_UP = ("accept", "openai-beta", "idempotency-key")
+# The body has been read as JSON, whatever the client calls it: curl says that it is a form, which some servers refuse.
+_JSON = {"content-type": "application/json"}
 _PASSED_DOWN = ("content-type", "retry-after", "retry-after-ms", "x-should-retry", "openai-model", "openai-version")
 _PASSED_DOWN_PREFIXES = ("x-ratelimit-", "openai-processing-")
 
@@ -100,7 +102,7 @@ async def ask(
             response = await session.post(
                 settings.url + path.removeprefix("/v1"),
                 data=replace_member(body, "model", model),
-                headers={**upstream_headers(upstream, headers), **context},
+                headers={**_JSON, **upstream_headers(upstream, headers), **context},
                 params=settings.query or None,
                 timeout=aiohttp.ClientTimeout(
                     total=None, sock_connect=settings.connect_s, sock_read=settings.idle_s if stream else None
@@ -122,10 +124,11 @@ async def ask(
 def upstream_headers(upstream: Upstream, headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers for an upstream: a few of the client's, the settings', and the key."""
     sent = {name: value for name in _PASSED_UP if (value := headers.get(name)) is not None and is_sendable(value)}
-    sent |= upstream.settings.headers
+    # Those of the settings take the place of the client's, in whatever letters they are written.
+    sent |= {name.lower(): value for name, value in upstream.settings.headers.items()}
     if upstream.key is not None:
-        name = upstream.settings.key_header
-        bearer = "Bearer " if name.lower() == "authorization" else ""
+        name = upstream.settings.key_header.lower()
+        bearer = "Bearer " if name == "authorization" else ""
         sent[name] = bearer + upstream.key.reveal()
     return sent
 
