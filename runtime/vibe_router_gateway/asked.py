@@ -25,6 +25,7 @@ _BYTES_PER_IMAGE = 3500
 """About 1,000 tokens, because a picture's base64 is not text."""
 MOST_TOKENS = 10**12
 """More than any model writes; a larger count says nothing, and could be too large to reckon with."""
+_MOST_CHOICES = 10**6
 _LONGEST_MODEL = 512
 
 
@@ -112,6 +113,14 @@ class Asked:
             if isinstance(value, int) and not isinstance(value, bool) and value > 0:
                 return min(value, MOST_TOKENS)
         return 0
+
+    @property
+    def choices(self) -> int:
+        """How many answers the client wants, each as long as it allows."""
+        value = self.fields.get("n")
+        if not isinstance(value, int) or isinstance(value, bool):
+            return 1
+        return max(1, min(value, _MOST_CHOICES))
 
     def _parts(self) -> list[dict[str, Any]]:
         contents = [message.get("content") for message in self.messages]

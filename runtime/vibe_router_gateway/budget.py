@@ -62,7 +62,7 @@ def cost_of(side: SideSettings, input_tokens: int, output_tokens: int) -> float:
 
 def expected_cost(side: SideSettings, asked: Asked) -> float:
     """Return the most that a request costs, as far as its body tells."""
-    return cost_of(side, asked.tokens - asked.answer_tokens, asked.answer_tokens)
+    return cost_of(side, asked.tokens - asked.answer_tokens, asked.answer_tokens * asked.choices)
 
 
 def day_start(now: float | None = None) -> float:

@@ -194,6 +194,9 @@ def test_money_is_counted_by_the_price_table(nano: Router, tmp_path: Path) -> No
         assert gateway.rows()[0]["cost"] == pytest.approx(1.7)
         assert gateway.gateway.budget.money == pytest.approx(1.7)
         assert gateway.chat(HARD, max_tokens=1000).headers["x-vibe-reason"] == "budget"
+        assert gateway.chat(HARD, max_tokens=1, n=1000).headers["x-vibe-reason"] == "budget"
+        assert gateway.chat(HARD, max_tokens=1, n=10**400).headers["x-vibe-reason"] == "budget"
+        assert gateway.chat(HARD, max_tokens=1, n=-3).headers["x-vibe-side"] == "cloud"
 
 
 def test_a_refusal_of_a_side_costs_nothing(nano: Router, tmp_path: Path) -> None:
