@@ -80,6 +80,15 @@ def test_what_leans_is_read_after_the_last_turn_that_stands_by_itself() -> None:
     ]
 
 
+def test_the_first_replayed_turn_has_what_it_leans_on_from_before() -> None:
+    again = ["why?"] * (POLICY.replayed_turns - 1)
+    assert asks("Write a parser", "add tests to it", *again)[0] == ("own", "Write a parser\nadd tests to it")
+    assert asks("Write a parser", "add tests to it", *again, "why?") == [
+        ("own", "Write a parser\nadd tests to it"),
+        *[("bare", "Write a parser\nadd tests to it")] * (POLICY.replayed_turns - 1),
+    ]
+
+
 def test_the_first_turn_stands_by_itself_whatever_it_is() -> None:
     assert asks("why?") == [("own", "why?")]
     assert [ask.kind for ask in asks_of((), POLICY)] == [Kind.OWN]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vibe_router.conversation.leaning import Kind, kind_of
 from vibe_router.conversation.messages import Span, UserTurn
@@ -25,18 +25,18 @@ _NOTHING = UserTurn("", ())
 def asks_of(turns: Sequence[UserTurn], policy: ChatPolicy) -> list[Ask]:
     """Return one ask a turn for the last `policy.replayed_turns` turns, at least one.
 
-    The first stands by itself. A leaning turn is read after the last turn that stands by itself.
+    The first stands by itself, with what it leans on. A leaning turn is read after the last turn that stands by itself.
     """
-    replayed = turns[-policy.replayed_turns :] or (_NOTHING,)
+    read = turns or (_NOTHING,)
+    first = max(0, len(read) - policy.replayed_turns)
+    # What the first of them leans on may have been said before.
+    begin = first
+    while begin and _kind_of(read[begin], policy) in (Kind.BARE, Kind.LEANING):
+        begin -= 1
     asks: list[Ask] = []
-    anchor = replayed[0]
-    for turn in replayed:
-        if not asks:
-            kind = Kind.OWN
-        elif not turn.text.strip():
-            kind = Kind.BARE
-        else:
-            kind = kind_of(turn.text, bare_words=policy.bare_words, leaning_words=policy.leaning_words)
+    anchor = read[begin]
+    for turn in read[begin:]:
+        kind = _kind_of(turn, policy) if asks else Kind.OWN
         if kind is Kind.BARE:
             asks.append(Ask(kind, asks[-1].text, asks[-1].spans))
         elif kind is Kind.LEANING:
@@ -44,4 +44,11 @@ def asks_of(turns: Sequence[UserTurn], policy: ChatPolicy) -> list[Ask]:
         else:
             anchor = turn
             asks.append(Ask(kind, turn.text, turn.spans))
-    return asks
+    asks = asks[first - begin :]
+    return [replace(asks[0], kind=Kind.OWN), *asks[1:]]
+
+
+def _kind_of(turn: UserTurn, policy: ChatPolicy) -> Kind:
+    if not turn.text.strip():
+        return Kind.BARE
+    return kind_of(turn.text, bare_words=policy.bare_words, leaning_words=policy.leaning_words)

@@ -9,14 +9,18 @@ struct Ask {
     let text: [Unicode.Scalar]
     let spans: [Span]
 
-    /// Return one ask for each of the last turns. The first stands by itself; a leaning turn is read after the last
-    /// turn that stands by itself.
+    /// Return one ask for each of the last turns. The first stands by itself, with what it leans on; a leaning turn is
+    /// read after the last turn that stands by itself.
     static func all(_ turns: [UserTurn], _ policy: ChatPolicy) -> [Ask] {
-        let replayed = turns.isEmpty ? [UserTurn(text: [], spans: [])] : Array(turns.suffix(policy.replayedTurns))
+        let read = turns.isEmpty ? [UserTurn(text: [], spans: [])] : turns
+        let first = max(0, read.count - policy.replayedTurns)
+        // What the first of them leans on may have been said before.
+        var begin = first
+        while begin > 0, [.bare, .leaning].contains(Self.kind(read[begin], policy)) { begin -= 1 }
         var asks: [Ask] = []
-        var anchor = replayed[0]
-        for turn in replayed {
-            let kind: Kind = asks.isEmpty ? .own : turn.text.allSatisfy(isBlank) ? .bare : Kind.of(turn.text, policy)
+        var anchor = read[begin]
+        for turn in read[begin...] {
+            let kind: Kind = asks.isEmpty ? .own : Self.kind(turn, policy)
             switch kind {
             case .bare: asks.append(Ask(kind: kind, text: asks.last!.text, spans: asks.last!.spans))
             case .leaning:
@@ -26,7 +30,12 @@ struct Ask {
                 asks.append(Ask(kind: kind, text: turn.text, spans: turn.spans))
             }
         }
-        return asks
+        let kept = asks.suffix(read.count - first)
+        return [Ask(kind: .own, text: kept.first!.text, spans: kept.first!.spans)] + kept.dropFirst()
+    }
+
+    private static func kind(_ turn: UserTurn, _ policy: ChatPolicy) -> Kind {
+        turn.text.allSatisfy(isBlank) ? .bare : Kind.of(turn.text, policy)
     }
 }
 
