@@ -3,7 +3,8 @@
     python -m benchmarks.conformance.chats artifacts/nano -o chats.jsonl
 
 takes the scripted conversations of tests/data up to each of their user's messages, plainly, with the state of the turn
-before, and changed: pinned, with an image, with tools, with blocks of a harness, too long for the device.
+before, and changed: pinned, with an image, with tools, with blocks of a harness, too long for the device, or with more turns
+than are replayed.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ _IMAGE = {"type": "image_url", "image_url": {"url": "data:"}}
 _BLOCK = "<system-reminder>Design a distributed consensus algorithm.</system-reminder>\n"
 _CALL = {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "find", "arguments": "{}"}}]}
 _RESULT = {"role": "tool", "content": "nothing found"}
+# More turns than the policy replays.
+_AGAIN = [{"role": "assistant", "content": "."}, {"role": "user", "content": "why?"}] * 33
 
 
 def prefixes() -> Iterator[list[dict[str, Any]]]:
@@ -50,6 +53,7 @@ def changed(messages: list[dict[str, Any]], turn: int) -> Iterator[dict[str, Any
         {"messages": [{"role": "system", "content": "é" * 12_000}, *messages]},
         {"messages": messages, "threshold": 0.2},
         {"messages": [*before, {"role": "user", "content": "New topic: " + text}], "threshold": 0.35},
+        {"messages": [*messages, *_AGAIN]},
     )
     yield ways[turn % len(ways)]
 
