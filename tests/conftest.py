@@ -11,7 +11,7 @@ from vibe_router import Router
 
 
 def pytest_collection_finish() -> None:
-    """Keep what the imports made out of later garbage collections, of which coremltools and its packages ask for many."""
+    """Keep what the imports made out of later garbage collections, of which coremltools asks for many."""
     gc.collect()
     gc.freeze()
 

@@ -3,8 +3,8 @@
     python -m benchmarks.conformance.chats artifacts/nano -o chats.jsonl
 
 takes the scripted conversations of tests/data up to each of their user's messages, plainly, with the state of the turn
-before, and changed: pinned, with an image, with tools, with blocks of a harness, too long for the device, or with more turns
-than are replayed.
+before, and changed: pinned, with an image, with tools, with blocks of a harness, too long for the device, with more
+turns than are replayed.
 """
 
 from __future__ import annotations
