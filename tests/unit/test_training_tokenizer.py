@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.processors import TemplateProcessing
 
 from vibe_router.errors import CheckpointError
 from vibe_router_training.tokenizer import (
@@ -63,5 +66,20 @@ def test_a_missing_or_foreign_tokenizer_is_a_checkpoint_error(tmp_path: Path) ->
     with pytest.raises(CheckpointError, match=r"has no config\.json"):
         load_tokenizer(tmp_path)
     (tmp_path / "tokenizer.json").write_text("{}")
-    with pytest.raises(CheckpointError, match="cannot be read"):
+    with pytest.raises(CheckpointError, match="does not read this tokenizer"):
         read_tokenizer(tmp_path / "tokenizer.json")
+
+
+def test_a_tokenizer_that_could_not_be_exported_is_refused_before_a_fit(tmp_path: Path) -> None:
+    tokenizer = Tokenizer(WordPiece({"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "[PAD]": 3, "hello": 4}, unk_token="[UNK]"))
+    tokenizer.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+    )
+    tokenizer.save(str(tmp_path / "words.json"))
+    with pytest.raises(CheckpointError, match="does not read this tokenizer"):
+        read_tokenizer(tmp_path / "words.json")
+
+
+def test_a_tokenizer_file_may_have_any_name(tmp_path: Path) -> None:
+    train_tokenizer(CORPUS, vocabulary_size=300).save(str(tmp_path / "mine.json"))
+    assert read_tokenizer(tmp_path / "mine.json").get_vocab_size() == 300

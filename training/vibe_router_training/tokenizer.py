@@ -20,7 +20,7 @@ from vibe_router.errors import CheckpointError
 from vibe_router_export.checkpoint.config import parse_backbone
 from vibe_router_export.checkpoint.files import read_object
 from vibe_router_export.checkpoint.find import find_checkpoint
-from vibe_router_export.checkpoint.tokenizer import TOKENIZER, check_tokenizer
+from vibe_router_export.checkpoint.tokenizer import TOKENIZER, check_tokenizer, readable_tokenizer
 
 UNKNOWN, START, END, PADDING, MASK = SPECIAL_TOKENS = ("[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]")
 VOCABULARY_SIZE: Final = 8000
@@ -60,14 +60,17 @@ def read_tokenizer(path: Path) -> Tokenizer:
     """Return the tokenizer in a `tokenizer.json`.
 
     Raises:
-        CheckpointError: the file is not there or cannot be read, or lacks a special token that models need.
+        CheckpointError: the file is not there or cannot be read, is of a kind that the runtime does not read, or lacks
+            a special token that models need.
     """
     if not path.is_file():
-        raise CheckpointError(f"no tokenizer at {path}", hint="name a tokenizer.json, or a checkpoint folder")
+        raise CheckpointError(f"no tokenizer at {path}", hint="name a tokenizer.json")
     try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # the tokenizers library raises nothing narrower
-        raise CheckpointError(f"{path} cannot be read: {error}", hint="write the tokenizer again") from error
+        content = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}", hint="check the file") from error
+    # Before a fit takes hours, because no export would take what was fitted with it.
+    tokenizer = readable_tokenizer(content)
     missing = [name for name in (START, END, PADDING) if tokenizer.token_to_id(name) is None]
     if missing:
         raise CheckpointError(f"{path} lacks {', '.join(missing)}", hint="use a tokenizer of ModernBERT's kind")

@@ -27,15 +27,7 @@ def check_tokenizer(folder: Path, *, vocabulary_size: int) -> None:
     content = read_bytes(folder, TOKENIZER)
     config = read_object(folder, TOKENIZER_CONFIG) if has_file(folder, TOKENIZER_CONFIG) else {}
     refuse_code(config, where=TOKENIZER_CONFIG)
-    try:
-        PromptTokenizer(content, max_tokens=8)
-    except BundleCorruptError as error:
-        raise CheckpointError(
-            f"the runtime does not read this tokenizer: {error.message}",
-            hint="docs/checkpoints.md names the kinds of tokenizers that it reads",
-        ) from error
-    # Safe to read with the library now.
-    tokenizer = Tokenizer.from_buffer(content)
+    tokenizer = readable_tokenizer(content)
     # transformers takes the side from tokenizer.json where tokenizer_config.json names none.
     cut = (tokenizer.truncation or {}).get("direction", "right")
     if config.get("truncation_side", cut) == "left":
@@ -49,3 +41,20 @@ def check_tokenizer(folder: Path, *, vocabulary_size: int) -> None:
             f"{TOKENIZER} has the id {highest}, but the model has only {vocabulary_size} rows",
             hint="save the model and its own tokenizer into one folder",
         )
+
+
+def readable_tokenizer(content: bytes) -> Tokenizer:
+    """Return the tokenizer in the bytes of a `tokenizer.json`.
+
+    Raises:
+        CheckpointError: it is of a kind that the runtime does not read.
+    """
+    try:
+        PromptTokenizer(content, max_tokens=8)
+    except BundleCorruptError as error:
+        raise CheckpointError(
+            f"the runtime does not read this tokenizer: {error.message}",
+            hint="docs/checkpoints.md names the kinds of tokenizers that it reads",
+        ) from error
+    # Safe to read with the library now.
+    return Tokenizer.from_buffer(content)
