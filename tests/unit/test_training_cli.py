@@ -108,6 +108,18 @@ def test_a_bad_row_ends_it_with_file_and_line_and_leaves_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["data.jsonl"]
 
 
+def test_a_fit_that_diverges_is_an_error_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_rows(tmp_path / "data.jsonl", 120)
+    assert run(monkeypatch, "fit", data, "--out", tmp_path / "out", *QUICK, "--learning-rate", "1e30") == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "the fit diverged" in captured.err
+    assert "hint: give a lower learning rate" in captured.err
+    assert [path.name for path in tmp_path.iterdir()] == ["data.jsonl"]
+
+
 def test_what_exists_is_not_written_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

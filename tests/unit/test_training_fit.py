@@ -17,7 +17,8 @@ from vibe_router_training.fit_settings import FitResult, FitSettings
 from vibe_router_training.optimizer import Muon, MuonBesideAdamW, orthogonalised
 from vibe_router_training.progress import FitProgress
 from vibe_router_training.scoring import score_logits
-from vibe_router_training.sweep import SweepRow, sweep, sweep_json, sweep_markdown
+from vibe_router_training.sweep import Sweep, SweepRow, sweep, sweep_json, sweep_markdown
+from vibe_router_training.tokenizer import in_small_letters
 
 # The Trainer doubts clocks by which two snapshots are written within a second.
 pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable:UserWarning")
@@ -126,6 +127,31 @@ def test_another_runs_work_is_not_taken_over(tmp_path: Path) -> None:
         run(tmp_path / "work", replace(SETTINGS, weight_decay=0.5))
 
 
+@pytest.mark.slow
+def test_work_with_another_tokenizer_is_not_taken_over(tmp_path: Path) -> None:
+    # The same vocabulary, so that the model's first weights are the same.
+    run(tmp_path / "work")
+    with pytest.raises(UsageError, match="interrupted run with other data or settings"):
+        fit(
+            tiny_model(tiny_tokenizer()),
+            in_small_letters(tiny_tokenizer()),
+            TRAIN,
+            VALIDATION,
+            SETTINGS,
+            work=tmp_path / "work",
+        )
+
+
+def test_what_lies_behind_the_models_last_position_is_not_learned(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, epochs=1, max_tokens=512)
+    models = []
+    for tail in ("a", "b"):
+        long = [replace(row, prompt=f"{row.prompt} {'cut ' * 64}{tail}") for row in TRAIN]
+        models.append(tiny_model(tiny_tokenizer()))
+        fit(models[-1], tiny_tokenizer(), long, VALIDATION, settings, work=tmp_path / tail)
+    assert same_weights(*models)
+
+
 def test_without_validation_every_epoch_is_run_and_the_last_weights_stay(tmp_path: Path) -> None:
     settings = replace(SETTINGS, epochs=2, patience=1)
     steps: list[int] = []
@@ -192,11 +218,37 @@ def test_a_sweep_keeps_the_best_of_its_fits(tmp_path: Path) -> None:
         work=tmp_path / "work",
     )
     assert [row.best for row in swept.rows] == [False, True]
-    assert swept.rows[1].validation_loss < swept.rows[0].validation_loss
+    calm, learned = (row.validation_loss for row in swept.rows)
+    assert calm is not None
+    assert learned is not None
+    assert learned < calm
     easy, hard = score_logits(swept.model, tiny_tokenizer(), ["hello there number 7", "Design a system number 7"])
     assert easy < hard
     assert [line.endswith("| best |") for line in sweep_markdown(swept.rows).splitlines()] == [False] * 3 + [True]
     assert '"best": true' in sweep_json(swept.rows)
+
+
+@pytest.mark.slow
+def test_a_fit_that_diverged_is_not_the_best_of_a_sweep(tmp_path: Path) -> None:
+    def swept(*rates: float) -> Sweep:
+        return sweep(
+            lambda: tiny_model(tiny_tokenizer()),
+            tiny_tokenizer(),
+            TRAIN,
+            VALIDATION,
+            replace(SETTINGS, epochs=1),
+            learning_rates=rates,
+            work=tmp_path / "work",
+        )
+
+    found = swept(1e30, 1e-3)
+    assert [(row.learning_rate, row.best) for row in found.rows] == [(1e-3, True), (1e30, False)]
+    assert all(torch.isfinite(weight).all() for weight in found.model.parameters())
+    assert found.rows[1].validation_loss is None
+    assert "| diverged |" in sweep_markdown(found.rows)
+    assert "NaN" not in sweep_json(found.rows)
+    with pytest.raises(UsageError, match="diverged"):
+        swept(1e30)
 
 
 def test_muon_steps_along_the_orthogonalised_momentum() -> None:

@@ -72,9 +72,7 @@ def test_a_missing_or_foreign_tokenizer_is_a_checkpoint_error(tmp_path: Path) ->
 
 def test_a_tokenizer_that_could_not_be_exported_is_refused_before_a_fit(tmp_path: Path) -> None:
     tokenizer = Tokenizer(WordPiece({"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "[PAD]": 3, "hello": 4}, unk_token="[UNK]"))
-    tokenizer.post_processor = TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
-    )
+    tokenizer.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)])
     tokenizer.save(str(tmp_path / "words.json"))
     with pytest.raises(CheckpointError, match="does not read this tokenizer"):
         read_tokenizer(tmp_path / "words.json")

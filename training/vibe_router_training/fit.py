@@ -18,6 +18,7 @@ from vibe_router_training.choices import OptimizerKind, Precision
 from vibe_router_training.data import Example
 from vibe_router_training.distillation import router_loss
 from vibe_router_training.fit_settings import FitResult, FitSettings
+from vibe_router_training.model import model_max_tokens
 from vibe_router_training.optimizer import MuonBesideAdamW
 from vibe_router_training.progress import FitCallback, ReportProgress
 from vibe_router_training.resume import claim, fingerprint, finish, finished
@@ -43,11 +44,12 @@ def fit(
     Raises:
         UsageError: `work` belongs to a run with other data or settings.
     """
-    claim(work, fingerprint(model, train, validation, settings))
+    claim(work, fingerprint(model, tokenizer, train, validation, settings))
     known = finished(model, work)
     if known is not None:
         return known
-    limit = settings.max_tokens
+    # Where the model ends, the runtime cuts as well.
+    limit = min(settings.max_tokens, model_max_tokens(model))
     trainer = _RouterTrainer(
         model=model,
         args=_arguments(settings, work, rows=len(train), validated=bool(validation)),
@@ -67,9 +69,11 @@ def fit(
     trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     losses = tuple(entry["eval_loss"] for entry in trainer.state.log_history if "eval_loss" in entry)
     model.to("cpu").eval()
+    # NaN, the loss of an epoch that diverged, is lower than nothing.
+    best = min(range(len(losses)), key=lambda epoch: (math.isnan(losses[epoch]), losses[epoch]), default=None)
     result = FitResult(
-        validation_loss=min(losses, default=None),
-        best_epoch=losses.index(min(losses)) + 1 if losses else settings.epochs,
+        validation_loss=None if best is None else losses[best],
+        best_epoch=settings.epochs if best is None else best + 1,
         validation_losses=losses,
         seconds=time.monotonic() - started,
     )

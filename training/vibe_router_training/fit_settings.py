@@ -44,7 +44,8 @@ class FitSettings:
 class FitResult:
     """What came out: the lowest validation loss (nats), its epoch, all epochs' losses, wall-clock seconds.
 
-    Without validation examples the loss is None, there are no losses, and the epoch is the last one.
+    Without validation examples the loss is None, there are no losses, and the epoch is the last one. A loss that is not
+    finite says that the fit diverged.
     """
 
     validation_loss: float | None

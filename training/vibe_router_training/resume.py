@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_model, save_model
+from tokenizers import Tokenizer
 
 from vibe_router.errors import UsageError
 from vibe_router_tools.atomic.write import write_file
@@ -23,9 +24,13 @@ from vibe_router_training.fit_settings import FitResult, FitSettings
 _FINGERPRINT, _RESULT, _WEIGHTS = "run.json", "result.json", "best.safetensors"
 
 
-def fingerprint(model: Any, train: Sequence[Example], validation: Sequence[Example], settings: FitSettings) -> str:
+def fingerprint(
+    model: Any, tokenizer: Tokenizer, train: Sequence[Example], validation: Sequence[Example], settings: FitSettings
+) -> str:
     """Return JSON that is equal for two runs that would go the same way."""
-    digest = hashlib.sha256()
+    # Two tokenizers of one size give models of the same first weights. How they cut and pad changes with their use.
+    plain = json.loads(tokenizer.to_str()) | {"truncation": None, "padding": None}
+    digest = hashlib.sha256(json.dumps(plain).encode())
     for rows in (train, validation):
         for row in rows:
             digest.update(json.dumps(asdict(row), sort_keys=True).encode("utf-8", errors="surrogatepass"))

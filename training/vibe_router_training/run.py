@@ -24,7 +24,7 @@ from vibe_router_training.mixture import DataFile, Mixture, read_mixture
 from vibe_router_training.model import SHAPES, build_model, load_model
 from vibe_router_training.progress import FitCallback
 from vibe_router_training.resume import release
-from vibe_router_training.sweep import LEARNING_RATES, SweepRow, sweep, sweep_json, sweep_markdown
+from vibe_router_training.sweep import LEARNING_RATES, SweepRow, diverged, sweep, sweep_json, sweep_markdown
 from vibe_router_training.teacher import judge, load_teacher
 from vibe_router_training.tokenizer import load_tokenizer, read_tokenizer, train_tokenizer
 
@@ -60,7 +60,7 @@ def fit_checkpoint(
 
     Raises:
         UsageError: `out` exists; `start` names a checkpoint and a tokenizer; `task` has unlabelled prompts and no
-            teacher, or one that does not work; or another interrupted run lies there.
+            teacher, or one that does not work; another interrupted run lies there; or the fit diverged.
         DataError: a bad row, or a split that is too small. CheckpointError: the checkpoint cannot be read.
     """
     require_new(out)
@@ -68,6 +68,9 @@ def fit_checkpoint(
     tokenizer, make = _model_source(train, examples, settings.seed, start or Start())
     model, work = make(), work_folder(out)
     result = fit(model, tokenizer, examples, validation, settings, work=work, progress=progress)
+    if result.validation_loss is not None and not math.isfinite(result.validation_loss):
+        release(work)
+        raise diverged()
     write_checkpoint(out, model, tokenizer)
     release(work)
     return result

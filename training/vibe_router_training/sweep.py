@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,10 +23,10 @@ LEARNING_RATES = (1e-5, 2e-5, 5e-5)
 
 @dataclass(frozen=True, kw_only=True)
 class SweepRow:
-    """One learning rate: its validation loss in nats, the epoch of it, and wall-clock seconds."""
+    """One learning rate: its validation loss in nats, None where it diverged, the epoch of it, wall-clock seconds."""
 
     learning_rate: float
-    validation_loss: float
+    validation_loss: float | None
     best_epoch: int
     seconds: float
     best: bool
@@ -54,6 +55,9 @@ def sweep(
 
     `progress(learning_rate)` gives the callback for one fit. `work` holds one folder a rate, so an
     interrupted sweep resumes within the fit that was running.
+
+    Raises:
+        UsageError: there are no validation examples; every fit diverged; or as fit.
     """
     results: list[tuple[float, FitResult]] = []
     best_model: Any = None
@@ -72,10 +76,12 @@ def sweep(
             best_model = model
         results.append((rate, result))
     lowest = min(_loss(result) for _, result in results)
+    if math.isinf(lowest):
+        raise diverged()
     rows = tuple(
         SweepRow(
             learning_rate=rate,
-            validation_loss=_loss(result),
+            validation_loss=None if math.isinf(_loss(result)) else _loss(result),
             best_epoch=result.best_epoch,
             seconds=result.seconds,
             best=_loss(result) == lowest,
@@ -86,14 +92,19 @@ def sweep(
 
 
 def _loss(result: FitResult) -> float:
-    """Return the validation loss of a fit that had validation examples.
+    """Return the validation loss of a fit that had validation examples; infinity where it diverged.
 
     Raises:
         UsageError: it had none, so that nothing can be compared.
     """
     if result.validation_loss is None:
         raise UsageError("a sweep compares validation losses", hint="give validation examples")
-    return result.validation_loss
+    return result.validation_loss if math.isfinite(result.validation_loss) else math.inf
+
+
+def diverged() -> UsageError:
+    """Return the error of a fit that learned nothing."""
+    return UsageError("the fit diverged: its validation loss is not finite", hint="give a lower learning rate")
 
 
 def sweep_json(rows: Sequence[SweepRow]) -> str:
@@ -107,7 +118,7 @@ def sweep_markdown(rows: Sequence[SweepRow]) -> str:
     cells = [
         (
             f"{row.learning_rate:.1e}",
-            f"{row.validation_loss:.4f}",
+            "diverged" if row.validation_loss is None else f"{row.validation_loss:.4f}",
             str(row.best_epoch),
             f"{row.seconds / 60:.1f}",
             "best" if row.best else "",
