@@ -131,6 +131,14 @@ def test_a_path_that_is_not_there_is_not_looked_up_on_the_hub(source: str) -> No
         read_checkpoint(source)
 
 
+def test_the_folder_that_one_is_in_has_a_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    assert read_checkpoint(".").source == "small"
+    (folder / "below").mkdir()
+    monkeypatch.chdir(folder / "below")
+    assert read_checkpoint("..").source == "small"
+
+
 def hub_cache(root: Path, folder: Path) -> None:
     """Lay a checkpoint out as huggingface_hub caches it: a reference, a snapshot of links, blobs."""
     repository = root / "models--maker--router"

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -24,6 +31,14 @@ def test_a_shard_that_is_not_there_is_named(folder: Path) -> None:
     shards = {"classifier.bias": "model-00002-of-00002.safetensors", "x": "model-00001-of-00002.safetensors"}
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
     with pytest.raises(CheckpointError, match=r"lacks model-00002-of-00002\.safetensors"):
+        read_checkpoint(folder)
+
+
+@pytest.mark.parametrize("name", ["a\0.safetensors", "a\ud800.safetensors"])
+def test_a_shard_with_a_name_that_no_file_has_is_refused(folder: Path, name: str) -> None:
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"classifier.bias": name}}))
+    with pytest.raises(CheckpointError, match="no file can have the name"):
         read_checkpoint(folder)
 
 
@@ -131,3 +146,54 @@ def test_an_adapter_among_the_weights_is_refused_with_the_way_to_merge_it(folder
     with pytest.raises(CheckpointError, match="not merged") as caught:
         read_checkpoint(folder)
     assert "merge_and_unload" in caught.value.hint
+
+
+def test_all_files_that_an_export_reads_are_fetched_from_a_hub(folder: Path, tmp_path: Path) -> None:
+    (folder / "TRAINING.md").write_text("## Training\n")
+    (folder / "special_tokens_map.json").write_text('{"mask_token": "[MASK]"}')
+    (folder / "optimizer.pt").write_bytes(b"not for an export")
+    program = "from vibe_router_export.checkpoint.find import find_checkpoint as f; print(f('maker/router'))"
+    with a_hub(folder) as address:
+        # huggingface_hub reads its settings when it is imported.
+        settings = {
+            "HF_ENDPOINT": address,
+            "HF_HUB_CACHE": str(tmp_path / "hub"),
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        }
+        command = [sys.executable, "-c", program]
+        ran = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, check=True)
+    fetched = Path(ran.stdout.strip())
+    assert {path.name for path in fetched.iterdir()} == {path.name for path in folder.iterdir()} - {"optimizer.pt"}
+    assert read_checkpoint(fetched).training_card == "## Training\n"
+
+
+@contextmanager
+def a_hub(folder: Path) -> Iterator[str]:
+    """Serve a folder as the repository maker/router of a hub, and yield the hub's address."""
+    commit = "0123456789abcdef0123456789abcdef01234567"
+
+    class Hub(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path.startswith("/api/models/maker/router"):
+                names = [{"rfilename": path.name} for path in folder.iterdir()]
+                content = json.dumps({"id": "maker/router", "sha": commit, "siblings": names}).encode()
+            else:
+                content = (folder / self.path.rpartition("/")[2]).read_bytes()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.send_header("X-Repo-Commit", commit)
+            self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(content)
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()

@@ -68,7 +68,7 @@ def read_checkpoint(source: str | Path, *, cloud_label: str | None = None) -> Ch
     check_tokenizer(folder, vocabulary_size=config.vocabulary_size)
     files = _weight_files(folder)
     return Checkpoint(
-        source=Path(source).name if Path(source).exists() else str(source),
+        source=_name(source),
         folder=folder,
         sha256=_hash([folder / "config.json", folder / TOKENIZER, *files]),
         config=config,
@@ -77,6 +77,15 @@ def read_checkpoint(source: str | Path, *, cloud_label: str | None = None) -> Ch
         router=router,
         training_card=card,
     )
+
+
+def _name(source: str | Path) -> str:
+    """Return the name of a folder, or the hub id."""
+    path = Path(source).expanduser()
+    if not path.is_dir():
+        return str(source)
+    # "." and ".." have no name of their own.
+    return path.resolve().name if path.name in ("", "..") else path.name
 
 
 def wrapped_tensors(folder: Path) -> dict[str, Any] | None:

@@ -108,6 +108,9 @@ def weight_file(folder: Path, name: str) -> Path:
         raise CheckpointError(
             f"{folder} lacks {name}: {error.strerror}", hint="the download was interrupted; fetch the file again"
         ) from error
+    # No system has a file whose name holds a zero or a lone surrogate.
+    except ValueError as error:
+        raise CheckpointError(f"no file can have the name {shown(name)}", hint=RESAVE) from error
     if not regular:
         raise CheckpointError(f"{name} is not a regular file", hint=f"put a plain file at {path}")
     return path
