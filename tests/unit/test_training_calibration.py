@@ -6,16 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from tests.support.training import tiny_model, tiny_tokenizer, write_rows
-from vibe_router.errors import UsageError
+from vibe_router.errors import CheckpointError, UsageError
 from vibe_router_export.checkpoint.checkpoint import read_checkpoint
 from vibe_router_export.checkpoint.router_config import RouterConfig, parse_router_config
 from vibe_router_tools.evaluation.logistic import sigmoid
 from vibe_router_training.calibration import calibrate, calibrate_checkpoint
 from vibe_router_training.checkpoint import write_checkpoint
 from vibe_router_training.data import read_examples
-from vibe_router_training.router_config import CLOUD_RATES, choose_thresholds, dump_router_config
+from vibe_router_training.model import load_model
+from vibe_router_training.router_config import CLOUD_RATES, choose_thresholds, dump_router_config, read_router_config
 
 
 def test_thresholds_meet_their_cloud_rates() -> None:
@@ -67,6 +69,37 @@ def test_calibrating_a_checkpoint(tmp_path: Path) -> None:
     assert (tmp_path / "elsewhere" / "reliability.svg").is_file()
 
 
+@pytest.mark.parametrize("lost", ["classifier.", "model.layers.1."])
+def test_weights_that_were_drawn_at_random_are_not_calibrated(tmp_path: Path, lost: str) -> None:
+    folder = tmp_path / "checkpoint"
+    write_checkpoint(folder, tiny_model(tiny_tokenizer()), tiny_tokenizer())
+    tensors = load_file(folder / "model.safetensors")
+    kept = {name: tensor for name, tensor in tensors.items() if not name.startswith(lost)}
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(CheckpointError, match=rf"lacks \d+ tensors, such as {lost}"):
+        calibrate_checkpoint(folder, read_examples(write_rows(tmp_path / "data.jsonl", 20)))
+    assert not (folder / "router_config.json").exists()
+
+
+def test_a_fit_starts_from_a_model_without_a_head_but_not_without_a_layer(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoint"
+    write_checkpoint(folder, tiny_model(tiny_tokenizer()), tiny_tokenizer())
+    tensors = load_file(folder / "model.safetensors")
+    body = {name: tensor for name, tensor in tensors.items() if name.startswith("model.")}
+    save_file(body, folder / "model.safetensors", metadata={"format": "pt"})
+    load_model(str(folder))
+    without = {name: tensor for name, tensor in body.items() if not name.startswith("model.layers.1.")}
+    save_file(without, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(CheckpointError, match="lacks"):
+        load_model(str(folder))
+
+
+def test_a_router_config_that_is_no_text_is_a_checkpoint_error(tmp_path: Path) -> None:
+    (tmp_path / "router_config.json").write_bytes(b'{"name": "caf\xe9"}')
+    with pytest.raises(CheckpointError, match="not UTF-8"):
+        read_router_config(tmp_path)
+
+
 def test_a_checkpoint_is_never_written_over(tmp_path: Path) -> None:
     model = tiny_model(tiny_tokenizer())
     write_checkpoint(tmp_path / "checkpoint", model, tiny_tokenizer())
@@ -75,7 +108,6 @@ def test_a_checkpoint_is_never_written_over(tmp_path: Path) -> None:
 
 
 def _logits(folder: Path, prompts: tuple[str, ...]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    from vibe_router_training.model import load_model
     from vibe_router_training.scoring import score_logits
 
     return score_logits(load_model(str(folder)), tiny_tokenizer(), prompts)

@@ -80,7 +80,7 @@ def calibrate_checkpoint(
     tokenizer = load_tokenizer(checkpoint)
     known = read_router_config(checkpoint)
     result = calibrate(
-        score_logits(load_model(str(checkpoint)), tokenizer, data.prompts),
+        score_logits(load_model(str(checkpoint), fresh_head=False), tokenizer, data.prompts),
         data.preference,
         config=known or RouterConfig(),
         choose_profiles=choose_profiles or known is None,

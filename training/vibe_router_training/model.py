@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,9 @@ _CLASSIFIER = {
 }
 
 
+_HEAD = ("head.", "classifier.")
+
+
 def build_model(shape: Shape, tokenizer: Tokenizer, *, bias: float = 0.0) -> Any:
     """Return a `ModernBertForSequenceClassification` with random weights from torch's global generator.
 
@@ -97,15 +101,15 @@ def build_model(shape: Shape, tokenizer: Tokenizer, *, bias: float = 0.0) -> Any
     return model
 
 
-def load_model(checkpoint: str) -> Any:
-    """Return the one-logit classifier in a folder or under a hub id, a fresh head where it has none yet.
+def load_model(checkpoint: str, *, fresh_head: bool = True) -> Any:
+    """Return the one-logit classifier in a folder or under a hub id; with `fresh_head` it may have no head yet.
 
     It is configured as the exporter reads config.json, whichever generation of transformers wrote the file, so that
     what is trained and calibrated is what is exported.
 
     Raises:
-        CheckpointError: it cannot be read, is not a ModernBERT, has more than one label, or has a layer pattern that
-            the installed transformers cannot run.
+        CheckpointError: it cannot be read, is not a ModernBERT, lacks tensors, has more than one label, or has a layer
+            pattern that the installed transformers cannot run.
     """
     import transformers
 
@@ -123,12 +127,13 @@ def load_model(checkpoint: str) -> Any:
             model = transformers.ModernBertForSequenceClassification(config)
             model.load_state_dict(wrapped)
             return model
-        return transformers.ModernBertForSequenceClassification.from_pretrained(
+        model, found = transformers.ModernBertForSequenceClassification.from_pretrained(
             folder,
             config=config,
             attn_implementation=_attention(),
             dtype=torch.float32,
             local_files_only=True,
+            output_loading_info=True,
         )
     # transformers raises whatever its parts do on a file that is not as they expect.
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
@@ -136,6 +141,18 @@ def load_model(checkpoint: str) -> Any:
             f"cannot read a model from {checkpoint}: {first_line(error)}",
             hint="name a folder with config.json and model.safetensors, or a hub id",
         ) from error
+    _refuse_random(found["missing_keys"], checkpoint, fresh_head=fresh_head)
+    return model
+
+
+def _refuse_random(missing: Iterable[str], checkpoint: str, *, fresh_head: bool) -> None:
+    """Refuse a model of which transformers has drawn weights at random, but for a head that is to be fitted."""
+    lost = sorted(name for name in missing if not (fresh_head and name.startswith(_HEAD)))
+    if lost:
+        raise CheckpointError(
+            f"{checkpoint} lacks {len(lost)} tensors, such as {lost[0]}",
+            hint="check that config.json and model.safetensors come from the same checkpoint",
+        )
 
 
 def pad(rows: list[list[int]], padding: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vibe_router_export.checkpoint.files import has_file, read_text
 from vibe_router_export.checkpoint.router_config import RouterConfig, parse_router_config
 from vibe_router_tools.evaluation.logistic import FloatArray
 
@@ -44,8 +45,9 @@ def read_router_config(checkpoint: Path) -> RouterConfig | None:
     Raises:
         CheckpointError: the file is not one that the exporter would read.
     """
-    path = checkpoint / CONFIG_NAME
-    return parse_router_config(path.read_text("utf-8"), where=path.name) if path.exists() else None
+    if not has_file(checkpoint, CONFIG_NAME):
+        return None
+    return parse_router_config(read_text(checkpoint, CONFIG_NAME), where=CONFIG_NAME)
 
 
 def dump_router_config(config: RouterConfig) -> str:
