@@ -67,4 +67,4 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
 def test_chromium_decides_as_python(browser: Mapping[str, str], tmp_path: Path) -> None:
     write_expected(NANO, golden_prompts(NANO), tmp_path / "expected.jsonl")
     printed = run_node("browser.test.js", bundle=NANO, expected=tmp_path / "expected.jsonl", **browser)
-    assert "# pass 6" in printed
+    assert "# pass 9" in printed

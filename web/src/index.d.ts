@@ -10,11 +10,16 @@ export type ErrorCode =
   | "cancelled"
   | "failed";
 
-/** What a router throws; `not-found` also where a server or a disk has no such file. */
+/**
+ * What a router throws; `not-found` also where a server or a disk has no such file, or cannot be reached, and
+ * `unavailable` also where an engine or a policy refuses WebAssembly or a worker. A download that `signal` ends rejects
+ * with the signal's reason.
+ */
 export class VibeRouterError extends Error {
   readonly code: ErrorCode;
 }
 
+/** A term of another name or type is a `bad-argument`. */
 export interface Terms {
   /** A profile of the bundle; the default one where there is none. */
   profile?: string;

@@ -16,7 +16,16 @@ function hasRelaxedSimd() {
 
 /** Compile and start the module; without a `source` the one next to this file. */
 export async function instantiate(source = nextToThisFile()) {
-  const module = await compile(source);
+  try {
+    return await start(await compile(source));
+  } catch (error) {
+    if (error instanceof VibeRouterError) throw error;
+    // An engine without SIMD, a policy that forbids WebAssembly, or a module that is none.
+    throw new VibeRouterError("unavailable", `the module cannot be started: ${error.message}`);
+  }
+}
+
+async function start(module) {
   // The C library of WASI imports these; none is called but where it aborts.
   const imports = Object.fromEntries(
     WebAssembly.Module.imports(module).map(({ module: from, name }) => [from, name]).reduce((map, [from, name]) => {
@@ -26,6 +35,7 @@ export async function instantiate(source = nextToThisFile()) {
   );
   const { exports } = await WebAssembly.instantiate(module, imports);
   exports._initialize?.();
+  if (!exports.vibe_router_open_memory) throw new VibeRouterError("unavailable", "the module is not that of this library");
   return exports;
 }
 
@@ -56,6 +66,14 @@ async function compile(source) {
 
 /** Return the URL of what a page names relative to itself, and a program of Node by a path. */
 export async function locate(source) {
+  try {
+    return await urlOf(source);
+  } catch (error) {
+    throw new VibeRouterError("bad-argument", `the file is named neither by a URL nor by a path: ${error.message}`);
+  }
+}
+
+async function urlOf(source) {
   if (globalThis.location) return new URL(source, globalThis.location.href);
   // A single letter before the colon is a drive of Windows.
   if (source instanceof URL || /^[a-z][a-z0-9+.-]+:/i.test(source)) return new URL(source);
@@ -73,9 +91,26 @@ async function readFromDisk(url) {
 }
 
 async function fetched(url, options) {
-  const response = await fetch(url, options);
+  const response = await fetch(url, options).catch((error) => unread(url, error, options?.signal));
   if (!response.ok) throw new VibeRouterError("not-found", `${url}: ${response.status}`);
   return response;
+}
+
+/** Throw what a download failed with: the caller's own reason, or that the file cannot be read. */
+function unread(url, error, signal) {
+  if (signal?.aborted) throw error;
+  throw new VibeRouterError("not-found", `${url}: ${error.cause?.message ?? error.message}`);
+}
+
+/** Return what the Cache API has at a URL. A browser that refuses a cache, or cannot read it, has none. */
+async function cached(url) {
+  try {
+    const store = await caches.open(CACHE);
+    const kept = await store.match(url);
+    return { store, bytes: kept && new Uint8Array(await kept.arrayBuffer()) };
+  } catch {
+    return {};
+  }
 }
 
 /**
@@ -87,10 +122,9 @@ export async function readFile(source, { progress, cache = false, signal } = {})
   if (isBytes(source)) return { bytes: new Uint8Array(source.buffer, source.byteOffset, source.byteLength) };
   const url = await locate(source);
   if (url.protocol === "file:") return { bytes: await readFromDisk(url) };
-  const store = cache && globalThis.caches ? await caches.open(CACHE) : null;
-  const kept = await store?.match(url);
-  if (kept) return { bytes: new Uint8Array(await kept.arrayBuffer()), forget: () => store.delete(url) };
-  const bytes = await readStream(await fetched(url, { signal }), progress);
+  const { store, bytes: kept } = cache && globalThis.caches ? await cached(url) : {};
+  if (kept) return { bytes: kept, forget: () => store.delete(url) };
+  const bytes = await readStream(await fetched(url, { signal }), progress).catch((error) => unread(url, error, signal));
   // Nobody waits for the cache, and a full one is no reason to have no router.
   return { bytes, keep: () => store?.put(url, new Response(bytes)).catch(() => {}) };
 }

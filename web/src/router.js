@@ -4,6 +4,7 @@ import { instantiate, readFile } from "./load.js";
 
 const TARGETS = ["device", "cloud"];
 const REASONS = ["score", "pinned", "fallback"];
+const KINDS = { profile: "string", threshold: "number", allowCloud: "boolean", fallback: "string" };
 // Sizes and places of the structures of vibe_router.h, with pointers of 4 bytes.
 const TERMS = 32;
 const DECISION = 56;
@@ -37,8 +38,9 @@ export class Router {
       file.keep?.();
       return router;
     } catch (error) {
-      if (!file.forget) throw error;
-      // What the cache had is damaged, or of another version: it is downloaded again.
+      // Without memory for it, what the cache had is as good as before.
+      if (!file.forget || error.code !== "corrupt") throw error;
+      // It is damaged, or of another version: it is downloaded again.
       await file.forget();
       return Router.load(source, options);
     }
@@ -46,7 +48,8 @@ export class Router {
 
   static #openBytes(wasm, bytes) {
     const size = bytes.byteLength;
-    const memory = allocate(wasm, (size + 63) & ~63);
+    // Of an empty file, too, the library says what it is.
+    const memory = allocate(wasm, Math.max(size, 1));
     new Uint8Array(wasm.memory.buffer).set(bytes, memory);
     const scratch = allocate(wasm, 64 + TERMS + 32 + DECISION + 8 + ERROR);
     const status = wasm.vibe_router_open_memory(memory, size, 0, scratch, scratch + 192);
@@ -61,9 +64,9 @@ export class Router {
    * @param {{profile?: string, threshold?: number, allowCloud?: boolean, fallback?: "device" | "cloud"}} [terms]
    */
   route(prompt, terms = {}) {
-    if (typeof prompt !== "string") throw new VibeRouterError("bad-prompt", `a prompt must be a string, not ${typeof prompt}`);
-    const wasm = this.#opened();
     const text = encode(prompt);
+    const wasm = this.#opened();
+    checkTerms(terms);
     const profile = terms.profile === undefined ? null : encode(`${terms.profile}\0`);
     const memory = allocate(wasm, text.length + (profile?.length ?? 0) + 1);
     try {
@@ -83,7 +86,7 @@ export class Router {
 
   /** Decide several prompts, one after the other. */
   routeMany(prompts, terms = {}) {
-    return Array.from(prompts, (prompt) => this.route(prompt, terms));
+    return listOf(prompts).map((prompt) => this.route(prompt, terms));
   }
 
   /** Replay the file's golden sample; throws where anything differs. */
@@ -95,8 +98,8 @@ export class Router {
 
   /** Return the ids of a prompt, and whether it had more. */
   tokenize(prompt) {
-    const wasm = this.#opened();
     const text = encode(prompt);
+    const wasm = this.#opened();
     const ids = allocate(wasm, 8 * this.maxTokens + 8 + text.length);
     try {
       const begin = ids + 8 * this.maxTokens;
@@ -120,14 +123,14 @@ export class Router {
     return this.#profiles.map((profile) => ({ ...profile }));
   }
 
-  /** Free the router. Its memory is the module's, and goes with it. */
+  /** Free the router. Its memory is the module's, and goes with it, also where somebody keeps the router. */
   close() {
-    if (this.#handle) this.#wasm.vibe_router_close(this.#handle);
-    this.#handle = 0;
+    this.#wasm?.vibe_router_close(this.#handle);
+    this.#wasm = null;
   }
 
   #opened() {
-    if (!this.#handle) throw new VibeRouterError("failed", "the router has been closed");
+    if (!this.#wasm) throw new VibeRouterError("failed", "the router has been closed");
     return this.#wasm;
   }
 
@@ -135,7 +138,7 @@ export class Router {
     const view = new DataView(this.#wasm.memory.buffer);
     const at = this.#scratch + 32;
     const fallback = terms.fallback === undefined ? -1 : TARGETS.indexOf(terms.fallback);
-    if (terms.fallback !== undefined && fallback < 0) throw new VibeRouterError("bad-argument", "the fallback is not a target");
+    if (terms.fallback !== undefined && fallback < 0) throw badArgument("the fallback is not a target");
     view.setUint32(at, TERMS, true);
     view.setInt32(at + 4, terms.allowCloud === false ? 0 : 1, true);
     view.setInt32(at + 8, fallback, true);
@@ -190,13 +193,37 @@ function readText(wasm, at) {
   return new TextDecoder().decode(bytes.slice(at, bytes.indexOf(0, at)));
 }
 
+/** Refuse terms of another kind: read as JavaScript reads them, 0 would allow the cloud, and null be a threshold. */
+function checkTerms(terms) {
+  if (terms === null || typeof terms !== "object") throw badArgument("the terms are not an object");
+  const names = Object.keys(KINDS);
+  const unknown = Object.keys(terms).find((name) => !names.includes(name));
+  if (unknown !== undefined) throw badArgument(`there is no term ${unknown}: the terms are ${names.join(", ")}`);
+  const wrong = names.find((name) => terms[name] !== undefined && typeof terms[name] !== KINDS[name]);
+  if (wrong !== undefined) throw badArgument(`${wrong} is not a ${KINDS[wrong]}`);
+  // In C, a name ends there.
+  if (terms.profile?.includes("\0")) throw badArgument("the bundle has no such profile");
+}
+
+/** Return prompts as an array; of a single text, which one can iterate over as well, each letter would be a prompt. */
+export function listOf(prompts) {
+  if (typeof prompts === "string" || !prompts?.[Symbol.iterator]) throw badArgument("the prompts are no list of strings");
+  return Array.from(prompts);
+}
+
+function badArgument(message) {
+  return new VibeRouterError("bad-argument", message);
+}
+
 /** Encode text as UTF-8, each lone surrogate as U+FFFD, which is how the library reads it. */
 function encode(text) {
+  if (typeof text !== "string") throw new VibeRouterError("bad-prompt", `a prompt must be a string, not ${typeof text}`);
   return new TextEncoder().encode(text);
 }
 
 function allocate(wasm, size) {
-  const memory = wasm.aligned_alloc(64, (size + 63) & ~63);
+  // A larger number would wrap around.
+  const memory = size < 2 ** 31 - 63 ? wasm.aligned_alloc(64, (size + 63) & ~63) : 0;
   if (!memory) throw new VibeRouterError("no-memory", "there is not enough memory");
   return memory;
 }

@@ -1,4 +1,5 @@
 // A router in a worker: messages are calls.
+import { VibeRouterError } from "./errors.js";
 import { Router } from "./router.js";
 
 let router;
@@ -16,6 +17,8 @@ self.onmessage = async ({ data: { id, name, values } }) => {
   try {
     self.postMessage({ id, value: await call(name, values) });
   } catch (error) {
-    self.postMessage({ id, error: { code: error.code ?? "failed", message: error.message } });
+    // Others have numbers as codes.
+    const code = error instanceof VibeRouterError ? error.code : "failed";
+    self.postMessage({ id, error: { code, message: error.message } });
   }
 };

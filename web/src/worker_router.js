@@ -1,6 +1,7 @@
 // A router in a worker, from the page's side.
 import { VibeRouterError } from "./errors.js";
 import { locate } from "./load.js";
+import { listOf } from "./router.js";
 
 /** A router in a worker: the same calls, each a promise. */
 export class WorkerRouter {
@@ -23,7 +24,7 @@ export class WorkerRouter {
 
   /** Load a router in a worker of its own; `source` is a URL. */
   static async load(source, { cache = false } = {}) {
-    const router = new WorkerRouter(new Worker(new URL("./worker.js", import.meta.url), { type: "module" }));
+    const router = new WorkerRouter(startWorker());
     try {
       return Object.assign(router, await router.#call("load", (await locate(source)).href, { cache }));
     } catch (error) {
@@ -36,8 +37,8 @@ export class WorkerRouter {
     return this.#call("route", prompt, terms);
   }
 
-  routeMany(prompts, terms = {}) {
-    return this.#call("routeMany", Array.from(prompts), terms);
+  async routeMany(prompts, terms = {}) {
+    return this.#call("routeMany", listOf(prompts), terms);
   }
 
   tokenize(prompt) {
@@ -64,8 +65,22 @@ export class WorkerRouter {
     if (this.#closed) return Promise.reject(this.#closed);
     return new Promise((resolve, reject) => {
       const id = this.#next++;
+      try {
+        this.#worker.postMessage({ id, name, values });
+      } catch (error) {
+        // A function, say, which cannot be sent to a worker.
+        throw new VibeRouterError("bad-argument", error.message);
+      }
       this.#calls.set(id, { resolve, reject });
-      this.#worker.postMessage({ id, name, values });
     });
+  }
+}
+
+function startWorker() {
+  try {
+    return new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+  } catch (error) {
+    // There are none outside of browsers, and a page may start none from another origin.
+    throw new VibeRouterError("unavailable", `the worker cannot be started: ${error.message}`);
   }
 }

@@ -74,6 +74,18 @@ test("a worker has the calls of a router, and fails where it cannot answer", { s
   assert.deepEqual(await page.evaluate(() => window.test.workersThatDoNotAnswer()), ["unavailable", "failed", "failed", "not-found"]);
 });
 
+test("what a worker cannot be sent, or is sent by mistake, is a bad argument", { skip }, async () => {
+  assert.deepEqual(await page.evaluate(() => window.test.sendWhatAWorkerCannotRead()), Array(4).fill("bad-argument"));
+});
+
+test("a browser that refuses a cache has a router", { skip }, async () => {
+  await page.evaluate(() => window.test.loadWithoutACache());
+});
+
+test("a page that has no memory keeps the file that it had", { skip }, async () => {
+  assert.deepEqual(await page.evaluate(() => window.test.loadWithoutMemory()), ["no-memory", true]);
+});
+
 test("a file that the cache has damaged is downloaded again, and kept", { skip }, async () => {
   assert.equal(await page.evaluate(() => window.test.loadWhereTheCacheIsDamaged()), (await readFile(model)).length);
 });

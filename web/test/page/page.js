@@ -36,6 +36,34 @@ window.test = {
     closed.close();
     return Promise.all([absent.route("hi"), pending, closed.route("hi"), WorkerRouter.load("/no-such-file")].map(code));
   },
+  sendWhatAWorkerCannotRead: () =>
+    Promise.all([worker.route(() => {}), worker.route("hi", { profile: () => {} }), worker.route("hi", { allowCloud: 0 }), worker.routeMany(null)].map(code)),
+  loadWithoutACache: async () => {
+    const refused = () => Promise.reject(new DOMException("not here", "SecurityError"));
+    const usual = [CacheStorage.prototype.open, Cache.prototype.match];
+    try {
+      CacheStorage.prototype.open = refused;
+      (await Router.load("/model.safetensors", { cache: true })).selfTest();
+      CacheStorage.prototype.open = usual[0];
+      Cache.prototype.match = refused;
+      (await Router.load("/model.safetensors", { cache: true })).selfTest();
+    } finally {
+      [CacheStorage.prototype.open, Cache.prototype.match] = usual;
+    }
+  },
+  loadWithoutMemory: async () => {
+    const store = await caches.open("vibe-router");
+    const module = await WebAssembly.compileStreaming(fetch("/dist/vibe_router.wasm"));
+    const { instantiate } = WebAssembly;
+    // What a full memory does to the module: it hands out none.
+    WebAssembly.instantiate = async (...given) => ({ exports: { ...(await instantiate(...given)).exports, aligned_alloc: () => 0 } });
+    try {
+      const found = await code(Router.load("/model.safetensors", { cache: true, module }));
+      return [found, (await store.match("/model.safetensors")) !== undefined];
+    } finally {
+      WebAssembly.instantiate = instantiate;
+    }
+  },
   loadWhereTheCacheIsDamaged: async () => {
     const store = await caches.open("vibe-router");
     await store.put("/other/model.safetensors", new Response("an error page"));
