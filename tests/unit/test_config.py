@@ -96,6 +96,7 @@ def test_the_old_key_that_transformers_5_leaves_behind_is_accepted_where_it_agre
         ({"global_rope_theta": 1e308}, "global_rope_theta"),
         ({"local_rope_theta": 1e-320}, "local_rope_theta"),
         (generation_5(rope_parameters={FULL: {"rope_theta": 1e308}, SLIDING: {"rope_theta": 1.0}}), "rope_theta"),
+        ({"max_position_embeddings": 2}, "max_position_embeddings"),
         ({"norm_bias": 1}, "norm_bias"),
         ({"pad_token_id": 10**9}, "pad_token_id"),
     ],

@@ -116,6 +116,11 @@ def parse_backbone(raw: Mapping[str, Any]) -> ModernBertConfig:
             f"hidden_size {config.hidden_size} does not split into {config.heads} heads of even width",
             hint=RESAVE,
         )
+    if config.max_positions < 3:
+        raise CheckpointError(
+            f"config.json: max_position_embeddings {config.max_positions} leaves no room for text",
+            hint=RESAVE,
+        )
     return config
 
 
