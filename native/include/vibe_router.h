@@ -56,7 +56,7 @@ typedef enum {
     VIBE_ROUTER_FALLBACK = 2, /* there is no score, and the caller had named a target for that case */
 } VibeRouterReason;
 
-/* The status of a call, and a sentence. */
+/* The status of a call, and a sentence; a call that succeeds leaves 0 and none. */
 typedef struct {
     int32_t status;
     char message[252];
@@ -117,7 +117,7 @@ typedef struct VibeRouter VibeRouter;
 /* Return VIBE_ROUTER_ABI of the library. */
 VIBE_ROUTER_API int32_t vibe_router_abi(void);
 
-/* Open a bundle's folder, or the native file in it. `options` may be null. */
+/* Open a bundle's folder, or the native file in it. `options` may be null. After an error, `router` is null. */
 VIBE_ROUTER_API int32_t vibe_router_open(const char *path, const VibeRouterOptions *options, VibeRouter **router,
                                          VibeRouterError *error);
 
@@ -138,14 +138,15 @@ VIBE_ROUTER_API int32_t vibe_router_route_many(VibeRouter *router, const char *c
                                                size_t count, const VibeRouterTerms *terms,
                                                VibeRouterDecision *decisions, VibeRouterError *error);
 
-/* End the calls whose terms have this flag: the engine stops within one of its steps. Any thread may call this. */
+/* End the calls whose terms have this flag: the engine stops within one of its steps. Any thread may call this. Null
+ * does nothing. */
 VIBE_ROUTER_API void vibe_router_cancel(int32_t *flag);
 
 /* Write the ids of a prompt, at most `max_tokens` of VibeRouterInfo, and their number to `count`. */
 VIBE_ROUTER_API int32_t vibe_router_tokenize(VibeRouter *router, const char *prompt, size_t bytes, int64_t *ids,
                                              int32_t *count, int32_t *truncated, VibeRouterError *error);
 
-/* Describe the router. */
+/* Describe the router; where either is null, nothing is written. */
 VIBE_ROUTER_API void vibe_router_info(const VibeRouter *router, VibeRouterInfo *info);
 
 /* Describe the profile at `place`, 0 and up. */

@@ -67,4 +67,6 @@ int32_t vr_score(VibeRouter *router, const Call *call, const int32_t *lengths, i
     return VIBE_ROUTER_OK;
 }
 
-void vibe_router_cancel(int32_t *flag) { atomic_store((_Atomic(int32_t) *)flag, 1); }
+void vibe_router_cancel(int32_t *flag) {
+    if (flag) atomic_store((_Atomic(int32_t) *)flag, 1);
+}

@@ -81,27 +81,31 @@ static int32_t open_bytes(VibeRouter *router, const void *bytes, size_t size, co
 }
 
 /* Give the router to the caller, or free what there is of it after a failure. */
-static int32_t finish(VibeRouter *router, int32_t status, VibeRouter **to) {
-    if (status != VIBE_ROUTER_OK) vibe_router_close(router);
-    else *to = router;
+static int32_t finish(VibeRouter *router, int32_t status, VibeRouter **to, VibeRouterError *error) {
+    if (status != VIBE_ROUTER_OK) {
+        vibe_router_close(router);
+        return status;
+    }
+    if (error) *error = (VibeRouterError){0};
+    *to = router;
     return status;
 }
 
 int32_t vibe_router_open_memory(const void *bytes, size_t size, const VibeRouterOptions *options, VibeRouter **router,
                                 VibeRouterError *error) {
+    if (router) *router = 0;
     if (!bytes || !router) return vr_fail(error, VIBE_ROUTER_BAD_ARGUMENT, "bytes and router must not be null");
-    *router = 0;
     if ((uintptr_t)bytes % 64)
         return vr_fail(error, VIBE_ROUTER_BAD_ARGUMENT, "the bytes must begin at a multiple of 64");
     VibeRouter *opened = calloc(1, sizeof *opened);
     if (!opened) return vr_fail(error, VIBE_ROUTER_NO_MEMORY, "there is not enough memory for a router");
-    return finish(opened, open_bytes(opened, bytes, size, options, error), router);
+    return finish(opened, open_bytes(opened, bytes, size, options, error), router, error);
 }
 
 int32_t vibe_router_open(const char *path, const VibeRouterOptions *options, VibeRouter **router,
                          VibeRouterError *error) {
+    if (router) *router = 0;
     if (!path || !router) return vr_fail(error, VIBE_ROUTER_BAD_ARGUMENT, "path and router must not be null");
-    *router = 0;
     VibeRouter *opened = calloc(1, sizeof *opened);
     if (!opened) return vr_fail(error, VIBE_ROUTER_NO_MEMORY, "there is not enough memory for a router");
     if (!vr_map(path, &opened->mapping))
@@ -109,8 +113,9 @@ int32_t vibe_router_open(const char *path, const VibeRouterOptions *options, Vib
                       vr_fail(error, VIBE_ROUTER_NOT_FOUND,
                               "there is no native file that can be read: give a bundle's folder that has "
                               "native/model_int8.safetensors, or that file"),
-                      router);
-    return finish(opened, open_bytes(opened, opened->mapping.bytes, opened->mapping.size, options, error), router);
+                      router, error);
+    return finish(opened, open_bytes(opened, opened->mapping.bytes, opened->mapping.size, options, error), router,
+                  error);
 }
 
 void vibe_router_close(VibeRouter *router) {
@@ -124,6 +129,7 @@ void vibe_router_close(VibeRouter *router) {
 }
 
 void vibe_router_info(const VibeRouter *router, VibeRouterInfo *info) {
+    if (!router || !info) return;
     const Settings *settings = &router->settings;
     *info = (VibeRouterInfo){settings->name,    settings->version,     settings->device,
                              settings->cloud,   settings->temperature, router->tables.numbers.max_tokens,
@@ -131,6 +137,7 @@ void vibe_router_info(const VibeRouter *router, VibeRouterInfo *info) {
 }
 
 int32_t vibe_router_profile(const VibeRouter *router, int32_t place, VibeRouterProfile *profile) {
+    if (!router || !profile) return VIBE_ROUTER_BAD_ARGUMENT;
     const Settings *settings = &router->settings;
     if (place < 0 || place >= settings->profiles) return VIBE_ROUTER_BAD_ARGUMENT;
     *profile = (VibeRouterProfile){vr_profile_name(settings, place), vr_profile_threshold(settings, place),

@@ -159,5 +159,6 @@ int32_t vibe_router_tokenize(VibeRouter *router, const char *prompt, size_t byte
     int32_t status = vr_encode(router, call, 0, prompt, bytes, count, truncated, error);
     if (status == VIBE_ROUTER_OK) memcpy(ids, call->ids, (size_t)*count * sizeof *ids);
     vr_end_call(router, call);
+    if (status == VIBE_ROUTER_OK && error) *error = (VibeRouterError){0};
     return status;
 }

@@ -106,6 +106,11 @@ class CRouter:
         if status:
             raise CRouterError(status, failure)
 
+    @property
+    def handle(self) -> ctypes.c_void_p:
+        """The router as the library's calls take it."""
+        return self._handle
+
     def route(self, prompt: str | bytes, asked: Terms | None = None) -> Decision:
         return self.route_many([prompt], asked)[0]
 
