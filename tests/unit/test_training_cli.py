@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.support.training import TINY, write_rows
+from tests.support.training import TINY, tiny_model, tiny_tokenizer, write_rows
 from vibe_router_export.choices import Size
 from vibe_router_training import cli
+from vibe_router_training.checkpoint import write_checkpoint
 from vibe_router_training.model import SHAPES
 
 pytestmark = pytest.mark.filterwarnings("ignore:mtime may not be reliable:UserWarning")
@@ -135,6 +136,31 @@ def test_a_checkpoint_that_is_none(
     assert run(monkeypatch, "calibrate", tmp_path / "nowhere", data) == 9
     assert "no checkpoint at" in capsys.readouterr().err
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_checkpoint_of_a_hub_is_not_calibrated_where_nothing_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, repository = write_rows(tmp_path / "data.jsonl", 200), tmp_path / "hub" / "models--maker--router"
+    snapshot = repository / "snapshots" / ("0" * 40)
+    write_checkpoint(snapshot, tiny_model(tiny_tokenizer()), tiny_tokenizer())
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("0" * 40)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, "calibrate", "maker/router", data) == 9
+    assert "no checkpoint at maker/router" in capsys.readouterr().err
+    assert not (tmp_path / "maker").exists()
+
+
+def test_a_tokenizer_of_no_prompts_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty.jsonl").write_text("")
+    assert run(monkeypatch, "tokenizer", tmp_path / "empty.jsonl", "--out", tmp_path / "tokenizer.json") == 1
+    assert "no prompts in the training part" in capsys.readouterr().err
+    assert not (tmp_path / "tokenizer.json").exists()
 
 
 @pytest.mark.parametrize("rates", ["", "fast", "1e-5,1e-5", "0,1e-5", "nan"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from vibe_router.errors import CheckpointError
 from vibe_router_export.checkpoint.router_config import RouterConfig
 from vibe_router_tools.atomic.write import write_file
 from vibe_router_tools.evaluation.dataset import LabelledPrompts
@@ -77,6 +78,9 @@ def calibrate_checkpoint(
         CheckpointError: the checkpoint cannot be read. DataError, MissingExtraError: as calibrate.
     """
     require_matplotlib()
+    # What a hub has is read, but cannot be written to.
+    if not checkpoint.is_dir():
+        raise CheckpointError(f"no checkpoint at {checkpoint}", hint="give a folder; download what a hub has first")
     tokenizer = load_tokenizer(checkpoint)
     known = read_router_config(checkpoint)
     result = calibrate(

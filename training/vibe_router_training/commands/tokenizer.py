@@ -20,6 +20,7 @@ def tokenizer(
 ) -> None:
     """Train a tokenizer of ModernBERT's kind on the training part of prompts."""
     require_training()
+    from vibe_router.errors import DataError
     from vibe_router_tools.atomic.write import write_file
     from vibe_router_training.checkpoint import require_new
     from vibe_router_training.data import Split, read_prompts, split_of
@@ -27,6 +28,10 @@ def tokenizer(
 
     require_new(out)
     texts = [row.prompt for path in data for row in read_prompts(path) if split_of(row.prompt) is Split.TRAIN]
+    if not texts:
+        raise DataError(
+            "no prompts in the training part of the data", hint="give more prompts; eight in ten belong to it"
+        )
     trained = train_tokenizer(texts, vocabulary_size=vocabulary)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_file(out, trained.to_str(pretty=True).encode("utf-8"))
