@@ -138,7 +138,7 @@ class _RouterTrainer(Trainer):  # type: ignore[misc]  # transformers carries no 
         return_outputs: bool = False,
         num_items_in_batch: Any = None,  # noqa: ARG002 - part of the overridden signature
     ) -> Any:
-        output = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
+        output = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], return_dict=True)
         loss = router_loss(output.logits[:, 0], inputs["p_teacher"], inputs["weight"], self._settings.loss)
         return (loss, output) if return_outputs else loss
 

@@ -24,6 +24,6 @@ def score_logits(model: Any, tokenizer: Tokenizer, prompts: Sequence[str], *, ba
         for start in range(0, len(order), batch):
             index = order[start : start + batch]
             ids, mask = pad([rows[row] for row in index], int(model.config.pad_token_id))
-            output = model(input_ids=ids.to(model.device), attention_mask=mask.to(model.device))
+            output = model(input_ids=ids.to(model.device), attention_mask=mask.to(model.device), return_dict=True)
             logits[index] = output.logits[:, 0].float().cpu().numpy()
     return logits

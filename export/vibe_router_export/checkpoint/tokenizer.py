@@ -5,7 +5,9 @@ The runtime must read it, and cut prompts where the model was fitted to have the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer
 
@@ -21,12 +23,13 @@ def check_tokenizer(folder: Path, *, vocabulary_size: int) -> None:
     """Check tokenizer.json and tokenizer_config.json of a checkpoint whose table has `vocabulary_size` rows.
 
     Raises:
-        CheckpointError: a file is missing or unreadable, names code, is of a kind that the runtime does not read,
-            cuts prompts on the left, or has ids that the model has no row for.
+        CheckpointError: a file is missing or unreadable, names code or other files, is of a kind that the runtime does
+            not read, cuts prompts on the left, or has ids that the model has no row for.
     """
     content = read_bytes(folder, TOKENIZER)
     config = read_object(folder, TOKENIZER_CONFIG) if has_file(folder, TOKENIZER_CONFIG) else {}
     refuse_code(config, where=TOKENIZER_CONFIG)
+    _refuse_other_files(config)
     tokenizer = readable_tokenizer(content)
     # transformers takes the side from tokenizer.json where tokenizer_config.json names none.
     cut = (tokenizer.truncation or {}).get("direction", "right")
@@ -40,6 +43,15 @@ def check_tokenizer(folder: Path, *, vocabulary_size: int) -> None:
         raise CheckpointError(
             f"{TOKENIZER} has the id {highest}, but the model has only {vocabulary_size} rows",
             hint="save the model and its own tokenizer into one folder",
+        )
+
+
+def _refuse_other_files(config: Mapping[str, Any]) -> None:
+    """Refuse paths of files, which transformers would open in place of the checkpoint's own, wherever they lead."""
+    named = [key for key, value in config.items() if key.endswith("_file") and value is not None]
+    if named:
+        raise CheckpointError(
+            f"{TOKENIZER_CONFIG} sets {named[0]}, which leads to another file", hint=f"remove {named[0]}"
         )
 
 

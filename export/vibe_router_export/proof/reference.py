@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from vibe_router.errors import CheckpointError
+from vibe_router.errors import CheckpointError, VibeRouterError
 from vibe_router.extras import require_extra
 from vibe_router.printable import first_line
 from vibe_router_export.checkpoint.checkpoint import Checkpoint, wrapped_tensors
@@ -46,8 +46,12 @@ class Reference:
             try:
                 self._model: Any = _model(transformers, checkpoint).float().eval()
                 self._tokenizer: Any = _tokenizer(transformers, checkpoint.folder)
+                # Some of what a tokenizer's file says is read only when it is used.
+                self.ids("", max_tokens=8)
+            except (VibeRouterError, MemoryError):
+                raise
             # transformers raises whatever its parts do on a file that is not as they expect.
-            except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
+            except Exception as error:
                 raise CheckpointError(
                     f"{self.name} cannot load the checkpoint: {first_line(error)}",
                     hint="save the checkpoint again with this transformers, or export with --reference none",
@@ -63,7 +67,8 @@ class Reference:
         torch = self._torch
         input_ids = torch.tensor([list(ids)])
         with torch.inference_mode():
-            output = self._model(input_ids=input_ids, attention_mask=torch.ones_like(input_ids))
+            # config.json can ask for plain tuples.
+            output = self._model(input_ids=input_ids, attention_mask=torch.ones_like(input_ids), return_dict=True)
         logits = output.logits[0]
         if self._labels is None:
             return float(logits[0])
