@@ -66,6 +66,7 @@ export interface LoadOptions {
 }
 
 export class Router {
+  private constructor();
   /** Load a bundle's native file from a URL, in Node also from a path, or from its bytes. */
   static load(source: string | URL | Uint8Array | ArrayBuffer, options?: LoadOptions): Promise<Router>;
   readonly name: string;
@@ -88,6 +89,7 @@ export class Router {
 
 /** The same in a worker of its own, in browsers. */
 export class WorkerRouter {
+  private constructor();
   static load(source: string | URL, options?: { cache?: boolean }): Promise<WorkerRouter>;
   readonly name: string;
   readonly version: string;

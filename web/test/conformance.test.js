@@ -133,6 +133,17 @@ test("a router is loaded from a URL of a file, and from a path as Node's own cal
   }
 });
 
+test("the types name every call of a router, and that nobody makes one with new", async () => {
+  const types = await readFile(new URL("../dist/index.d.ts", import.meta.url), "utf8");
+  const calls = (from) => Object.entries(Object.getOwnPropertyDescriptors(from)).filter(([, { value }]) => typeof value === "function");
+  for (const [name, made] of Object.entries({ Router, WorkerRouter })) {
+    const [, block] = types.match(new RegExp(`class ${name} \\{\n([^]*?)\n\\}`));
+    const named = [...block.matchAll(/^ +(?:private |static )*(\w+)\(/gm)].map(([, call]) => call);
+    const there = [...calls(made), ...calls(made.prototype)].map(([call]) => call);
+    assert.deepEqual(named.sort(), there.sort());
+  }
+});
+
 test("many prompts leave no memory behind", () => {
   const long = "x".repeat(100_000);
   for (let time = 0; time < 8; time++) router.route(long + time);
