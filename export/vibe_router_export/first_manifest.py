@@ -134,8 +134,15 @@ def _calibration(checkpoint: Checkpoint, temperature: float | None) -> Calibrati
 
 
 def _now() -> datetime.datetime:
-    """Return the time in UTC, or SOURCE_DATE_EPOCH where a reproducible build sets it."""
+    """Return the time in UTC, or SOURCE_DATE_EPOCH where a reproducible build sets it.
+
+    Raises:
+        UsageError: that is set to what is no time.
+    """
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    if epoch is not None:
+    if epoch is None:
+        return datetime.datetime.now(datetime.timezone.utc)
+    try:
         return datetime.datetime.fromtimestamp(int(epoch), datetime.timezone.utc)
-    return datetime.datetime.now(datetime.timezone.utc)
+    except (ValueError, OverflowError, OSError) as error:
+        raise UsageError(f"SOURCE_DATE_EPOCH is {shown(epoch)}", hint="give seconds since 1970, or unset it") from error

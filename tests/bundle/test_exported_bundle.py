@@ -80,10 +80,9 @@ def test_golden_prompts_stand_on_edges(bundle: Path) -> None:
     assert {"", " ", "a", "[SEP]", "é", "e\u0301", "\x00"} <= prompts
     lengths = {(len(row["input_ids"]), row["truncated"]) for row in rows}
     assert {(127, False), (128, False), (128, True)} <= lengths
-    special = small_config()
+    added = {small_config()[f"{name}_token_id"] for name in ("cls", "sep", "pad")}
     for row in rows:
-        inner = row["input_ids"][1:-1]
-        assert not {special["cls_token_id"], special["sep_token_id"], special["pad_token_id"]} & set(inner)
+        assert not added & set(row["input_ids"][1:-1])
 
 
 def test_the_runtime_routes_and_verifies_it(bundle: Path) -> None:
@@ -104,6 +103,13 @@ def test_the_same_checkpoint_gives_the_same_bytes(tmp_path: Path, monkeypatch: p
         contents.append({path.name: path.read_bytes() for path in (tmp_path / name).rglob("*") if path.is_file()})
     assert contents[0] == contents[1]
     assert b"2023-11-14T22:13:20+00:00" in contents[0]["router.json"]
+
+
+@pytest.mark.parametrize("epoch", ["", "tomorrow", "1e9", "9" * 30])
+def test_a_date_that_is_none_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: str) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", epoch)
+    with pytest.raises(UsageError, match="SOURCE_DATE_EPOCH is "):
+        export(tmp_path)
 
 
 def test_temperature_and_profiles_come_from_the_option_then_the_checkpoint_then_nobody(tmp_path: Path) -> None:

@@ -104,6 +104,14 @@ def test_several_precisions_make_one_bundle_and_say_what_they_cost(
     assert result["bytes"]["onnx/model_quantized.onnx"] < 0.5 * result["bytes"]["onnx/model.onnx"]
 
 
+@pytest.mark.parametrize("band", ["nan", "-0.1", "2"])
+def test_a_band_that_is_none_is_refused_before_anything_is_read(
+    tmp_path: Path, router_export: CommandLine, band: str
+) -> None:
+    done = router_export("onnx", tmp_path / "nothing", "-o", tmp_path / "bundle", "--band", band)
+    assert (done.code, "--band" in done.error) == (2, True), done.error
+
+
 def test_a_precision_that_changes_decisions_is_exit_7_and_nothing_is_written(
     checkpoint: Path, tmp_path: Path, router_export: CommandLine
 ) -> None:

@@ -54,3 +54,9 @@ def test_a_tokenizer_that_leads_to_another_file_is_refused(folder: Path, key: st
     read_checkpoint(add(folder, "tokenizer_config.json", **{key: None}))
     with pytest.raises(CheckpointError, match=f"sets {key}, which leads to another file"):
         read_checkpoint(add(folder, "tokenizer_config.json", **{key: "/etc/passwd"}))
+
+
+def test_a_path_that_transformers_wrote_once_and_never_opens_is_let_pass(folder: Path) -> None:
+    expected = Reference(read_checkpoint(folder)).ids("hi", max_tokens=8)
+    add(folder, "tokenizer_config.json", special_tokens_map_file="/etc/passwd")
+    assert Reference(read_checkpoint(folder)).ids("hi", max_tokens=8) == expected

@@ -19,6 +19,10 @@ from vibe_router_export.checkpoint.files import has_file, read_bytes, read_objec
 TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
 
 
+# Older versions of transformers wrote this path, and none opens it.
+_IGNORED = "special_tokens_map_file"
+
+
 def check_tokenizer(folder: Path, *, vocabulary_size: int) -> None:
     """Check tokenizer.json and tokenizer_config.json of a checkpoint whose table has `vocabulary_size` rows.
 
@@ -48,7 +52,7 @@ def check_tokenizer(folder: Path, *, vocabulary_size: int) -> None:
 
 def _refuse_other_files(config: Mapping[str, Any]) -> None:
     """Refuse paths of files, which transformers would open in place of the checkpoint's own, wherever they lead."""
-    named = [key for key, value in config.items() if key.endswith("_file") and value is not None]
+    named = [key for key, value in config.items() if key.endswith("_file") and key != _IGNORED and value is not None]
     if named:
         raise CheckpointError(
             f"{TOKENIZER_CONFIG} sets {named[0]}, which leads to another file", hint=f"remove {named[0]}"

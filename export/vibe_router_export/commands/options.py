@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -30,9 +31,22 @@ PromptsOption = Annotated[
     Path | None, typer.Option("--prompts", help="JSONL of prompts to prove on, besides the golden ones.")
 ]
 
+
+def _a_number(value: float) -> float:
+    # Every comparison with NaN is false, also those with the smallest and the largest value.
+    if math.isnan(value):
+        raise typer.BadParameter("nan is not a number")
+    return value
+
+
 BandOption = Annotated[
     float,
-    typer.Option(min=0, max=1, help="Below fp32: a decision may differ where |p - threshold| is less than this."),
+    typer.Option(
+        min=0,
+        max=1,
+        callback=_a_number,
+        help="Below fp32: a decision may differ where |p - threshold| is less than this.",
+    ),
 ]
 MaxFlipsOption = Annotated[
     int, typer.Option(min=0, help="Below fp32: this many decisions may differ outside the band.")

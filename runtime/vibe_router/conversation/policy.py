@@ -23,6 +23,11 @@ from vibe_router.errors import UsageError
 from vibe_router.policy import Target, above, sigmoid
 from vibe_router.real_number import real_number
 
+_LARGEST = 2**31 - 1
+"""More turns, words or tokens than there are, and sums of them fit into 64 bits in every language."""
+_LEAST_BYTES = 0.01
+"""A hundred tokens for a byte; no tokenizer makes so many."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ChatPolicy:
@@ -70,10 +75,12 @@ class ChatPolicy:
             raise UsageError("a count of the chat policy is not a whole number", hint="give integers")
         if min(counts) < 1 or min(words) < 0:
             raise UsageError("a number of the chat policy is too small", hint="counts are at least 1, words at least 0")
+        if max(*counts, *words) > _LARGEST:
+            raise UsageError("a number of the chat policy is too large", hint=f"give at most {_LARGEST}")
         if not all(0 <= real_number(margin) < math.inf for margin in (self.rise, self.fall)):
             raise UsageError("a margin of the chat policy is not a number from 0 on", hint="give logits, such as 0.5")
-        if not 0 < real_number(self.bytes_per_token) < math.inf:
-            raise UsageError("bytes_per_token is not a positive number", hint="for example 3.0")
+        if not _LEAST_BYTES <= real_number(self.bytes_per_token) < math.inf:
+            raise UsageError(f"bytes_per_token is not a number from {_LEAST_BYTES} on", hint="for example 3.0")
         # A text such as "false" would count as true.
         for name in ("device_tools", "device_vision", "device_audio"):
             if not isinstance(getattr(self, name), bool):

@@ -42,11 +42,14 @@ public struct ChatPolicy: Hashable, Sendable {
         guard whole >= 1, min(bareWords, leaningWords, reservedTokens) >= 0 else {
             throw .badArgument("a number of the chat policy is too small")
         }
+        // Sums of them fit into 64 bits then.
+        let largest = max(calmTurns, replayedTurns, deviceContext, tokensPerMedium, bareWords, leaningWords, reservedTokens)
+        guard largest <= Int(Int32.max) else { throw .badArgument("a number of the chat policy is too large") }
         guard rise.isFinite, fall.isFinite, rise >= 0, fall >= 0 else {
             throw .badArgument("a margin of the chat policy is not a number from 0 on")
         }
-        guard bytesPerToken.isFinite, bytesPerToken > 0 else {
-            throw .badArgument("bytesPerToken is not a positive number")
+        guard bytesPerToken.isFinite, bytesPerToken >= 0.01 else {
+            throw .badArgument("bytesPerToken is not a number from 0.01 on")
         }
     }
 }
