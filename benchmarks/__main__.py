@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import typer
+from typing import TYPE_CHECKING
 
-from vibe_router_tools.console.app import new_app
-from vibe_router_tools.console.entry import run
+from vibe_router_tools.console.start import start
+
+if TYPE_CHECKING:
+    import typer
 
 
 def build_app() -> typer.Typer:
@@ -40,6 +42,7 @@ def build_app() -> typer.Typer:
     from benchmarks.studies.commands.session_settings import session_settings
     from benchmarks.studies.commands.steps import steps
     from benchmarks.web.command import web
+    from vibe_router_tools.console.app import new_app
 
     peers = (prepare, latency, busy, cold, memory, throughput, limits, quantization)
     hardening = (adversarial, dialogues, fuzz, fuzz_c, kill_exports, soak)
@@ -54,4 +57,4 @@ def build_app() -> typer.Typer:
 
 
 if __name__ == "__main__":
-    run(build_app)
+    start(build_app)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import typer
+from typing import TYPE_CHECKING
 
-from vibe_router_tools.console.app import new_app
-from vibe_router_tools.console.entry import run
+from vibe_router_tools.console.start import start
+
+if TYPE_CHECKING:
+    import typer
 
 _DESCRIPTION = "Export a fine-tuned ModernBERT router to bundles that apps embed, proven equal to PyTorch."
 
@@ -20,6 +22,7 @@ def build_app() -> typer.Typer:
     from vibe_router_export.commands.native import native
     from vibe_router_export.commands.onnx import onnx
     from vibe_router_export.commands.verify import verify
+    from vibe_router_tools.console.app import new_app
 
     app = new_app("router-export", _DESCRIPTION)
     for command in (onnx, native, coreml, lint, verify, inspect, deploy, checkpoint):
@@ -28,5 +31,5 @@ def build_app() -> typer.Typer:
 
 
 def main() -> None:
-    """Run the command line; the exit codes are those of `vibe_router.errors`."""
-    run(build_app)
+    """Run the command line."""
+    start(build_app)

@@ -7,10 +7,10 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from vibe_router_tools.console.start import start
+
 if TYPE_CHECKING:
     import typer
-
-_INTERRUPTED = 130
 
 _COMMANDS = {
     "route": "route:route",
@@ -47,12 +47,6 @@ def build_app(only: str | None = None) -> typer.Typer:
 
 
 def main() -> None:
-    """Run the command line; the exit codes are those of `vibe_router.errors`."""
-    # Nothing is imported before this line, so that Ctrl-C during the imports ends as Ctrl-C later does.
-    try:
-        from vibe_router_tools.console.entry import run
-
-        asked = sys.argv[1] if len(sys.argv) > 1 else None
-        run(partial(build_app, asked if asked in _COMMANDS else None))
-    except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
+    """Run the command line."""
+    asked = sys.argv[1] if len(sys.argv) > 1 else None
+    start(partial(build_app, asked if asked in _COMMANDS else None))

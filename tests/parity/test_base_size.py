@@ -18,4 +18,4 @@ pytest.importorskip("torch", reason="parity is measured against PyTorch")
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_thread")
 def test_base_is_proven_in_fp32_and_int8(tmp_path: Path) -> None:
-    check_base_size(tmp_path, None, kept=[])
+    check_base_size(tmp_path, None, prompts=24, kept=[])

@@ -66,7 +66,7 @@ def test_nothing_was_scored_yet_is_the_device() -> None:
     [{"rise": -1.0}, {"fall": math.nan}, {"calm_turns": 0}, {"replayed_turns": 0}, {"bare_words": -1},
      {"bytes_per_token": 0.0}, {"device_context": 0}, {"rise": "1"}, {"fall": None}, {"calm_turns": "3"},
      {"calm_turns": 3.0}, {"bare_words": True}, {"bytes_per_token": "3"}, {"device_vision": "false"},
-     {"bytes_per_token": 5e-324}, {"reserved_tokens": 2**63}, {"leaning_words": 2**31},
+     {"bytes_per_token": 5e-324}, {"reserved_tokens": 2**63}, {"leaning_words": 2**54},
      {"device_tools": 1}, {"harness_tags": "system-reminder"}, {"harness_tags": (b"tag",)}],
 )  # fmt: skip
 def test_constants_out_of_range_or_of_another_type_are_refused(wrong: dict[str, Any]) -> None:

@@ -42,10 +42,10 @@ def nano(
 
 
 def main() -> None:
-    """Run the command line; the exit codes are those of `vibe_router.errors`."""
-    from vibe_router_tools.console.entry import run
+    """Run the command line."""
+    from vibe_router_tools.console.start import start
 
-    run(_build_app)
+    start(_build_app)
 
 
 def _build_app() -> typer.Typer:

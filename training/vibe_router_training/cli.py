@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import typer
+from typing import TYPE_CHECKING
 
-from vibe_router_tools.console.app import new_app
-from vibe_router_tools.console.entry import run
+from vibe_router_tools.console.start import start
+
+if TYPE_CHECKING:
+    import typer
 
 
 def build_app() -> typer.Typer:
     """Return the command with all its subcommands."""
+    from vibe_router_tools.console.app import new_app
     from vibe_router_training.commands.calibrate import calibrate
     from vibe_router_training.commands.fit import fit
     from vibe_router_training.commands.sweep import sweep
@@ -22,5 +25,5 @@ def build_app() -> typer.Typer:
 
 
 def main() -> None:
-    """Run the command line; the exit codes are those of `vibe_router.errors`."""
-    run(build_app)
+    """Run the command line."""
+    start(build_app)

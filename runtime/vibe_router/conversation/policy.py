@@ -23,7 +23,7 @@ from vibe_router.errors import UsageError
 from vibe_router.policy import Target, above, sigmoid
 from vibe_router.real_number import real_number
 
-_LARGEST = 2**31 - 1
+_LARGEST = 2**53
 """More turns, words or tokens than there are, and sums of them fit into 64 bits in every language."""
 _LEAST_BYTES = 0.01
 """A hundred tokens for a byte; no tokenizer makes so many."""

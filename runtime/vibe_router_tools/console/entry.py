@@ -17,12 +17,14 @@ import typer
 from vibe_router.errors import VibeRouterError
 from vibe_router.printable import first_line, printable
 
-_INTERRUPTED = 130
 _FATAL_SIGNAL = 128
 
 
 def run(build_app: Callable[[], typer.Typer]) -> None:
-    """Build and run a command line; errors raised on purpose become message, hint and exit code, never a traceback."""
+    """Build and run a command line; errors raised on purpose become message, hint and exit code, never a traceback.
+
+    Ctrl-C is for the caller.
+    """
     try:
         _require_streams()
         with _ending_in_order():
@@ -34,8 +36,6 @@ def run(build_app: Callable[[], typer.Typer]) -> None:
     except VibeRouterError as error:
         _complain(f"error: {error.message}", f"hint: {error.hint}" if error.hint else "")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
     except BrokenPipeError:
         # The reader has gone (`| head`). What is left in the buffer must not raise again at exit.
         _discard_output()

@@ -44,7 +44,7 @@ public struct ChatPolicy: Hashable, Sendable {
         }
         // Sums of them fit into 64 bits then.
         let largest = max(calmTurns, replayedTurns, deviceContext, tokensPerMedium, bareWords, leaningWords, reservedTokens)
-        guard largest <= Int(Int32.max) else { throw .badArgument("a number of the chat policy is too large") }
+        guard largest <= 1 << 53 else { throw .badArgument("a number of the chat policy is too large") }
         guard rise.isFinite, fall.isFinite, rise >= 0, fall >= 0 else {
             throw .badArgument("a margin of the chat policy is not a number from 0 on")
         }
