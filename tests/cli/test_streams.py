@@ -92,6 +92,22 @@ start(build_app)
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
+def test_ctrl_c_that_python_has_wrapped_is_no_traceback() -> None:
+    program = """
+from vibe_router_tools.console.start import start
+
+def build_app():
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt as cause:
+        raise RuntimeError("Error calling __set_name__") from cause
+
+start(build_app)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
 @pytest.mark.parametrize("text", ["\x1b]0;title\x07", "\x9b31m", "\u202e", "\ud800", "\r", "\x7f"])
 def test_what_a_terminal_obeys_is_shown_as_an_escape(text: str) -> None:
     assert printable(f"a{text}b").isprintable()

@@ -16,5 +16,6 @@ pytest.importorskip("torch", reason="parity is measured against PyTorch")
 @pytest.mark.usefixtures("one_thread")
 def test_base_with_massive_activations_is_proven_in_fp32_and_int8(tmp_path: Path) -> None:
     # With two prompts less, the longest golden ones would be in two padded batches instead of one, and what is with
-    # them as long as they. Whether the errors of the others add up to too much depends on the processor's int8 instructions.
+    # them as long as they. Whether the errors of the others add up to too much depends on the processor's int8
+    # instructions.
     check_base_size(tmp_path, Outliers(), prompts=162, kept=["model.layers.2.mlp.Wo.weight"], more=1)

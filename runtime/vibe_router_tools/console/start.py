@@ -27,6 +27,11 @@ def start(build_app: Callable[[], typer.Typer]) -> None:
         run(build_app)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except Exception as error:
+        # While a class is made, Python up to 3.11 raises a RuntimeError in the place of what a descriptor raised.
+        if not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
+        sys.exit(INTERRUPTED)
 
 
 def _interrupt_again(unraisable: sys.UnraisableHookArgs) -> None:
