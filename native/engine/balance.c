@@ -1,4 +1,4 @@
-/* How many threads a call begins with: the load of the machine, and rests after a call that stalled. */
+/* How many threads a call begins with: as many as the load of the machine leaves processors. */
 #define _GNU_SOURCE
 #include "balance.h"
 
@@ -17,10 +17,6 @@
 #ifndef ALWAYS_FULL_SIZE
 #define ALWAYS_FULL_SIZE 0
 #endif
-
-/* Nanoseconds for which the caller computes alone after a stall. Each further stall doubles them. */
-#define FIRST_REST 4000000
-#define LONGEST_REST 128000000
 
 /* How long one reading of the load is used. A reading takes two microseconds, and a short call about a hundred. */
 #define LOOK_NANOSECONDS 500000
@@ -69,7 +65,7 @@ static int room(const Balance *balance, int threads, int awake) {
 }
 
 void vr_open_balance(Balance *balance, int threads) {
-    *balance = (Balance){.file = open_load(), .penalty = FIRST_REST};
+    *balance = (Balance){.file = open_load()};
     balance->cpus = vr_processor_count();
     balance->seen = room(balance, threads, 0);
 }
@@ -86,14 +82,5 @@ int vr_choose_size(Balance *balance, int threads, int awake) {
         balance->seen = seen;
         balance->looked_at = now;
     }
-    return balance->size > 1 && now < balance->rest_until ? 1 : balance->size;
-}
-
-void vr_record_call(Balance *balance, bool stalled) {
-    if (!stalled) {
-        balance->penalty = balance->penalty / 2 < FIRST_REST ? FIRST_REST : balance->penalty / 2;
-        return;
-    }
-    balance->rest_until = vr_nanoseconds_now() + balance->penalty;
-    balance->penalty = balance->penalty * 2 > LONGEST_REST ? LONGEST_REST : balance->penalty * 2;
+    return balance->size;
 }

@@ -2,17 +2,14 @@
 #ifndef VIBE_ROUTER_BALANCE_H
 #define VIBE_ROUTER_BALANCE_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct {
-    int file;           /* /proc/loadavg; negative: the system has none */
-    int cpus;           /* of the machine */
-    int64_t looked_at;  /* when the load was last read: nanoseconds of the monotonic clock */
-    int seen;           /* threads that there was room for then */
-    int size;           /* threads that a call begins with */
-    int64_t rest_until; /* the caller computes alone until then */
-    int64_t penalty;    /* the length of the next rest, in nanoseconds */
+    int file;          /* /proc/loadavg; negative: the system has none */
+    int cpus;          /* of the machine */
+    int64_t looked_at; /* when the load was last read: nanoseconds of the monotonic clock */
+    int seen;          /* threads that there was room for then */
+    int size;          /* threads that a call begins with */
 } Balance;
 
 void vr_open_balance(Balance *balance, int threads);
@@ -21,8 +18,5 @@ void vr_close_balance(Balance *balance);
 /* Return how many of `threads` threads a call begins with. `awake` is the number of
  * the engine's own workers that are not asleep yet. */
 int vr_choose_size(Balance *balance, int threads, int awake);
-
-/* Record whether a call of several threads had to wait for one that was not running. */
-void vr_record_call(Balance *balance, bool stalled);
 
 #endif

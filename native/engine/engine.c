@@ -68,11 +68,7 @@ static VrStatus run_balanced(VrEngine *engine, Job *job) {
     VrStatus status = vr_lay_out_job(&engine->workspace, job, &engine->model, size);
     if (status != VR_OK) return status;
     if (engine->threads == 0) return vr_run_in_background(&engine->workers, job);
-    if (size == 1) return vr_run_alone(&engine->workers, job);
-    bool stalled;
-    status = vr_run_together(&engine->workers, job, size, &stalled);
-    vr_record_call(&engine->balance, stalled);
-    return status;
+    return size == 1 ? vr_run_alone(&engine->workers, job) : vr_run_together(&engine->workers, job, size);
 }
 
 /* Compute a job on this thread, in memory of its own, while another call uses the engine's. */

@@ -11,6 +11,10 @@
  * a processor that is half as fast. */
 #define PATIENCE_ITEMS 4
 #define LEAST_PATIENCE_NANOSECONDS 300000
+/* How long a caller rests from the team. Each further stall doubles it, each call without a stall halves it. It is
+ * time, not a number of steps or calls, so that an idle machine never computes alone for long. */
+#define FIRST_REST_NANOSECONDS 4000000
+#define LONGEST_REST_NANOSECONDS 128000000
 
 static inline void relax(void) {
 #if defined(__x86_64__)
@@ -23,6 +27,29 @@ static inline void relax(void) {
 void vr_prepare_team(Team *team, uint32_t call) {
     for (int counter = 0; counter < team->counters; counter++)
         atomic_store_explicit(team->claimed + counter, counted(call, 0), memory_order_relaxed);
+}
+
+void vr_end_rest(Team *team) {
+    team->rest_until = 0;
+    atomic_store_explicit(&team->alone, 0, memory_order_relaxed);
+    team->invite(team);
+}
+
+static void begin_rest(Team *team, uint32_t call, int64_t now) {
+    if (team->next_rest < FIRST_REST_NANOSECONDS) team->next_rest = FIRST_REST_NANOSECONDS;
+    team->rest_until = now + team->next_rest;
+    team->next_rest *= 2;
+    if (team->next_rest > LONGEST_REST_NANOSECONDS) team->next_rest = LONGEST_REST_NANOSECONDS;
+    atomic_store_explicit(&team->alone, call, memory_order_relaxed);
+}
+
+void vr_begin_call(Team *team, uint32_t call) {
+    if (team->rest_until > vr_nanoseconds_now()) atomic_store_explicit(&team->alone, call, memory_order_relaxed);
+    else vr_end_rest(team);
+}
+
+void vr_end_call(Team *team, bool stalled) {
+    if (!stalled) team->next_rest /= 2;
 }
 
 /* Return how long to wait. A member that has computed nothing does not know how long an item takes. */
@@ -48,9 +75,9 @@ void vr_wait_a_turn(Member *member, Wait *wait) {
         vr_yield_processor();
         return;
     }
-    if (waited > wait->patience && member->number == 0 && !member->stalled) {
+    if (waited > wait->patience && member->number == 0 && !member->team->rest_until) {
         member->stalled = true;
-        atomic_store_explicit(&member->team->alone, member->call, memory_order_relaxed);
+        begin_rest(member->team, member->call, now);
     }
     vr_sleep_briefly(SLEEP_NANOSECONDS);
 }

@@ -3,8 +3,11 @@
  * A step has items, which members claim one by one. A member begins with its own share: the same part of every step
  * that has as many items, so that what it wrote in one step is still in its own cache in the next. Then it claims items
  * of the other shares that nobody has claimed. A step is finished when all its items are. Nobody waits for a member
- * that has claimed nothing. So the caller alone can finish a call, and a member may join late, leave early, or never
- * come.
+ * that has claimed nothing. So the caller alone can finish a call, and a member may join late, leave early, come again,
+ * or never come.
+ *
+ * The caller that has waited long for a member rests from the team: the others leave, and it computes alone what nobody
+ * has claimed. When the rest is over, in this call or a later one, it invites them again.
  *
  * Every counter holds the number of its call. A member that was not running when its call ended finds another number,
  * and leaves without having changed anything.
@@ -28,13 +31,18 @@ typedef _Atomic(uint64_t) Counter;
 static inline uint64_t counted(uint32_t call, uint32_t count) { return (uint64_t)call << 32 | count; }
 
 /* State that the members share. It lives as long as the engine. */
-typedef struct {
+typedef struct Team {
     int row;             /* counters of one member, filled up to whole cache lines */
     Counter *claimed;    /* [threads][row]: claimed items of a member's share, for each step */
     Counter *finished;   /* [row]: finished items of a step */
     int counters;        /* of all members */
     atomic_uint stopped; /* number of the call that is to compute nothing more */
-    atomic_uint alone;   /* number of the call that its caller finishes without the others */
+    atomic_uint alone;   /* number of the call that its caller computes without the others, until its rest is over */
+    /* Wakes the other members up, for the current call. */
+    void (*invite)(struct Team *team);
+    /* Only the caller uses these, nanoseconds. */
+    int64_t rest_until; /* of the monotonic clock; 0: there is no rest */
+    int64_t next_rest;  /* how long the next one is */
 } Team;
 
 /* A member, and its position in the sequence of steps, which is the same for all. */
@@ -46,7 +54,7 @@ typedef struct {
     int step;
     int done;      /* items of the current step that this member has claimed */
     int64_t began; /* when the current step began: nanoseconds of the monotonic clock */
-    bool left;     /* it takes no further part in the call */
+    bool left;     /* it takes no further part in the call, unless it is invited again */
     bool stalled;  /* the caller has waited too long for another member */
 } Member;
 
@@ -97,11 +105,16 @@ static inline bool step_is_over(Member *member, int items) {
     return member->left || (int)(uint32_t)count == items;
 }
 
+/* End the caller's rest: the others may compute again. */
+void vr_end_rest(Team *team);
+
 /* Go to the next step. */
 static inline void advance(Member *member) {
     member->step++;
     member->done = 0;
     if (member->size > 1 || TIME_STEPS) member->began = vr_nanoseconds_now();
+    if (member->size > 1 && member->number == 0 && member->team->rest_until && member->began > member->team->rest_until)
+        vr_end_rest(member->team);
 }
 
 /* Return whether this call is stopped. Its members then claim the items that are left, and compute none of them. */
@@ -116,6 +129,12 @@ static inline void stop(const Member *member) {
 /* Begin a call, in which nothing is claimed or finished yet. Only the caller's thread calls this. */
 void vr_prepare_team(Team *team, uint32_t call);
 
+/* Invite the others to a call that has been prepared, now or when the caller's rest is over. */
+void vr_begin_call(Team *team, uint32_t call);
+
+/* Note that a call is over, and whether its caller has waited too long for another member. */
+void vr_end_call(Team *team, bool stalled);
+
 /* A wait for other members. It begins as {0}. */
 typedef struct {
     int turns;
@@ -124,7 +143,7 @@ typedef struct {
 } Wait;
 
 /* Let a short time pass: spin at first, then give the processor to others. A caller that has run out of patience
- * finishes alone what nobody has claimed until then. */
+ * begins a rest. */
 void vr_wait_a_turn(Member *member, Wait *wait);
 
 #endif

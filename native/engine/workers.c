@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "workers.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 #if defined(__APPLE__)
@@ -71,9 +72,9 @@ static void *work(void *argument) {
     for (uint32_t seen = 0;;) {
         pthread_mutex_lock(&workers->mutex);
         workers->awake--;
-        while (workers->calls == seen && !workers->closing) pthread_cond_wait(&workers->called, &workers->mutex);
+        while (workers->invitations == seen && !workers->closing) pthread_cond_wait(&workers->called, &workers->mutex);
         workers->awake++;
-        seen = workers->calls;
+        seen = workers->invitations;
         Job job = workers->job;
         bool closing = workers->closing;
         pthread_mutex_unlock(&workers->mutex);
@@ -87,8 +88,17 @@ static void *work(void *argument) {
     }
 }
 
+static void invite(Team *team) {
+    Workers *workers = (Workers *)((char *)team - offsetof(Workers, team));
+    pthread_mutex_lock(&workers->mutex);
+    workers->invitations++;
+    pthread_cond_broadcast(&workers->called);
+    pthread_mutex_unlock(&workers->mutex);
+}
+
 /* Allocate the counters. Those of each member have cache lines of their own. */
 static int open_team(Team *team, int layers, int members) {
+    team->invite = invite;
     team->row = (int)rounded_up(forward_steps(layers), 64 / sizeof(Counter));
     team->counters = (members + 1) * team->row;
     team->claimed = allocate_lines((size_t)team->counters * sizeof(Counter));
@@ -134,7 +144,7 @@ void vr_close_workers(Workers *workers) {
     free(workers->threads);
 }
 
-/* Hand a job to the workers. */
+/* Give a job a number, and have the workers find it when they are invited. */
 static void publish(Workers *workers, Job *job, int size) {
     uint32_t call = workers->calls + 1 ? workers->calls + 1 : 1;
     job->call = call;
@@ -143,20 +153,21 @@ static void publish(Workers *workers, Job *job, int size) {
     pthread_mutex_lock(&workers->mutex);
     workers->job = *job;
     workers->calls = call;
-    pthread_cond_broadcast(&workers->called);
     pthread_mutex_unlock(&workers->mutex);
 }
 
-VrStatus vr_run_together(Workers *workers, Job *job, int size, bool *stalled) {
+VrStatus vr_run_together(Workers *workers, Job *job, int size) {
     publish(workers, job, size);
+    vr_begin_call(&workers->team, job->call);
     Member member = member_of(&workers->team, job, 0);
     run(workers, job, &member);
-    *stalled = member.stalled;
+    vr_end_call(&workers->team, member.stalled);
     return is_stopped(&member) ? VR_STOPPED : VR_OK;
 }
 
 VrStatus vr_run_in_background(Workers *workers, Job *job) {
     publish(workers, job, 1);
+    invite(&workers->team);
     pthread_mutex_lock(&workers->mutex);
     while (workers->answers != job->call) pthread_cond_wait(&workers->answered, &workers->mutex);
     VrStatus status = workers->job.status;

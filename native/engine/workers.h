@@ -18,7 +18,8 @@ typedef struct {
     pthread_cond_t answered;
     Job job; /* the current one */
     uint32_t calls;
-    uint32_t answers; /* the last call that the background worker has finished */
+    uint32_t invitations; /* one for each call, and one more whenever the caller's rest from the team is over */
+    uint32_t answers;     /* the last call that the background worker has finished */
     int awake;
     bool closing;
 } Workers;
@@ -30,8 +31,8 @@ void vr_close_workers(Workers *workers);
 /* Compute a job on the caller's thread alone. */
 VrStatus vr_run_alone(const Workers *workers, const Job *job);
 
-/* Compute a job of `size` members, the caller included; return whether one of them kept the others waiting. */
-VrStatus vr_run_together(Workers *workers, Job *job, int size, bool *stalled);
+/* Compute a job of `size` members, the caller included. */
+VrStatus vr_run_together(Workers *workers, Job *job, int size);
 
 /* Compute a job on the worker of low priority. */
 VrStatus vr_run_in_background(Workers *workers, Job *job);
