@@ -43,12 +43,12 @@ static void begin_rest(Team *team, uint32_t call, int64_t now) {
     atomic_store_explicit(&team->alone, call, memory_order_relaxed);
 }
 
-void vr_begin_call(Team *team, uint32_t call) {
+void vr_start_team(Team *team, uint32_t call) {
     if (team->rest_until > vr_nanoseconds_now()) atomic_store_explicit(&team->alone, call, memory_order_relaxed);
     else vr_end_rest(team);
 }
 
-void vr_end_call(Team *team, bool stalled) {
+void vr_finish_team(Team *team, bool stalled) {
     if (!stalled) team->next_rest /= 2;
 }
 

@@ -130,10 +130,10 @@ static inline void stop(const Member *member) {
 void vr_prepare_team(Team *team, uint32_t call);
 
 /* Invite the others to a call that has been prepared, now or when the caller's rest is over. */
-void vr_begin_call(Team *team, uint32_t call);
+void vr_start_team(Team *team, uint32_t call);
 
 /* Note that a call is over, and whether its caller has waited too long for another member. */
-void vr_end_call(Team *team, bool stalled);
+void vr_finish_team(Team *team, bool stalled);
 
 /* A wait for other members. It begins as {0}. */
 typedef struct {

@@ -158,10 +158,10 @@ static void publish(Workers *workers, Job *job, int size) {
 
 VrStatus vr_run_together(Workers *workers, Job *job, int size) {
     publish(workers, job, size);
-    vr_begin_call(&workers->team, job->call);
+    vr_start_team(&workers->team, job->call);
     Member member = member_of(&workers->team, job, 0);
     run(workers, job, &member);
-    vr_end_call(&workers->team, member.stalled);
+    vr_finish_team(&workers->team, member.stalled);
     return is_stopped(&member) ? VR_STOPPED : VR_OK;
 }
 

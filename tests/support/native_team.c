@@ -56,7 +56,7 @@ int a_rest_ends_within_the_call(void) {
     int line;
 
     vr_prepare_team(&team, 1);
-    vr_begin_call(&team, 1);
+    vr_start_team(&team, 1);
     CHECK(invitations == 1);
     Member caller = member_of(&team, 1, 0), other = member_of(&team, 1, 1);
     if ((line = stall(&team, &caller, &other, &waited))) return line;
@@ -84,11 +84,11 @@ int a_rest_ends_within_the_call(void) {
     advance(&again);
     if ((line = stall(&team, &caller, &again, &waited))) return line;
     CHECK(team.rest_until - now > rest);
-    vr_end_call(&team, true);
+    vr_finish_team(&team, true);
 
     /* A call that begins within a rest begins without the others, and invites them when it is over. */
     vr_prepare_team(&team, 2);
-    vr_begin_call(&team, 2);
+    vr_start_team(&team, 2);
     caller = member_of(&team, 2, 0), other = member_of(&team, 2, 1);
     CHECK(invitations == 2);
     CHECK(claim(&other, ITEMS) == NOTHING && other.left);
@@ -97,7 +97,7 @@ int a_rest_ends_within_the_call(void) {
     advance(&caller);
     CHECK(invitations == 3);
     int64_t next = team.next_rest;
-    vr_end_call(&team, false);
+    vr_finish_team(&team, false);
     CHECK(team.next_rest < next);
     return 0;
 }
