@@ -11,8 +11,8 @@
  * a processor that is half as fast. */
 #define PATIENCE_ITEMS 4
 #define LEAST_PATIENCE_NANOSECONDS 300000
-/* How long a caller rests from the team. Each further stall doubles it, each call without a stall halves it. It is
- * time, not a number of steps or calls, so that an idle machine never computes alone for long. */
+/* How long a caller rests from the team. Each further stall doubles it, each call of the team without one halves it. It
+ * is time, not a number of steps or calls, so that an idle machine never computes alone for long. */
 #define FIRST_REST_NANOSECONDS 4000000
 #define LONGEST_REST_NANOSECONDS 128000000
 
@@ -49,7 +49,8 @@ void vr_start_team(Team *team, uint32_t call) {
 }
 
 void vr_finish_team(Team *team, bool stalled) {
-    if (!stalled) team->next_rest /= 2;
+    /* A caller that is still at rest had nobody to wait for. */
+    if (!stalled && !team->rest_until) team->next_rest /= 2;
 }
 
 /* Return how long to wait. A member that has computed nothing does not know how long an item takes. */

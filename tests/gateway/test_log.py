@@ -132,6 +132,8 @@ def test_gateways_that_start_together_make_one_log(tmp_path: Path) -> None:
 
             for opened in [pool.submit(begin) for _ in range(6)]:
                 opened.result()
+            with contextlib.closing(sqlite3.connect(path)) as log:
+                assert log.execute("PRAGMA user_version").fetchone() == (VERSION,)
 
 
 def test_text_is_forgotten_while_the_gateway_runs(

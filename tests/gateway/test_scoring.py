@@ -44,7 +44,9 @@ def test_threads_score_what_could_hold_the_loop(
 def test_threads_score_many_messages_without_text(router: Router, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(ChatCalls, "route_chat")
     messages = [{"role": "user", "content": ""}] * 1000
-    asyncio.run(score(router, messages, RouterSettings(timeout_s=60), Loop(True), profile=None, allow_cloud=True))
+    settings = RouterSettings(timeout_s=60)
+    told = asyncio.run(score(router, messages, settings, Loop(True), profile=None, allow_cloud=True))
+    assert told.p_cloud is not None
 
 
 def test_a_short_text_waits_in_a_thread_while_another_has_the_engine(

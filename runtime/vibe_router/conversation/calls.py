@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vibe_router.text.protocol import Tokenizer
 
 _MOST_AT_ONCE = 100
-"""Messages that are read in the event loop itself; that takes about a millisecond, and a thread a quarter of one."""
+"""More messages are read in a thread, because reading them in the event loop would hold up other calls."""
 
 
 class ChatCalls:
