@@ -17,7 +17,7 @@ from vibe_router_gateway.asked import read_asked
 from vibe_router_gateway.endpoints import health, models, owner
 from vibe_router_gateway.endpoints.answering import answer, refuse
 from vibe_router_gateway.endpoints.decisions import decide_only, system_one
-from vibe_router_gateway.exchange import Exchange
+from vibe_router_gateway.exchange import ID_HEADER, Exchange, id_headers, new_id
 from vibe_router_gateway.gateway import Gateway
 from vibe_router_gateway.log.entry import Outcome
 from vibe_router_gateway.problems import ApiError
@@ -36,7 +36,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def build_app(gateway: Gateway) -> web.Application:
     """Return the application of a gateway; whoever runs it closes the gateway."""
     app = web.Application(client_max_size=2**40, middlewares=[_guarding(gateway)])
-    app.on_response_prepare.append(_letting_pages_read(gateway))
+    app.on_response_prepare.append(_completing(gateway))
     for path in ANSWERED:
         app.router.add_post(path, _answering(gateway))
     for path, endpoint in (
@@ -68,9 +68,9 @@ def _answering(gateway: Gateway) -> Handler:
         except (asyncio.CancelledError, ConnectionError):
             exchange.end(Outcome.LEFT)
             raise
-        except Exception:
+        except Exception as error:
             exchange.end(Outcome.FAILED, status=500, code="internal")
-            raise
+            return _failed(error).reply(exchange.headers())
         finally:
             gateway.record(exchange)
 
@@ -121,11 +121,24 @@ async def read_body(request: web.Request, gateway: Gateway) -> bytes:
     return b"".join(parts)
 
 
-def _letting_pages_read(gateway: Gateway) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+def _completing(gateway: Gateway) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """Return what every response gets, an error from before its endpoint too: an id, and leave for allowed pages."""
+
     async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+        if ID_HEADER not in response.headers:
+            response.headers.update(id_headers(new_id()))
         response.headers.update(cors_headers(request, gateway.live.settings))
 
     return add_headers
+
+
+def _failed(error: Exception) -> ApiError:
+    """Return what a client is told of a request that failed in the gateway, and log it."""
+    if isinstance(error, VibeRouterError):
+        _LOGGER.error("a request failed: %s", error.message)
+        return ApiError(500, error.message, kind="server_error", code="failed", hint=error.hint)
+    _LOGGER.error("a request failed: %s", type(error).__name__, exc_info=error)
+    return ApiError(500, "the gateway has failed", kind="server_error", code="internal")
 
 
 def _guarding(gateway: Gateway) -> Middleware:
@@ -148,15 +161,11 @@ def _guarding(gateway: Gateway) -> Middleware:
             response = error.reply({})
         except web.HTTPException as error:
             response = ApiError(error.status, f"{error.reason}: {request.method} {request.path}").reply({})
-        except VibeRouterError as error:
-            _LOGGER.error("a request failed: %s", error.message)
-            response = ApiError(500, error.message, kind="server_error", code="failed", hint=error.hint).reply({})
         except ConnectionError:
             # The client has gone; nobody reads what is returned.
             raise
         except Exception as error:
-            _LOGGER.error("a request failed: %s", type(error).__name__, exc_info=True)
-            response = ApiError(500, "the gateway has failed", kind="server_error", code="internal").reply({})
+            response = _failed(error).reply({})
         finally:
             gateway.metrics.open.dec()
             gateway.open_requests -= 1

@@ -13,6 +13,8 @@ from vibe_router_gateway.plan import Plan
 from vibe_router_gateway.tracing import RequestSpans
 from vibe_router_gateway.upstream.faults import UpstreamError
 
+ID_HEADER = "x-request-id"
+
 
 @dataclass
 class Exchange:
@@ -72,7 +74,7 @@ class Exchange:
     def headers(self) -> dict[str, str]:
         """Return what the client is told of the decision."""
         entry = self.entry
-        told = {"x-request-id": entry.id, "x-vibe-request-id": entry.id}
+        told = id_headers(entry.id)
         if entry.reason is not None and entry.target is not None:
             told |= {"x-vibe-target": entry.target, "x-vibe-reason": entry.reason}
         if entry.side is not None:
@@ -90,3 +92,8 @@ class Exchange:
 def new_id() -> str:
     """Return an id that no other request has: `req_` and 96 random bits."""
     return "req_" + secrets.token_hex(12)
+
+
+def id_headers(request_id: str) -> dict[str, str]:
+    """Return the headers that tell a client the id of its request, to be quoted and to be judged by feedback."""
+    return {ID_HEADER: request_id, "x-vibe-request-id": request_id}

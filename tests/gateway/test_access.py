@@ -10,6 +10,7 @@ import pytest
 from tests.support.gateway import EASY, Running, read, running
 from vibe_router import Router
 from vibe_router.errors import UsageError
+from vibe_router_gateway import app
 from vibe_router_gateway.config.reading import load_settings
 from vibe_router_gateway.config.secrets import Secret
 from vibe_router_gateway.config.template import write_template
@@ -40,6 +41,39 @@ def test_this_machine_may_be_named_in_any_letters_or_not_at_all(
     with socket.create_connection((gateway.client.base_url.host, gateway.client.base_url.port)) as client:
         client.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
         assert b" 200 " in client.recv(100)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("POST", "/v1/chat/completions", {"Host": "evil.example"}, 403),
+        ("GET", "/v1/chat/completions", {}, 405),
+        ("GET", "/v1/nothing", {}, 404),
+        ("POST", "/v1/decision", {}, 400),
+        ("GET", "/v1/models", {}, 200),
+    ],
+)
+def test_every_answer_has_an_id_whoever_gives_it(
+    gateway: Running, method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    answers = [gateway.client.request(method, path, headers=headers) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [status, status]
+    ids = {answer.headers["x-request-id"] for answer in answers}
+    assert len(ids) == 2
+    assert all(name.startswith("req_") for name in ids)
+
+
+def test_a_request_that_the_gateway_fails_has_the_id_of_its_row(
+    gateway: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def breaking(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(app, "read_asked", breaking)
+    answer = gateway.chat(EASY)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal")
+    assert answer.headers["x-request-id"] == gateway.rows()[-1]["id"]
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_a_named_origin_may_call_and_read(nano: Router, tmp_path: Path) -> None:
