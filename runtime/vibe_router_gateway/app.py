@@ -68,7 +68,7 @@ def _answering(gateway: Gateway) -> Handler:
         except (asyncio.CancelledError, ConnectionError):
             exchange.end(Outcome.LEFT)
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - `_failed` logs it with its traceback
             exchange.end(Outcome.FAILED, status=500, code="internal")
             return _failed(error).reply(exchange.headers())
         finally:
@@ -164,7 +164,7 @@ def _guarding(gateway: Gateway) -> Middleware:
         except ConnectionError:
             # The client has gone; nobody reads what is returned.
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - `_failed` logs it with its traceback
             response = _failed(error).reply({})
         finally:
             gateway.metrics.open.dec()

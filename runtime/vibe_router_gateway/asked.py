@@ -102,7 +102,7 @@ class Asked:
         for part in self._parts():
             # Any other part is text, such as what the assistant wrote before: output_text, refusal.
             if any(word in str(part.get("type")) for word in _MEDIA):
-                size -= len(json.dumps(part)) - _BYTES_PER_IMAGE
+                size -= _length(part) - _BYTES_PER_IMAGE
         return round(max(size, 0) / _BYTES_PER_TOKEN) + self.answer_tokens
 
     @property
@@ -125,6 +125,22 @@ class Asked:
     def _parts(self) -> list[dict[str, Any]]:
         contents = [message.get("content") for message in self.messages]
         return [part for parts in contents if isinstance(parts, list) for part in parts if isinstance(part, dict)]
+
+
+def _length(part: dict[str, Any]) -> int:
+    """Return about how many bytes a part has in JSON. No writer is asked, which would copy a picture of megabytes."""
+    length = 0
+    waiting: list[object] = [part]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            length += len(value) + 2
+        elif isinstance(value, dict):
+            waiting += (*value, *value.values())
+        elif isinstance(value, list):
+            waiting += value
+        length += 2
+    return length
 
 
 def read_asked(path: str, body: bytes, headers: Mapping[str, str]) -> Asked:

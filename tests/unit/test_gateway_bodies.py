@@ -1,0 +1,48 @@
+"""What the gateway reads from a body, and the one member that it replaces, leave everything else as it was."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vibe_router_gateway.asked import read_asked
+from vibe_router_gateway.json_splice import replace_member
+
+AWKWARD = st.text(alphabet='"\\{}[],: aé😀\n/', max_size=12)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | AWKWARD,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(AWKWARD, inner, max_size=4),
+    max_leaves=20,
+)
+OBJECTS = st.dictionaries(AWKWARD | st.just("model"), VALUES, max_size=5)
+
+
+@given(fields=OBJECTS, ascii_only=st.booleans(), indent=st.sampled_from([None, 1]))
+def test_one_member_is_replaced_and_no_other(fields: dict[str, object], ascii_only: bool, indent: int | None) -> None:
+    body = json.dumps(fields, ensure_ascii=ascii_only, indent=indent).encode()
+    replaced = replace_member(body, "model", 'the "new" one')
+    assert json.loads(replaced) == {**fields, "model": 'the "new" one'}
+    # A second time changes the value alone, so that the bytes around it are known to be kept.
+    assert replace_member(replaced, "model", "") == replaced.replace(rb'"the \"new\" one"', b'""')
+
+
+def _asked(part: dict[str, object]) -> int:
+    message = {"role": "user", "content": [{"type": "text", "text": "What is it?"}, part]}
+    body = json.dumps({"model": "auto", "messages": [message]}).encode()
+    return read_asked("/v1/chat/completions", body, {}).tokens
+
+
+@pytest.mark.parametrize("bytes_of_picture", [10, 3_000_000])
+def test_a_picture_costs_the_same_tokens_whatever_its_size(bytes_of_picture: int) -> None:
+    address = "data:image/png;base64," + "A" * bytes_of_picture
+    assert 1000 <= _asked({"type": "image_url", "image_url": {"url": address}}) <= 1050
+
+
+def test_a_picture_may_be_nested_deeply() -> None:
+    nested: dict[str, object] = {"url": "A" * 1000}
+    for _ in range(300):
+        nested = {"inner": [nested]}
+    assert 1000 <= _asked({"type": "image_url", "image_url": nested}) <= 1300
