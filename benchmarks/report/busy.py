@@ -13,7 +13,7 @@ Row = Mapping[str, Any]
 
 
 def busy_table(result: Mapping[str, Any]) -> Table:
-    """Return a row for each load, contender and number of threads: medians by tokens, and means over the lengths."""
+    """Return a row for each load, contender and number of threads: medians by tokens, and what it costs neighbours."""
     labels = _labels(result)
     lengths = sorted({row["tokens"] for row in result["summary"]})
     groups: dict[tuple[int, str, str, int], list[Row]] = {}
@@ -30,11 +30,12 @@ def busy_table(result: Mapping[str, Any]) -> Table:
                 *(_cell(by_tokens[tokens]) if tokens in by_tokens else "" for tokens in lengths),
                 *(f"{by_tokens[tokens]['cpu_ms']:.1f}" for tokens in lengths[:1] + lengths[-1:]),
                 _percent(_speed(group)),
+                _loss(by_tokens.get(lengths[-1])),
             ]
         )
     ends = [f"CPU ms, {tokens}" for tokens in lengths[:1] + lengths[-1:]]
     columns = ["neighbours", "engine", "threads", *(f"{tokens} tokens" for tokens in lengths)]
-    return [*columns, *ends, "neighbours' speed"], rows
+    return [*columns, *ends, "neighbours' speed", f"their loss, {lengths[-1]}"], rows
 
 
 def busy_line(result: Mapping[str, Any]) -> str:
@@ -78,3 +79,10 @@ def _speed(rows: list[Row]) -> float | None:
 
 def _percent(share: float | None) -> str:
     return "" if share is None else f"{share:.0%}"
+
+
+def _loss(row: Row | None) -> str:
+    """Return the milliseconds of their processors that a decision costs all neighbours together."""
+    if row is None or row["neighbours_speed"] is None:
+        return ""
+    return f"{max(0.0, 1 - row['neighbours_speed']) * row['median_ms'] * row['count']:.0f}"

@@ -25,7 +25,8 @@ _PARTS = (
     ("Distance from the floor", "limits"),
     (
         "Beside busy neighbours\n\nMilliseconds of processor time count all threads. A neighbour's speed is a share of "
-        "what it does next to an idle contender.",
+        "what it does next to an idle contender, as a mean over the lengths. Their loss is what a decision of the most "
+        "tokens keeps all neighbours together from doing, in milliseconds of a processor.",
         "busy",
     ),
 )

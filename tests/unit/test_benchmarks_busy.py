@@ -42,7 +42,8 @@ def test_there_is_no_line_without_a_call_beside_a_neighbour() -> None:
 
 def test_the_table_has_a_row_for_each_load_engine_and_number_of_threads() -> None:
     columns, rows = busy_table(content())
-    assert columns[3:] == ["16 tokens", "128 tokens", "CPU ms, 16", "CPU ms, 128", "neighbours' speed"]
+    times = ["16 tokens", "128 tokens", "CPU ms, 16", "CPU ms, 128"]
+    assert columns[3:] == [*times, "neighbours' speed", "their loss, 128"]
     assert len(rows) == 8
     assert rows[0] == [
         "none",
@@ -53,9 +54,11 @@ def test_the_table_has_a_row_for_each_load_engine_and_number_of_threads() -> Non
         "48.0",
         "384.0",
         "",
+        "",
     ]
     assert rows[-1][:3] == ["1 spinning", ALL["ours-native"].label, "2"]
-    assert rows[-1][-1] == "90%"
+    # A tenth of the neighbour's speed is gone for 128 ms.
+    assert rows[-1][-2:] == ["90%", "13"]
 
 
 def test_the_documents_take_both_from_the_file(tmp_path: Path) -> None:
