@@ -25,12 +25,19 @@ typedef struct {
     float *logits;
 } Request;
 
+/* Bytes that one activation takes. WebAssembly has no product of signed bytes: kernel/wasm.h says what it stores. */
+#if defined(__wasm__)
+#define ACTIVATION_BYTES 2
+#else
+#define ACTIVATION_BYTES 1
+#endif
+
 /* What one step leaves for the next, for all tokens of a call. */
 typedef struct {
     float *residual;    /* [tokens][hidden] */
     float *wide;        /* [tokens][3 hidden], or [tokens][intermediate] */
     float *attended;    /* [tokens][hidden] */
-    uint8_t *quantised; /* [tokens][row_bytes]: int8 activations plus ACTIVATION_OFFSET */
+    uint8_t *quantised; /* [tokens][row_bytes]: int8 activations plus ACTIVATION_OFFSET, of ACTIVATION_BYTES each */
     float *scales;      /* [tokens] */
     int64_t row_bytes;
 } Activations;

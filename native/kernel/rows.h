@@ -34,7 +34,7 @@ static void normalise_row(VrNorm norm, float epsilon, const float *from, float *
 }
 
 /* Round a row to -127..127 with a scale of its own, and return the scale: x ≈ (to - ACTIVATION_OFFSET) * scale.
- * Bytes from `width` to `padded` become 0; the weights there are 0 too.
+ * Numbers from `width` to `padded` become 0; the weights there are 0 too.
  *
  * A row with a number that is not finite has NaN as its scale, so that all its products are NaN. Rounding would make
  * finite numbers of it, and other ones with other instructions. As integers, such numbers are larger than all others.
@@ -44,7 +44,7 @@ static float quantise_row(const float *from, uint8_t *to, int width, int padded)
     for (int place = 0; place < width; place += LANES) most = max_of_integers(most, (I32)absolute(load(from + place)));
     int32_t bits = largest_integer(most);
     if (bits >= INFINITY_BITS) {
-        memset(to, 0, (size_t)padded);
+        memset(to, 0, (size_t)padded * ACTIVATION_BYTES);
         return NAN;
     }
     float peak;
@@ -52,10 +52,9 @@ static float quantise_row(const float *from, uint8_t *to, int width, int padded)
     F32 inverse = splat(peak > 1e-30f ? 127.0f / peak : 0.0f);
     for (int place = 0; place < width; place += LANES) {
         I32 steps = (I32)(load(from + place) * inverse + ROUNDING) - 0x4b400000 + ACTIVATION_OFFSET;
-        I8 bytes = __builtin_convertvector(steps, I8);
-        memcpy(to + place, &bytes, sizeof bytes);
+        store_activations(to, place, steps);
     }
-    if (padded > width) memset(to + width, 0, (size_t)(padded - width));
+    for (int place = width; place < padded; place += LANES) store_activations(to, place, (I32){0});
     return peak / 127.0f;
 }
 

@@ -69,9 +69,11 @@ INLINE void integer_tile(const int rows, const uint8_t *activations, int64_t str
                          const int32_t *offsets, int inputs, Prefetch prefetch, I32 *sums) {
 #if KERNEL == KERNEL_WASM
     (void)offsets, (void)prefetch;
+    bool bytes = has_signed_dot();
     for (int part = 0; part < 4; part++) {
         v128_t four[TILE_ROWS];
-        multiply_four_outputs(rows, activations, stride, weights + 16 * part, 4 * VR_PANEL, inputs, four);
+        if (bytes) multiply_bytes(rows, activations, stride, weights + 16 * part, 4 * VR_PANEL, inputs, four);
+        else multiply_wide(rows, activations, stride, weights + 16 * part, 4 * VR_PANEL, inputs, four);
         UNROLL for (int row = 0; row < rows; row++)
             memcpy((char *)(sums + row) + 16 * part, four + row, sizeof *four);
     }

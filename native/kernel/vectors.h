@@ -22,6 +22,7 @@ typedef int32_t I32x8 __attribute__((vector_size(32)));
 typedef int32_t I32x4 __attribute__((vector_size(16)));
 typedef int32_t I32x2 __attribute__((vector_size(8)));
 typedef int8_t I8 __attribute__((vector_size(16)));
+typedef int16_t I16 __attribute__((vector_size(32)));
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -71,6 +72,12 @@ INLINE I32 load_integers(const int32_t *from) {
 
 #if KERNEL == KERNEL_WASM
 #include "wasm.h"
+#else
+/* Store 16 rounded activations at a place of a row. */
+INLINE void store_activations(uint8_t *row, int place, I32 rounded) {
+    I8 bytes = __builtin_convertvector(rounded, I8);
+    memcpy(row + place, &bytes, sizeof bytes);
+}
 #endif
 
 /* a * b + c, rounded once. */
