@@ -12,7 +12,8 @@ int64_t vr_widest_row(const VrModel *model) {
         const VrMatrix *all[] = {&layer->query_key_value, &layer->attention_output, &layer->mlp_input,
                                  &layer->mlp_output};
         for (int matrix = 0; matrix < 4; matrix++)
-            bytes = larger(bytes, (int64_t)all[matrix]->inputs * (all[matrix]->scales ? ACTIVATION_BYTES : (int)sizeof(float)));
+            bytes = larger(bytes, (int64_t)all[matrix]->inputs *
+                                      (all[matrix]->scales ? ACTIVATION_BYTES : (int)sizeof(float)));
     }
     return rounded_up(bytes, CACHE_LINE);
 }

@@ -14,8 +14,9 @@ INLINE v128_t relaxed_dot(v128_t a, v128_t b, v128_t sums) {
     return wasm_i32x4_relaxed_dot_i8x16_i7x16_add(a, b, sums);
 }
 
-/* Return whether the relaxed product is exact for all activations. It is for a second factor of 0 to 127. A negative one
- * is signed on ARM; on x86 it is taken for 128 to 255, and sums are cut to 16 bits. An engine does the same always. */
+/* Return whether the relaxed product is exact for all activations. It is for a second factor of 0 to 127. A negative
+ * one is signed on ARM; on x86 it is taken for 128 to 255, and sums are cut to 16 bits. An engine does the same always.
+ */
 INLINE bool has_signed_dot(void) {
     v128_t least = wasm_i8x16_const_splat(-127);
     return wasm_i32x4_extract_lane(relaxed_dot(least, least, wasm_i32x4_const_splat(0)), 0) == 4 * 127 * 127;
