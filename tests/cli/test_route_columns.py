@@ -139,6 +139,12 @@ def test_results_of_other_terms_are_not_taken_for_these(
         (("-i", "{logs}", "-o", "{logs}/../out", "--share", "3/2"), 2, "is no share"),
         (("-i", "{logs}", "-o", "{logs}/../out", "--prompts", "text"), 2, "no column 'text'"),
         (("-i", "nowhere://x/y", "-o", "out"), 2, "nowhere"),
+        (("-i", "~nobody-here/logs", "-o", "out"), 2, "home directory"),
+        (("-i", "{logs}", "-o", "~nobody-here/out"), 2, "home directory"),
+        (("-i", "{logs}/\udcff.parquet", "-o", "out"), 2, "surrogates not allowed"),
+        (("-i", "{logs}", "-o", "{logs}/../out/\udcff"), 2, "surrogates not allowed"),
+        (("-i", "{logs}/../foreign", "-o", "{logs}/../out"), 1, "can't decode byte 0xff"),
+        (("-i", "{logs}/../column.parquet", "-o", "{logs}/../out"), 1, "can't decode byte 0xff"),
     ],
 )
 def test_what_cannot_be_done_is_said(
@@ -147,6 +153,11 @@ def test_what_cannot_be_done_is_said(
     (logs.parent / "empty").mkdir()
     (logs.parent / "bad.parquet").write_bytes(b"PAR0")
     (logs.parent / "cut.parquet").write_bytes((logs / "day=1" / "a.parquet").read_bytes()[:-9])
+    (logs.parent / "foreign").mkdir()
+    (logs.parent / "foreign" / os.fsdecode(b"\xff.parquet")).touch()
+    column = logs.parent / "column.parquet"
+    pq.write_table(pa.table({"prompt": ["hi"]}), column, store_schema=False)
+    column.write_bytes(column.read_bytes().replace(b"prompt", b"pr\xffmpt"))
     given = [argument.replace("{logs}", str(logs)) for argument in arguments]
     done = vibe_router("route", *given, "-b", tiny_bundle, "--threads", "1")
     assert (done.code, said in done.error) == (code, True), done.error

@@ -276,6 +276,13 @@ def test_doctor_tells_the_machine_and_the_bundle(run: Command, tiny_bundle: Path
     assert "no bundle" in run("doctor", tmp_path / "none", code=3).out
 
 
+def test_doctor_shows_a_cache_without_a_home_as_it_is_named(
+    run: Command, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", "~nobody-here/hub")
+    assert "~nobody-here/hub" in run("doctor", tiny_bundle).out
+
+
 def test_help_and_version_name_the_command() -> None:
     assert in_a_process("--version").stdout == f"vibe-router {__version__}\n"
     shown = in_a_process("--help").stdout

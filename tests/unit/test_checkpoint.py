@@ -125,7 +125,7 @@ def test_a_truncated_weight_file_is_refused(folder: Path) -> None:
         read_checkpoint(folder)
 
 
-@pytest.mark.parametrize("source", ["./nowhere", "nowhere", "a/b/c"])
+@pytest.mark.parametrize("source", ["./nowhere", "nowhere", "a/b/c", "~nobody-here/x"])
 def test_a_path_that_is_not_there_is_not_looked_up_on_the_hub(source: str) -> None:
     with pytest.raises(CheckpointError, match="no checkpoint at"):
         read_checkpoint(source)

@@ -29,13 +29,16 @@ def find_checkpoint(source: str | Path) -> Path:
         CheckpointError: nothing is there, or it cannot be fetched.
     """
     name = str(source)
-    folder = Path(name).expanduser()
+    try:
+        folder = Path(name).expanduser()
+    except RuntimeError as error:
+        raise _nothing_at(name) from error
     if folder.is_dir():
         return folder
     if folder.exists():
         raise CheckpointError(f"{name} is a file", hint="pass the folder that holds config.json")
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
-        raise CheckpointError(f"no checkpoint at {name}", hint="pass a folder or a hub id such as org/name")
+        raise _nothing_at(name)
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -46,3 +49,7 @@ def find_checkpoint(source: str | Path) -> Path:
             f"cannot get {name} from the hub or its cache: {error}",
             hint="check the name and the network, or download it first and pass the folder",
         ) from error
+
+
+def _nothing_at(name: str) -> CheckpointError:
+    return CheckpointError(f"no checkpoint at {name}", hint="pass a folder or a hub id such as org/name")

@@ -68,13 +68,15 @@ def find_place(location: str) -> Place:
     """Return the place that a path or URL names, such as "logs/", "s3://bucket/logs" or "file:///logs".
 
     Raises:
-        UsageError: no file system of this pyarrow knows the URL.
+        UsageError: no file system of this pyarrow knows the URL, the path is not UTF-8, or its "~name" has no home.
     """
-    if "://" not in location:
-        return Place(fs.LocalFileSystem(), str(Path(location).expanduser().absolute()))
     try:
-        return Place(*fs.FileSystem.from_uri(_impatient(location)))
-    except (pa.ArrowException, ValueError, OSError) as error:
+        if "://" in location:
+            return Place(*fs.FileSystem.from_uri(_impatient(location)))
+        path = str(Path(location).expanduser().absolute())
+        path.encode()  # pyarrow takes no other names
+        return Place(fs.LocalFileSystem(), path)
+    except (pa.ArrowException, ValueError, OSError, RuntimeError) as error:
         raise UsageError(f"{_shown(location)}: {_said(error)}", hint=_hint(location)) from error
 
 
@@ -130,7 +132,7 @@ def opened(place: Place, name: str) -> Iterator[Any]:
     try:
         with place.filesystem.open_input_file(place.path) as file:
             yield file
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeError) as error:
         raise DataError(f"cannot read {name}: {_said(error)}", hint="check the file") from error
 
 
@@ -162,11 +164,11 @@ def _looking_at(location: str) -> Iterator[None]:
     """Turn the error of a store that does not answer, or refuses access, into one with a hint.
 
     Raises:
-        DataError: the block raised an error of the file system.
+        DataError: the block raised an error of the file system, or found a name that is not UTF-8.
     """
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeError) as error:
         raise DataError(f"cannot look at {_shown(location)}: {_said(error)}", hint=_hint(location)) from error
 
 

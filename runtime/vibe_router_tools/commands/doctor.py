@@ -76,7 +76,11 @@ def _version(name: str) -> str | None:
 def _hub_cache() -> Path:
     """Return where huggingface_hub keeps its downloads, without importing it."""
     home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface"))
-    return Path(os.environ.get("HF_HUB_CACHE", home / "hub")).expanduser()
+    cache = Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
+    try:
+        return cache.expanduser()
+    except RuntimeError:  # "~name" without a home, which huggingface_hub takes as it is
+        return cache
 
 
 def _show(value: Any) -> str:
