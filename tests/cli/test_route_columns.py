@@ -173,6 +173,16 @@ def test_a_stranger_at_the_place_of_results_stays(vibe_router: CommandLine, tiny
     assert "holds no results" in done.error
 
 
+def test_files_whose_results_would_have_one_name_are_refused_before_any_is_routed(
+    vibe_router: CommandLine, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    write_log(tmp_path / "logs" / "a.parquet", PROMPTS[:5])
+    write_log(tmp_path / "logs" / "a.pq", PROMPTS[5:9])
+    done = vibe_router("route", "-i", tmp_path / "logs", "-o", tmp_path / "out", "-b", tiny_bundle, "--force")
+    assert (done.code, "a.parquet and a.pq" in done.error) == (2, True), done.error
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_url_names_a_place(vibe_router: CommandLine, tiny_bundle: Path, logs: Path, tmp_path: Path) -> None:
     arguments = ("-b", tiny_bundle, "--threads", "1", "--json")
     done = vibe_router("route", "-i", logs.as_uri(), "-o", (tmp_path / "out").as_uri(), *arguments)

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from vibe_router.errors import UsageError
 from vibe_router_tools.columns.sources import Source, opened
 
 _BATCH_BYTES = 64 * 2**20
@@ -40,10 +41,21 @@ class Part:
 
 
 def plan_parts(sources: Sequence[Source], *, rows: int) -> list[Part]:
-    """Return parts of at most `rows` rows, in order; a file without rows is one part."""
+    """Return parts of at most `rows` rows, in order; a file without rows is one part.
+
+    Raises:
+        UsageError: two files differ in their suffix alone, so that their results would have one name.
+    """
     parts: list[Part] = []
+    named: dict[PurePosixPath, str] = {}
     for source in sources:
         stem = PurePosixPath(source.name).with_suffix("")
+        other = named.setdefault(stem, source.name)
+        if other != source.name:
+            raise UsageError(
+                f"{other} and {source.name} would have results of one name",
+                hint="rename one of them, or route each into a folder of its own",
+            )
         for index, start in enumerate(range(0, max(source.rows, 1), rows)):
             stop = min(start + rows, source.rows)
             parts.append(Part(source, len(parts), start, stop, f"{stem}-{index:05d}.parquet"))
