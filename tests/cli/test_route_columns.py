@@ -20,7 +20,7 @@ from tests.support.bundles import write_bundle
 from tests.support.command_line import CommandLine, Finished
 from tests.support.prompts import mixed_prompts
 from vibe_router import Router
-from vibe_router.errors import DataError
+from vibe_router.errors import DataError, UsageError
 from vibe_router.integrations.arrow import OUTPUT, route_table
 from vibe_router_tools.columns import sources
 from vibe_router_tools.columns.sources import find_sources
@@ -181,6 +181,24 @@ def test_files_whose_results_would_have_one_name_are_refused_before_any_is_route
     done = vibe_router("route", "-i", tmp_path / "logs", "-o", tmp_path / "out", "-b", tiny_bundle, "--force")
     assert (done.code, "a.parquet and a.pq" in done.error) == (2, True), done.error
     assert not (tmp_path / "out").exists()
+
+
+def test_a_path_that_is_there_is_no_glob(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a[1].parquet", "a1.parquet", "day [2]/b.parquet"):
+        write_log(tmp_path / name, PROMPTS[:3])
+    monkeypatch.chdir(tmp_path)
+    found = {
+        place: [source.name for source in find_sources(place)] for place in ("a[1].parquet", "day [2]", "a[1-2].*")
+    }
+    assert found == {"a[1].parquet": ["a[1].parquet"], "day [2]": ["b.parquet"], "a[1-2].*": ["a1.parquet"]}
+
+
+def test_a_glob_at_the_root_is_not_looked_for_in_the_working_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(sources, "_below", lambda place: looked.append(place.path) or iter(()))
+    with pytest.raises(UsageError, match="no Parquet file matches"):
+        find_sources("/nothing-*.parquet")
+    assert looked == ["/"]
 
 
 def test_a_url_names_a_place(vibe_router: CommandLine, tiny_bundle: Path, logs: Path, tmp_path: Path) -> None:

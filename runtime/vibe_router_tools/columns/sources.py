@@ -83,6 +83,8 @@ def find_place(location: str) -> Place:
 def find_sources(location: str) -> list[Source]:
     """Return the Parquet files of a file, a folder (all below it), or a glob (`*`, `?`, `[]`), ordered by name.
 
+    A path that is there is no glob, whatever its name holds.
+
     Files whose names begin with a dot or an underscore are none: other programs' notes and unfinished files do.
 
     Raises:
@@ -90,12 +92,11 @@ def find_sources(location: str) -> list[Source]:
         DataError: a file is no Parquet file.
     """
     wild = min((location.index(sign) for sign in _WILD if sign in location), default=None)
-    # A question mark begins a URL's options.
-    if wild is None or ("://" in location and location[wild] == "?"):
+    if wild is None or _is_one_place(location, location[wild]):
         return _sources_at(find_place(location), location)
-    base, _, pattern = location[:wild].rpartition("/")
+    base, slash, pattern = location[:wild].rpartition("/")
     pattern += location[wild:]
-    place = find_place(base if base or not location.startswith("/") else "/") if base else find_place(".")
+    place = find_place(base or slash or ".")
     with _looking_at(location):
         found = [name for name in _below(place) if fnmatch.fnmatchcase(name, pattern)]
     if not found:
@@ -134,6 +135,15 @@ def opened(place: Place, name: str) -> Iterator[Any]:
             yield file
     except (pa.ArrowException, OSError, UnicodeError) as error:
         raise DataError(f"cannot read {name}: {_said(error)}", hint="check the file") from error
+
+
+def _is_one_place(location: str, sign: str) -> bool:
+    """Return whether a location with a glob's `sign` in it is none: a question mark begins a URL's options."""
+    if "://" in location:
+        return sign == "?"
+    place = find_place(location)
+    with _looking_at(location):
+        return bool(place.filesystem.get_file_info(place.path).type != fs.FileType.NotFound)
 
 
 def _sources_at(place: Place, location: str) -> list[Source]:
