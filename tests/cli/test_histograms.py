@@ -97,6 +97,63 @@ def test_missing_columns_are_named(routed: pa.Table, options: CountOptions, said
         count_rows(routed, options)
 
 
+ODD = {
+    "bytes": pa.array([b"\xff"]),
+    "map": pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64())),
+    "pair": pa.array([[1, 2]], pa.list_(pa.int64(), 2)),
+    "date": pa.array([0], pa.date32()),
+    "name": pa.array(["a"]),
+    "two": pa.array([2]),
+    "nan": pa.array([float("nan")]),
+    "none": pa.nulls(1, pa.string()),
+    "half": pa.array([0.5], pa.float16()),
+    "severe enough": pa.array([1], pa.int8()),
+}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (CountOptions(by=("bytes",)), "'bytes' cannot be a key"),
+        (CountOptions(by=("map",)), "'map' cannot be a key"),
+        (CountOptions(by=("pair",)), "'pair' cannot be a key"),
+        (CountOptions(by=("name", "name")), "'name' cannot be a key"),
+        (CountOptions(text="date"), "'date' holds neither"),
+        (CountOptions(text="bytes"), "'bytes' holds neither"),
+        (CountOptions(label="name"), "of type string"),
+        (CountOptions(label="date"), "of type date32"),
+        (CountOptions(label="two"), "not between 0 and 1"),
+        (CountOptions(label="nan"), "not between 0 and 1"),
+    ],
+)
+def test_columns_of_other_kinds_are_refused_by_name(routed: pa.Table, options: CountOptions, said: str) -> None:
+    table = routed.slice(0, 1)
+    for name, column in ODD.items():
+        table = table.append_column(name, column)
+    with pytest.raises((UsageError, DataError), match=said):
+        count_rows(table, options)
+    for name, severe in (("half", 0), ("severe enough", 1), ("p_teacher", None)):
+        counted = count_rows(table, CountOptions(label=name)).to_pylist()[0]
+        assert (counted["labelled"], severe in (None, counted["severe"])) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "said"),
+    [
+        ("logit", ODD["nan"].cast(pa.float32()), "not a number"),
+        ("logit", ODD["name"], "not a number"),
+        ("logit", ODD["date"], "not a number"),
+        ("bundle", ODD["none"], "do not say of which bundle"),
+    ],
+)
+def test_results_that_no_router_wrote_are_refused(routed: pa.Table, name: str, column: pa.Array, said: str) -> None:
+    table = routed.slice(0, 1)
+    with pytest.raises(DataError, match=said):
+        count_rows(table.set_column(table.schema.get_field_index(name), name, column), CountOptions())
+    with pytest.raises(UsageError, match=f"more than one column '{name}'"):
+        count_rows(table.append_column(name, column), CountOptions())
+
+
 def test_other_bundles_keys_and_bounds_are_not_merged(routed: pa.Table) -> None:
     counts = count_rows(routed, CountOptions())
     other = routed.drop_columns("bundle").append_column("bundle", pa.array(["0" * 64] * ROWS))

@@ -33,6 +33,9 @@ _KEY = b"vibe_router"
 _COUNTS = ("count", "labelled", "severe")
 _OWN = ("held_out", "bin", *_COUNTS)
 _LEFT_OUT = (pa.types.is_list, pa.types.is_large_list, pa.types.is_struct)
+_NUMBERS = (pa.types.is_floating, pa.types.is_integer, pa.types.is_decimal, pa.types.is_null)
+_ROUTE_AGAIN = "write the results again with vibe-router route"
+_LABEL_HINT = "a label is a p_teacher, a number in 0..1, or null where there is none"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,28 +83,28 @@ def count_rows(table: pa.Table, options: CountOptions, *, split: bool = True) ->
     With `split` False all rows are of the part to choose on, for tables that do not hold the text.
 
     Raises:
-        UsageError: a column is missing, or a key is of a type that is no key.
-        DataError: the rows are of more than one bundle.
+        UsageError: a column is missing or there twice, or of a type that is no key, no text or no label.
+        DataError: the rows are of more than one bundle or of none, or a score or a label is not a number in its range.
     """
     labels = () if options.label is None else (options.label,)
     texts = (options.text,) if split else ()
     for name in ("logit", "bundle", *options.by, *labels, *texts):
-        if name not in table.schema.names:
-            raise UsageError(f"the results have no column {name!r}", hint=f"they have: {', '.join(table.schema.names)}")
+        if (count := table.schema.names.count(name)) != 1:
+            many = "more than one" if count else "no"
+            known = ", ".join(table.schema.names)
+            raise UsageError(f"the results have {many} column {name!r}", hint=f"they have: {known}")
     for name in options.by:
-        if name in _OWN or any(is_kind(table.schema.field(name).type) for is_kind in _LEFT_OUT):
-            raise UsageError(f"{name!r} cannot be a key", hint="a key is a text, a number, a date or a truth value")
+        unfit = any(is_kind(table.schema.field(name).type) for is_kind in _LEFT_OUT)
+        if name in _OWN or unfit or options.by.count(name) > 1:
+            raise _no_key(name)
     scored = table.filter(pc.is_valid(table.column("logit")))
-    models = pc.unique(scored.column("bundle")).to_pylist()
-    if len(models) > 1:
-        raise DataError("the results are of more than one bundle", hint="count the results of each for themselves")
-    marks = Marks(models[0] if models else "", options.miss_bound, options.by)
-    held_out = _held_out(scored.column(options.text)) if split else np.zeros(scored.num_rows, bool)
-    label = scored.column(options.label) if options.label else pa.nulls(scored.num_rows, pa.float64())
-    rows = {name: scored.column(name).cast(pa.string()) for name in options.by}
+    marks = Marks(_model(scored), options.miss_bound, options.by)
+    held_out = _held_out(scored, options.text) if split else np.zeros(scored.num_rows, bool)
+    label = _labels(scored, options.label) if options.label else pa.nulls(scored.num_rows, pa.float64())
+    rows = {name: _keys(scored, name) for name in options.by}
     rows |= {
         "held_out": held_out,
-        "bin": bins_of(scored.column("logit").to_numpy()),
+        "bin": _bins(scored),
         "count": np.ones(scored.num_rows, np.int64),
         "labelled": pc.is_valid(label).cast(pa.int64()),
         "severe": pc.fill_null(pc.greater_equal(label, options.miss_bound), False).cast(pa.int64()),
@@ -165,8 +168,55 @@ def _part(table: pa.Table) -> Part:
     return Part(histogram("count"), histogram("severe"))
 
 
-def _held_out(column: pa.ChunkedArray) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    return np.array([is_for_checking(as_text(cell)) for cell in column.to_pylist()], bool)
+def _model(scored: pa.Table) -> str:
+    """Return the bundle of all rows, an empty text where there are none."""
+    models = pc.unique(_keys(scored, "bundle")).to_pylist()
+    if len(models) > 1:
+        raise DataError("the results are of more than one bundle", hint="count the results of each for themselves")
+    if None in models:
+        raise DataError("the results do not say of which bundle they are", hint=_ROUTE_AGAIN)
+    return str(models[0]) if models else ""
+
+
+def _keys(scored: pa.Table, name: str) -> pa.ChunkedArray:
+    try:
+        keys = scored.column(name).cast(pa.string())
+        keys.validate(full=True)  # bytes that are not UTF-8
+    except pa.ArrowException as error:
+        raise _no_key(name) from error
+    return keys
+
+
+def _no_key(name: str) -> UsageError:
+    return UsageError(
+        f"{name!r} cannot be a key", hint="a key is a text, a number, a date or a truth value, named once"
+    )
+
+
+def _bins(scored: pa.Table) -> np.ndarray[tuple[int, ...], np.dtype[np.uint16]]:
+    logits = scored.column("logit")
+    if logits.type not in (pa.float32(), pa.float64()) or pc.any(pc.is_nan(logits)).as_py():
+        raise DataError("a logit of the results is not a number", hint=_ROUTE_AGAIN)
+    return bins_of(logits.to_numpy())
+
+
+def _labels(scored: pa.Table, name: str) -> pa.ChunkedArray:
+    """Return labels as float64, null where a row has none."""
+    kind = scored.column(name).type
+    if not any(is_kind(kind) for is_kind in _NUMBERS):
+        raise UsageError(f"the column {name!r} is of type {str(kind)[:64]}, not of labels", hint=_LABEL_HINT)
+    labels = scored.column(name).cast(pa.float64(), safe=False)
+    in_range = pc.and_(pc.greater_equal(labels, 0.0), pc.less_equal(labels, 1.0))
+    if pc.any(pc.invert(in_range)).as_py():
+        raise DataError(f"a label in {name!r} is not between 0 and 1", hint=_LABEL_HINT)
+    return labels
+
+
+def _held_out(scored: pa.Table, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    try:
+        return np.array([is_for_checking(as_text(cell)) for cell in scored.column(name).to_pylist()], bool)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UsageError(f"{name!r} holds neither prompts nor conversations", hint="--text names the column") from error
 
 
 def as_text(cell: Any) -> str:
