@@ -16,6 +16,7 @@ from tests.support.command_line import CommandLine, Finished
 from vibe_router import Router
 from vibe_router.errors import DataError, UsageError
 from vibe_router.integrations.arrow import route_table
+from vibe_router_tools.calibration.counting import read_sample
 from vibe_router_tools.calibration.histogram import bins_of, edge_logits
 from vibe_router_tools.calibration.keyed import CountOptions, count_rows, merge_counts, sample_of
 
@@ -152,6 +153,40 @@ def test_results_that_no_router_wrote_are_refused(routed: pa.Table, name: str, c
         count_rows(table.set_column(table.schema.get_field_index(name), name, column), CountOptions())
     with pytest.raises(UsageError, match=f"more than one column '{name}'"):
         count_rows(table.append_column(name, column), CountOptions())
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("count", pa.array([-1]), "out of range"),
+        ("count", pa.array([2**41]), "out of range"),
+        ("severe", pa.array([2]), "out of range"),
+        ("labelled", pa.array([2]), "out of range"),
+        ("count", pa.nulls(1, pa.int64()), "a value is missing"),
+        ("held_out", pa.nulls(1, pa.bool_()), "a value is missing"),
+        ("bin", pa.array([2**16]), "another type"),
+        ("bin", pa.array([1.5]), "another type"),
+        ("count", pa.array(["many"]), "another type"),
+        ("bin", None, "its columns"),
+        ("day", None, "its columns"),
+    ],
+)
+def test_a_file_of_counts_is_checked_before_they_are_summed(
+    routed: pa.Table, tmp_path: Path, column: str, value: pa.Array | None, said: str
+) -> None:
+    counts = count_rows(routed, CountOptions(by=("day",))).slice(0, 1)
+    damaged = counts.drop_columns(column)
+    if value is not None:
+        damaged = damaged.append_column(column, value)
+    path = tmp_path / "counts.parquet"
+    pq.write_table(damaged, path)
+    with pytest.raises(DataError, match=said):
+        read_sample([str(path)], {})
+    pq.write_table(counts.replace_schema_metadata({b"vibe_router": b"[" * 100_000}), path)
+    with pytest.raises(DataError, match="no counts of this version"):
+        read_sample([str(path)], {})
+    pq.write_table(counts.set_column(2, "bin", counts.column("bin").cast(pa.int32())), path)
+    assert read_sample([str(path)], {}).total == counts.column("count")[0].as_py()
 
 
 def test_other_bundles_keys_and_bounds_are_not_merged(routed: pa.Table) -> None:

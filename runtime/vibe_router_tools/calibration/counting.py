@@ -9,10 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vibe_router.errors import DataError, UsageError
+from vibe_router.extras import require_extra
 from vibe_router.progress import Progress, ProgressCallback
 from vibe_router_tools.atomic.write import staged_file
 from vibe_router_tools.calibration.keyed import CountOptions, count_rows, merge_counts, sample_of
 from vibe_router_tools.calibration.sample import ScoreSample
+from vibe_router_tools.calibration.table_check import checked_counts
 from vibe_router_tools.columns.sources import Source, find_sources, opened
 
 _ROWS = 65_536
@@ -83,7 +85,13 @@ def read_sample(locations: Sequence[str], where: Mapping[str, str]) -> ScoreSamp
 
 def _read(source: Source) -> pa.Table:
     with opened(source.place, source.name) as file:
-        return pq.ParquetFile(file).read()
+        table = pq.ParquetFile(file).read()
+    if "sketch" not in table.schema.names:
+        return checked_counts(table, name=source.name)
+    require_extra("Sketches", extra="sketches", modules=("datasketches",))
+    from vibe_router_tools.calibration.sketches import checked_sketches
+
+    return checked_sketches(table, name=source.name)
 
 
 def _rows(sources: Sequence[Source], options: CountOptions) -> Iterator[pa.Table]:

@@ -73,7 +73,7 @@ def read_marks(schema: pa.Schema, *, name: str, kind: str = SCHEMA) -> Marks:
         if facts["schema"] != kind:
             raise ValueError(facts["schema"])
         return Marks(str(facts["model"]), float(facts["miss_bound"]), tuple(map(str, facts["keys"])))
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise DataError(f"{name} holds no counts of this version", hint="vibe-router histograms writes them") from error
 
 

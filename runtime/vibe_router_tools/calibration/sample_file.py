@@ -34,7 +34,7 @@ _KEYS = {
     "check": dict,
 }
 _COUNT_LIMIT = 2**53
-_MOST_PROMPTS = 2**40
+MOST_PROMPTS = 2**40
 
 
 def save_sample(sample: ScoreSample, path: Path) -> None:
@@ -128,6 +128,6 @@ def _parse_counts(data: Any) -> CountArray:
         counts[index] = count
         before = index
     # Far more than anybody routes; sums of several files, and products with them, stay within int64 and float.
-    if sum(count for _, count in data) > _MOST_PROMPTS:
-        raise ValueError(f"it counts more than {_MOST_PROMPTS} prompts")
+    if sum(count for _, count in data) > MOST_PROMPTS:
+        raise ValueError(f"it counts more than {MOST_PROMPTS} prompts")
     return counts

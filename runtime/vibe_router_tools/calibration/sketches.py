@@ -18,6 +18,7 @@ from vibe_router.errors import DataError, UsageError
 from vibe_router_tools.calibration.histogram import ScoreHistogram, edge_logits
 from vibe_router_tools.calibration.keyed import CountOptions, Marks, as_text, read_marks
 from vibe_router_tools.calibration.sample import Part, ScoreSample, is_for_checking
+from vibe_router_tools.calibration.table_check import checked_columns
 from vibe_router_tools.evaluation.defaults import HELD_OUT_SHARE
 
 SCHEMA = "vibe-router-sketches/1"
@@ -65,6 +66,16 @@ class Sketches:
 
 def _as_sketches(mark: bytes) -> bytes:
     return mark.replace(b"vibe-router-histograms/1", SCHEMA.encode())
+
+
+def checked_sketches(table: pa.Table, *, name: str) -> pa.Table:
+    """Return the columns of a table of sketches.
+
+    Raises:
+        DataError: it is none.
+    """
+    columns = {"held_out": pa.bool_(), "sketch": pa.binary()}
+    return checked_columns(table, read_marks(table.schema, name=name, kind=SCHEMA), columns, name=name, kind=SCHEMA)
 
 
 def sample_of_sketches(tables: Sequence[pa.Table], where: Mapping[str, str]) -> ScoreSample:
