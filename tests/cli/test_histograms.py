@@ -247,6 +247,21 @@ def test_sketches_are_within_their_stated_error(
     assert (both.code, "cannot be merged" in both.error) == (2, True)
 
 
+def test_sketches_of_a_day_without_rows_count_as_nothing_and_of_nobody_are_said(
+    vibe_router: CommandLine, tiny_bundle: Path, routed: pa.Table, tmp_path: Path
+) -> None:
+    (tmp_path / "sketches").mkdir()
+    for name, rows in (("monday", routed), ("sunday", routed.slice(0, 0))):
+        pq.write_table(rows, tmp_path / f"{name}.parquet")
+        given = ("--sketches", tmp_path / "sketches" / f"{name}.parquet", "--by", "customer")
+        done = vibe_router("histograms", tmp_path / f"{name}.parquet", "-o", tmp_path / f"counts-{name}", *given)
+        assert done.code == 0, done.error
+    goal = ("--target-cloud-rate", "0.6", "-b", tiny_bundle, "--json")
+    assert json_of(vibe_router("calibrate", "--from", tmp_path / "sketches", *goal))["prompts"] == ROWS
+    done = vibe_router("calibrate", "--from", tmp_path / "sketches", "--where", "customer=nobody", *goal)
+    assert (done.code, "no row has customer=nobody" in done.error) == (2, True), done.error
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

@@ -85,15 +85,19 @@ def sample_of_sketches(tables: Sequence[pa.Table], where: Mapping[str, str]) -> 
         UsageError: there is no such key, or no row has that value.
         DataError: they are of different bundles or keys, or are no sketches.
     """
-    marks = {read_marks(table.schema, name="the table", kind=SCHEMA) for table in tables}
+    # As with counts, a day without prompts has no bundle and changes nothing.
+    full = [table for table in tables if table.num_rows] or tables[:1]
+    marks = {read_marks(table.schema, name="the table", kind=SCHEMA) for table in full}
     if len(marks) != 1:
         raise DataError("sketches of different bundles or keys cannot be merged", hint="collect them alike")
     (shared,) = marks
-    rows = pa.concat_tables(table.replace_schema_metadata() for table in tables)
+    rows = pa.concat_tables(table.replace_schema_metadata() for table in full)
     for key, value in where.items():
         if key not in shared.keys:
             raise UsageError(f"the sketches have no key {key!r}", hint=f"keys: {', '.join(shared.keys) or 'none'}")
         rows = rows.filter(pc.equal(rows.column(key), value))
+        if not rows.num_rows:
+            raise UsageError(f"no row has {key}={value}", hint="values are compared as text")
     merged = {side: _merged(rows.filter(pc.equal(rows.column("held_out"), side))) for side in (False, True)}
     return ScoreSample(
         model=shared.model,
