@@ -268,6 +268,7 @@ def test_sketches_of_a_day_without_rows_count_as_nothing_and_of_nobody_are_said(
         (("--from", "{h}", "--where", "day=1"), 2, "no key 'day'"),
         (("--from", "{h}", "--where", "customer=nobody"), 2, "no row has customer=nobody"),
         (("--from", "{h}", "--where", "customer"), 2, "no KEY=VALUE"),
+        (("--from", "{h}", "--where", "customer=a", "--where", "customer=b"), 2, "'customer' has two values"),
         (("--where", "customer=a"), 2, "--where goes with --from"),
         (("--from", "{r}"), 1, "holds no counts"),
     ],

@@ -156,7 +156,7 @@ def _sources(
     """Return where the scores come from.
 
     Raises:
-        UsageError: from nowhere, or an option without the one that it belongs to.
+        UsageError: from nowhere, an option without the one that it belongs to, or two values of one key.
     """
     if log is not None and not from_log:
         raise UsageError("--log goes with --from-log", hint="vibe-router calibrate --from-log --log FILE")
@@ -164,7 +164,10 @@ def _sources(
         raise UsageError("--where goes with --from", hint="vibe-router calibrate --from histograms/ --where day=mon")
     if prompts is None and not (merge or from_log or histograms):
         raise UsageError("give a JSONL file of prompts, --from, --merge or --from-log", hint="- is stdin")
-    pairs = dict(_pair(one) for one in where)
+    pairs: dict[str, str] = {}
+    for key, value in map(_pair, where):
+        if pairs.setdefault(key, value) != value:
+            raise UsageError(f"--where {key!r} has two values", hint="a row has one; choose for each by itself")
     counted_log = _log_file(log) if from_log else None
     return Sources(prompts=prompts, merge=merge, histograms=histograms, where=pairs, log=counted_log)
 
