@@ -2,12 +2,13 @@
 
 UTF-8, one row a line, empty lines ignored, a byte order mark before the first row allowed. A row is an object with the
 field "prompt", or a JSON string. Refused, with file and line: anything that is not JSON, a key twice in one object, and
-numbers that JSON does not have. A lone surrogate (half of an emoji that JavaScript cut) is read as U+FFFD, as the
-router reads it.
+numbers that JSON does not have or that would be infinite. A lone surrogate (half of an emoji that JavaScript cut) is
+read as U+FFFD, as the router reads it.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -58,7 +59,7 @@ def read_file(path: Path) -> Iterator[PromptRow]:
 def _row(line: bytes, number: int, where: str) -> PromptRow:
     try:
         text = line.decode("utf-8")
-        row = load_strictly(text)
+        row = load_strictly(text, parse_float=_finite)
         # Only an escape can spell a surrogate, so that most rows are not looked at again.
         if "\\u" in text:
             row = _replace_lone_surrogates(row)
@@ -73,6 +74,14 @@ def _row(line: bytes, number: int, where: str) -> PromptRow:
     if not isinstance(prompt, str):
         raise DataError(f"{where}: no prompt: the field {FIELD!r} is no text", hint=_HINT)
     return PromptRow(number, prompt, row)
+
+
+def _finite(text: str) -> float:
+    """Return a number; one beyond float64 would be read as infinity, which cannot be written as JSON again."""
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:40]} is too large a number")
+    return number
 
 
 def _replace_lone_surrogates(value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
@@ -21,14 +22,16 @@ _SHOWN = 64
 T = TypeVar("T")
 
 
-def load_strictly(text: str | bytes) -> Any:
-    """Return the value of JSON text.
+def load_strictly(text: str | bytes, *, parse_float: Callable[[str], float] | None = None) -> Any:
+    """Return the value of JSON text; `parse_float` reads its fractions, where it is given.
 
     Raises:
         ValueError: not JSON, a key twice in one object, or a number that JSON does not have.
         RecursionError: nested too deeply.
     """
-    return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_duplicates)
+    return json.loads(
+        text, parse_constant=_refuse_constant, parse_float=parse_float, object_pairs_hook=_refuse_duplicates
+    )
 
 
 def parse_json(text: str | bytes, where: str) -> Any:
