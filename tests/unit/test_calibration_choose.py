@@ -101,6 +101,11 @@ def test_too_few_prompts_for_a_rate_say_how_many(target: float) -> None:
     choose_for_cloud_rate(sample(uniform(needed)), target)
 
 
+def test_a_confidence_next_to_certain_is_not_said_to_be_certain() -> None:
+    with pytest.raises(DataError, match=r"within 0\.04321 at 99\.9% confidence"):
+        choose_for_cloud_rate(sample(uniform(100)), 0.65, tolerance=0.04321, confidence=0.999)
+
+
 def test_equal_scores_cannot_be_divided() -> None:
     with pytest.raises(DataError, match="no threshold keeps the cloud rate"):
         choose_for_cloud_rate(sample(np.full(2000, 0.5)), 0.65)

@@ -13,7 +13,7 @@ from tests.support.bundles import RAW_THRESHOLDS, TEMPERATURE, entry, write_bund
 from vibe_router import Router
 from vibe_router.bundle.bundle import open_bundle
 from vibe_router.bundle.identity import model_identity
-from vibe_router.bundle.manifest import MANIFEST_NAME, dump_manifest
+from vibe_router.bundle.manifest import MANIFEST_NAME, Threshold, dump_manifest
 from vibe_router.errors import BundleCorruptError, UsageError
 from vibe_router_tools.bundle_edit import CardSection, write_copy
 from vibe_router_tools.calibration.choose import Goal, ThresholdChoice
@@ -52,6 +52,12 @@ FIT = TemperatureFit(
     bins=15,
     binning=Binning.EQUAL_COUNT,
 )
+
+
+def test_a_promise_is_written_as_it_was_made() -> None:
+    choice = replace(CHOICE, target=0.65432, tolerance=0.01234, confidence=0.999)
+    section = describe_profile("mine", Threshold(raw=0.37, calibrated=0.37), choice)
+    assert "a cloud rate of 0.65432 within 0.01234 at 99.9% confidence" in section
 
 
 def contents(folder: Path) -> dict[str, str]:

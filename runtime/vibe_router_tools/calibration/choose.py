@@ -21,6 +21,7 @@ from vibe_router_tools.calibration.confidence import (
 from vibe_router_tools.calibration.histogram import edges
 from vibe_router_tools.calibration.sample import ScoreSample
 from vibe_router_tools.evaluation.defaults import CONFIDENCE, TOLERANCE
+from vibe_router_tools.evaluation.percent import percent
 
 
 class Goal(str, Enum):
@@ -74,7 +75,7 @@ def choose_for_cloud_rate(
         sample,
         choose=prompts_for_rate(target, tolerance, confidence),
         check=prompts_for_rate(target, 2 * tolerance, confidence),
-        promise=f"a cloud rate of {target:.3g} within {tolerance:.3g} at {confidence:.0%} confidence",
+        promise=f"a cloud rate of {target:.12g} within {tolerance:.12g} at {percent(confidence)} confidence",
     )
     total = sample.choose.scores.total
     above = sample.choose.scores.above_edges()
@@ -84,7 +85,7 @@ def choose_for_cloud_rate(
     chosen = two_sided(int(above[index]), total, confidence).widened(sample.rank_error)
     if chosen.low < target - tolerance or chosen.high > target + tolerance:
         raise DataError(
-            f"no threshold keeps the cloud rate within {tolerance:.3g} of {target:.3g}: the nearest sends "
+            f"no threshold keeps the cloud rate within {tolerance:.12g} of {target:.12g}: the nearest sends "
             f"{chosen.value:.3f} [{chosen.low:.3f}, {chosen.high:.3f}]",
             hint="too many prompts have the same score; give more varied prompts or a wider --tolerance",
         )
@@ -133,7 +134,7 @@ def choose_for_catastrophic_miss(
         sample,
         choose=prompts_for_zero(target, confidence),
         check=prompts_for_zero(2 * target, confidence),
-        promise=f"at most {target:.3g} catastrophic misses at {confidence:.0%} confidence",
+        promise=f"at most {target:.12g} catastrophic misses at {percent(confidence)} confidence",
     )
     if not sample.choose.severe.total:
         raise DataError(

@@ -8,6 +8,7 @@ from vibe_router.bundle.manifest import Calibration, Manifest, Threshold, is_pla
 from vibe_router.errors import UsageError
 from vibe_router_tools.calibration.choose import Goal, ThresholdChoice
 from vibe_router_tools.evaluation.logistic import calibrated_from_raw, raw_from_calibrated
+from vibe_router_tools.evaluation.percent import percent
 from vibe_router_tools.evaluation.temperature import TemperatureFit
 
 
@@ -91,11 +92,11 @@ def with_temperature(manifest: Manifest, fit: TemperatureFit) -> Manifest:
 
 def describe_profile(profile: str, threshold: Threshold, choice: ThresholdChoice) -> str:
     """Return the section in Markdown that a bundle's card gains for a chosen profile."""
-    confidence = f"{choice.confidence:.0%} confidence"
+    confidence = f"{percent(choice.confidence)} confidence"
     if choice.goal is Goal.CLOUD_RATE:
-        shares, promise = "cloud rate", f"a cloud rate of {choice.target:.3g} within {choice.tolerance:.3g}"
+        shares, promise = "cloud rate", f"a cloud rate of {choice.target:.12g} within {choice.tolerance:.12g}"
     else:
-        shares, promise = "catastrophic misses", f"at most {choice.target:.3g} catastrophic misses"
+        shares, promise = "catastrophic misses", f"at most {choice.target:.12g} catastrophic misses"
     figures = {
         f"{shares}, prompts chosen on": choice.chosen,
         f"{shares}, held-out prompts": choice.checked,

@@ -170,6 +170,7 @@ def _report(
     from vibe_router_tools.calibration.profile import threshold_on_both_scales
     from vibe_router_tools.console.output import print_json, print_table
     from vibe_router_tools.evaluation.jsonable import jsonable
+    from vibe_router_tools.evaluation.percent import percent
 
     manifest = bundle.manifest
     threshold = None if choice is None else threshold_on_both_scales(choice.threshold, manifest.calibration)
@@ -191,7 +192,7 @@ def _report(
         limit = "at most " if choice.tolerance is None else ""
         width = "" if choice.tolerance is None else f" within {choice.tolerance:g}"
         rows += [
-            (name, f"{limit}{choice.target:g}{width}, at {choice.confidence:.0%} confidence"),
+            (name, f"{limit}{choice.target:g}{width}, at {percent(choice.confidence)} confidence"),
             ("threshold, calibrated", f"{threshold.calibrated:.6f}"),
             ("threshold, raw", f"{threshold.raw:.6f}"),
         ]

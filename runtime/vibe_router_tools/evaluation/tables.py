@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from vibe_router_tools.evaluation.bootstrap import Interval
 from vibe_router_tools.evaluation.evaluate import Evaluation, OperatingPoint, Ranking
+from vibe_router_tools.evaluation.percent import percent
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def explain(evaluation: Evaluation) -> str:
     settings = evaluation.settings
     return (
         f"{evaluation.rows} prompts: the cloud's answer is better on {evaluation.cloud_better}, the device's "
-        f"on {evaluation.device_better}. Brackets hold {settings.confidence:.0%} bootstrap intervals "
+        f"on {evaluation.device_better}. Brackets hold {percent(settings.confidence)} bootstrap intervals "
         f"({settings.resamples} resamples). Catastrophic miss: share of prompts kept on the device though "
         f"p_teacher >= {settings.miss_bound:g}. Gains compare utility with random routing and with routing "
         "by prompt length at the same cloud rate."
