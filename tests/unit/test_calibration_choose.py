@@ -106,6 +106,16 @@ def test_a_confidence_next_to_certain_is_not_said_to_be_certain() -> None:
         choose_for_cloud_rate(sample(uniform(100)), 0.65, tolerance=0.04321, confidence=0.999)
 
 
+@pytest.mark.parametrize(
+    ("target", "tolerance", "confidence"), [(0.5, 0.05, 1 - 2**-53), (0.5, 1e-17, 0.95), (0.5, 5e-324, 0.95)]
+)
+def test_what_no_number_of_prompts_supports_is_said(target: float, tolerance: float, confidence: float) -> None:
+    with pytest.raises(DataError, match="no number of prompts"):
+        choose_for_cloud_rate(sample(uniform(9)), target, tolerance=tolerance, confidence=confidence)
+    with pytest.raises(DataError, match="no number of prompts"):
+        choose_for_catastrophic_miss(graded(9), tolerance / 1e20 or 5e-324, confidence=confidence)
+
+
 def test_equal_scores_cannot_be_divided() -> None:
     with pytest.raises(DataError, match="no threshold keeps the cloud rate"):
         choose_for_cloud_rate(sample(np.full(2000, 0.5)), 0.65)

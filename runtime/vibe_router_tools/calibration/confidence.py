@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from vibe_router.errors import DataError
 from vibe_router_tools.evaluation.temperature import require_scipy
 
 
@@ -67,8 +68,16 @@ def quantile_ranks(total: int, level: float, confidence: float) -> tuple[int, in
     return max(low, 1), min(high, total)
 
 
+_MOST = 2**62
+"""More prompts than anybody has; beyond it floats say nothing about counts."""
+
+
 def prompts_for_rate(rate: float, tolerance: float, confidence: float) -> int:
-    """Return the fewest prompts n whose two-sided interval at `rate` stays within rate +- tolerance."""
+    """Return the fewest prompts n whose two-sided interval at `rate` stays within rate +- tolerance.
+
+    Raises:
+        DataError: there is no such number below 2^62.
+    """
 
     def enough(total: int) -> bool:
         share = two_sided(round(rate * total), total, confidence)
@@ -78,20 +87,33 @@ def prompts_for_rate(rate: float, tolerance: float, confidence: float) -> int:
 
 
 def prompts_for_zero(bound: float, confidence: float) -> int:
-    """Return the fewest prompts on which none found proves a share <= bound: ln alpha / ln(1 - bound)."""
-    return math.ceil(math.log(1.0 - confidence) / math.log1p(-bound))
+    """Return the fewest prompts on which none found proves a share <= bound: ln alpha / ln(1 - bound).
+
+    Raises:
+        DataError: there is no such number below 2^62.
+    """
+    needed = math.log(1.0 - confidence) / math.log1p(-bound)
+    if needed > _MOST:
+        raise _too_many()
+    return math.ceil(needed)
 
 
 def _smallest(enough: Callable[[int], bool]) -> int:
     """Return about the smallest number that is enough; rounded counts make the border a little ragged."""
     high = 1
     while not enough(high):
+        if high >= _MOST:
+            raise _too_many()
         high *= 2
     low = high // 2
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
     return high
+
+
+def _too_many() -> DataError:
+    return DataError("no number of prompts can support this promise", hint="ask for less")
 
 
 def _beta_quantile(level: float, first: int, second: int) -> float:
