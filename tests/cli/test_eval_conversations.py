@@ -47,8 +47,11 @@ def test_wrong_arguments_and_rows_are_named(vibe_router: CommandLine, chats: Pat
     assert (nothing.code, "no conversations" in nothing.error) == (1, True)
     share = vibe_router("eval", chats, "--conversations", "--share", "2")
     assert (share.code, "--share 2" in share.error) == (2, True)
-    for unused in (("eval", chats, "--conversations", "--report", "r.html"), ("eval", chats, "--share", "0.5")):
-        refused = vibe_router(*unused)
+    unused = ("--report r", "--plots p", "--thresholds 0.5", "--miss-bound 0.8", "--bins 3", "--binning equal-width")
+    more = ("--resamples 9", "--confidence 0.9", "--seed 1", "--tau 0.1")
+    wrong = [("--conversations", *option.split()) for option in (*unused, *more)]
+    for arguments in (*wrong, ("--share", "0.5")):
+        refused = vibe_router("eval", chats, *arguments)
         assert (refused.code, "--conversations" in refused.error) == (2, True)
     other.write_text('{"messages": 3}')
     bad = vibe_router("eval", other, "--conversations")

@@ -82,8 +82,18 @@ def evaluate_bundle(
     if conversations:
         from vibe_router_tools.commands.eval_conversations import evaluate_conversations
 
-        if report is not None or plots is not None:
-            raise UsageError("--report and --plots are not for --conversations", hint="leave them out, or use --json")
+        _check_unused(
+            thresholds=thresholds != _SWEEP,
+            report=report is not None,
+            plots=plots is not None,
+            miss_bound=miss_bound != MISS_BOUND,
+            bins=bins != BINS,
+            binning=binning is not Binning.EQUAL_COUNT,
+            resamples=resamples != RESAMPLES,
+            confidence=confidence != CONFIDENCE,
+            seed=seed != 0,
+            tau=tau != TAU,
+        )
         evaluate_conversations(data, loading, share=share, as_json=as_json)
         return
     from vibe_router_tools.evaluation.evaluate import Settings
@@ -147,6 +157,17 @@ def _evaluate(
         _print_facts(manifest, scored, evaluation, data)
     else:
         _print_tables(title, scored, evaluation)
+
+
+def _check_unused(**given: bool) -> None:
+    """Check that no option is given that only labelled prompts obey.
+
+    Raises:
+        UsageError: one is.
+    """
+    for name, is_given in given.items():
+        if is_given:
+            raise UsageError(f"--{name.replace('_', '-')} is not for --conversations", hint="leave it out")
 
 
 def check_confidence_and_tau(confidence: float, tau: float) -> None:
