@@ -167,3 +167,11 @@ def test_no_report_is_left_where_it_cannot_be_written(
     done = vibe_router("eval", labelled, "-b", tiny_bundle, "--report", tmp_path / "none" / "r.html", *QUICK)
     assert done.code == 2
     assert "cannot write" in done.error
+
+
+@pytest.mark.parametrize("command", [("eval",), ("calibrate", "--temperature")])
+def test_bins_that_would_take_gigabytes_are_refused(
+    vibe_router: CommandLine, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    done = vibe_router(*command, tmp_path / "none.jsonl", "--bins", "1000000000")
+    assert (done.code, "--bins" in done.error) == (2, True), done.error

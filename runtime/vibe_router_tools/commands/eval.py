@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _SWEEP = " ".join(f"{threshold:g}" for threshold in CARD_THRESHOLDS)
 
-BinsOption = Annotated[int, typer.Option(min=1, help="Bins of the calibration error.")]
+BinsOption = Annotated[int, typer.Option(min=1, max=10_000, help="Bins of the calibration error.")]
 BinningOption = Annotated[Binning, typer.Option(help="Kind of these bins.")]
 ConfidenceOption = Annotated[float, typer.Option(help="Confidence of intervals and promises, in 0..1.")]
 MissBoundOption = Annotated[
