@@ -22,7 +22,10 @@ from tests.support.prompts import mixed_prompts
 from vibe_router import Router
 from vibe_router.errors import DataError, UsageError
 from vibe_router.integrations.arrow import OUTPUT, route_table
+from vibe_router_tools.calibration import counting
+from vibe_router_tools.calibration.keyed import CountOptions
 from vibe_router_tools.columns import sources
+from vibe_router_tools.columns.parts import plan_parts, read_part
 from vibe_router_tools.columns.sources import find_sources
 
 PROMPTS = mixed_prompts(500, seed=3)
@@ -181,6 +184,19 @@ def test_files_whose_results_would_have_one_name_are_refused_before_any_is_route
     done = vibe_router("route", "-i", tmp_path / "logs", "-o", tmp_path / "out", "-b", tiny_bundle, "--force")
     assert (done.code, "a.parquet and a.pq" in done.error) == (2, True), done.error
     assert not (tmp_path / "out").exists()
+
+
+def test_a_text_that_all_rows_share_is_not_held_for_all_of_them(tmp_path: Path) -> None:
+    table = pa.table({"prompt": ["word " * 20_000] * 2048, "bundle": ["0" * 64] * 2048})
+    pq.write_table(table, tmp_path / "log.parquet")
+    (source,) = find_sources(str(tmp_path / "log.parquet"))
+    assert (tmp_path / "log.parquet").stat().st_size < 2**20 < table.nbytes / 100
+    (part,) = plan_parts([source], rows=2048)
+    tables = list(read_part(part, rows=8192))
+    assert (sum(one.num_rows for one in tables), max(one.nbytes for one in tables) < 80 * 2**20) == (2048, True)
+    assert pa.concat_tables(tables).equals(table)
+    counted = [one.nbytes for one in counting._rows([source], CountOptions())]
+    assert (max(counted) < 80 * 2**20, sum(counted) > 2**27) == (True, True)
 
 
 def test_a_path_that_is_there_is_no_glob(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

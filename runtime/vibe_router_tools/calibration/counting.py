@@ -15,6 +15,7 @@ from vibe_router_tools.atomic.write import staged_file
 from vibe_router_tools.calibration.keyed import CountOptions, count_rows, merge_counts, sample_of
 from vibe_router_tools.calibration.sample import ScoreSample
 from vibe_router_tools.calibration.table_check import checked_counts
+from vibe_router_tools.columns.parts import STEP, joined
 from vibe_router_tools.columns.sources import Source, find_sources, opened
 
 _ROWS = 65_536
@@ -103,5 +104,8 @@ def _rows(sources: Sequence[Source], options: CountOptions) -> Iterator[pa.Table
             yield source.schema.empty_table().select(columns)
             continue
         with opened(source.place, source.name) as file:
-            for batch in pq.ParquetFile(file, pre_buffer=False).iter_batches(batch_size=_ROWS, columns=columns):
-                yield pa.Table.from_batches([batch])
+            parquet = pq.ParquetFile(file, pre_buffer=False)
+            batches = parquet.iter_batches(batch_size=STEP, columns=columns)
+            yield from joined(
+                batches, pa.schema([field for field in source.schema if field.name in wanted]), rows=_ROWS
+            )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 from vibe_router.errors import UsageError
 from vibe_router_tools.columns.sources import Source, opened
 
+STEP = 64
+"""Rows that are decoded at a time. A text that they share is in a file once, so that its size says little of theirs."""
 _BATCH_BYTES = 64 * 2**20
 """Rows that are held at a time take about this much at most, before their decisions."""
 
@@ -74,15 +76,36 @@ def read_part(part: Part, *, rows: int) -> Iterator[pa.Table]:
         if not groups:
             return
         skip, left = part.start - first, part.rows
-        size = _rows_a_batch(parquet.metadata, groups, rows)
-        for batch in parquet.iter_batches(batch_size=size, row_groups=groups):
-            wanted = batch.slice(skip, left)
-            skip = max(skip - batch.num_rows, 0)
-            if wanted.num_rows:
-                left -= wanted.num_rows
-                yield pa.Table.from_batches([wanted], schema=part.source.schema)
-            if not left:
-                return
+        size = _rows_a_batch(parquet.metadata, groups, STEP)
+        batches = parquet.iter_batches(batch_size=size, row_groups=groups)
+        yield from joined(_within(batches, skip, left), part.source.schema, rows=rows)
+
+
+def joined(batches: Iterable[pa.RecordBatch], schema: pa.Schema, *, rows: int) -> Iterator[pa.Table]:
+    """Yield batches of at most `STEP` rows as tables of at most `rows` rows, fewer where they are large."""
+    held: list[pa.RecordBatch] = []
+    count = size = 0
+    for batch in batches:
+        held.append(batch)
+        count += batch.num_rows
+        size += batch.nbytes
+        if count + STEP > rows or size >= _BATCH_BYTES:
+            yield pa.Table.from_batches(held, schema=schema).combine_chunks()
+            held, count, size = [], 0, 0
+    if held:
+        yield pa.Table.from_batches(held, schema=schema).combine_chunks()
+
+
+def _within(batches: Iterable[pa.RecordBatch], skip: int, left: int) -> Iterator[pa.RecordBatch]:
+    """Yield `left` rows after the first `skip` ones."""
+    for batch in batches:
+        wanted = batch.slice(skip, left)
+        skip = max(skip - batch.num_rows, 0)
+        if wanted.num_rows:
+            left -= wanted.num_rows
+            yield wanted
+        if not left:
+            return
 
 
 def _groups(metadata: pq.FileMetaData, part: Part) -> tuple[list[int], int]:
