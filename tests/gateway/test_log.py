@@ -121,6 +121,24 @@ def test_older_logs_are_brought_to_this_version_and_newer_ones_refused(tmp_path:
         open_log(path)
 
 
+@pytest.mark.parametrize(
+    "statements", ["", "CREATE TABLE mine (a); PRAGMA user_version = 2;", "CREATE TABLE mine (a);"]
+)
+def test_a_file_of_another_program_stays_as_it_is(vibe_router: CommandLine, tmp_path: Path, statements: str) -> None:
+    path = tmp_path / "other.sqlite3"
+    path.touch()
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        other.executescript(statements)
+    before = path.read_bytes()
+    for command in (("show",), ("stats",), ("export",), ("purge", "--all")):
+        done = vibe_router("log", *command, "--log", path)
+        assert (done.code, "is no log" in done.error) == (1, True), done.error
+    assert (path.read_bytes(), [one.name for one in tmp_path.iterdir()]) == (before, [path.name])
+    if statements:
+        with pytest.raises(DataError, match="is no log"):
+            open_log(path, create=True)
+
+
 def test_gateways_that_start_together_make_one_log(tmp_path: Path) -> None:
     with ThreadPoolExecutor(6) as pool:
         for number in range(5):

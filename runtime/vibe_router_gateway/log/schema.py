@@ -63,7 +63,7 @@ def open_log(path: Path, *, create: bool = False) -> sqlite3.Connection:
     """Return the log at `path`, brought to this version.
 
     Raises:
-        DataError: no log there, not one of ours, made by a newer version, or not readable.
+        DataError: no log there, another program's file, made by a newer version, or not readable.
     """
     if not create and not path.is_file():
         raise DataError(f"there is no log at {path}", hint="vibe-router serve writes one; name another with --log")
@@ -74,6 +74,10 @@ def open_log(path: Path, *, create: bool = False) -> sqlite3.Connection:
             path.touch(mode=0o600)
         connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
         try:
+            if not _is_ours(connection, may_be_empty=create):
+                raise DataError(
+                    f"{path} is no log", hint="another program's file stays as it is; name another with --log"
+                )
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             migrate(connection, path)
@@ -83,6 +87,16 @@ def open_log(path: Path, *, create: bool = False) -> sqlite3.Connection:
     except (sqlite3.Error, OSError, ValueError) as error:
         raise DataError(f"the log {path} cannot be opened: {error}", hint="name another file in [log]") from error
     return connection
+
+
+def _is_ours(connection: sqlite3.Connection, *, may_be_empty: bool) -> bool:
+    """Return whether this is a log's file, or one without anything where that `may_be_empty`; nothing is written."""
+    # One snapshot of both: another process may be making the log at this moment.
+    connection.execute("BEGIN")
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    version = _version_of(connection)
+    connection.execute("COMMIT")
+    return "decisions" in tables if version else may_be_empty and not tables
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
