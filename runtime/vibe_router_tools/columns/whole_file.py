@@ -35,7 +35,7 @@ def identity_at(place: Place) -> str | None:
         with place.filesystem.open_input_file(place.path) as file:
             metadata = pq.ParquetFile(file).schema_arrow.metadata or {}
         return str(json.loads(metadata[_KEY])[_IDENTITY])
-    except (pa.ArrowInvalid, KeyError, ValueError, TypeError) as error:
+    except (pa.ArrowInvalid, KeyError, ValueError, TypeError, RecursionError) as error:
         raise UsageError(
             f"{place.path} is there already and holds no results of this command", hint="name another folder"
         ) from error
