@@ -290,6 +290,20 @@ def test_what_cannot_be_read_is_said(
     assert (done.code, said in done.error) == (code, True), done.error
 
 
+def test_two_outputs_of_one_name_are_refused_before_any_is_written(
+    vibe_router: CommandLine, tiny_bundle: Path, labelled: Path, routed: pa.Table, tmp_path: Path
+) -> None:
+    pq.write_table(routed, tmp_path / "r.parquet")
+    one, again = tmp_path / "one", tmp_path / "." / ".." / tmp_path.name / "one"
+    goal = ("--target-cloud-rate", "0.6", "--profile", "mine", "-b", tiny_bundle)
+    for given in (
+        ("histograms", tmp_path / "r.parquet", "-o", one, "--sketches", again),
+        ("calibrate", labelled, *goal, "-o", one, "--save-histogram", again),
+    ):
+        done = vibe_router(*given)
+        assert (done.code, "cannot both be" in done.error, one.exists()) == (2, True, False), done.error
+
+
 def test_a_day_without_rows_counts_as_nothing(
     vibe_router: CommandLine, tiny_bundle: Path, routed: pa.Table, tmp_path: Path
 ) -> None:

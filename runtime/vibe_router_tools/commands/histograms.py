@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from vibe_router.errors import UsageError
 from vibe_router.extras import require_extra
 from vibe_router_tools.commands.eval import MissBoundOption
 from vibe_router_tools.commands.options import JsonOption
@@ -46,6 +47,8 @@ def histograms(
     check_free(output)
     if sketches is not None:
         check_free(sketches)
+        if sketches.resolve() == output.resolve():
+            raise UsageError(f"counts and sketches cannot both be {output}", hint="give --sketches another name")
     options = CountOptions(by=tuple(by or ()), text=text, label=label, miss_bound=miss_bound)
     sources = [source for location in results for source in find_sources(location)]
     with progress_bar("counting", total=sum(source.rows for source in sources)) as progress:

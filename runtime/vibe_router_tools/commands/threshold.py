@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vibe_router.errors import UsageError
 from vibe_router.extras import require_extra
 from vibe_router_tools.console.input import standard_input
 from vibe_router_tools.console.output import print_line
@@ -88,6 +89,8 @@ def calibrate_threshold(
     if output is not None and profile is not None:
         check_free(output)
         check_new_profile(opened.manifest, profile)
+        if targets.save_histogram is not None and targets.save_histogram.resolve() == output.resolve():
+            raise UsageError(f"the histogram and the copy cannot both be {output}", hint="give one another name")
     if promise.cloud_rate is not None or promise.catastrophic_miss is not None:
         require_scipy()
     empty = empty_sample(model_identity(opened.manifest), miss_bound=labelling.miss_bound)
