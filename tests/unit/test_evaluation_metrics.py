@@ -168,6 +168,14 @@ def test_equal_width_bins_close_the_last_and_open_the_others() -> None:
     assert [row.count for row in bins] == [1, 2]
 
 
+def test_no_gap_is_recovered_where_rounding_alone_makes_one() -> None:
+    preference = np.array([0.3, 0.3, 0.9] * 7)
+    curve = utility_curve(np.random.default_rng(0).random(21), preference)
+    assert 0 < curve.quality[-1] - curve.quality[0] < 1e-15
+    assert np.isnan(average_gap_recovered(curve))
+    assert np.isnan(cloud_share_for_gap(curve, 0.5))
+
+
 def test_gap_recovered_by_hand() -> None:
     device, cloud = np.array([0.0, 1.0, 0.0]), np.array([1.0, 1.0, 1.0])
     best = quality_curve(np.array([3.0, 1.0, 2.0]), device, cloud)

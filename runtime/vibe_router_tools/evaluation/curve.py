@@ -18,6 +18,9 @@ import numpy as np
 from vibe_router_tools.evaluation.logistic import FloatArray
 from vibe_router_tools.evaluation.ties import run_starts
 
+_ROUNDING = 1e-12
+"""What rounding may leave of the difference between two equal means of numbers in 0..1."""
+
 
 @dataclass(frozen=True)
 class QualityCurve:
@@ -61,7 +64,7 @@ def utility_curve(scores: FloatArray, preference: FloatArray) -> QualityCurve:
 def gap_recovered(curve: QualityCurve) -> FloatArray:
     """Return PGR at the points of the curve, float [k]; all NaN where the cloud is no better overall."""
     gap = curve.quality[-1] - curve.quality[0]
-    if gap <= 0:
+    if gap <= _ROUNDING:
         return np.full(len(curve.share), np.nan)
     return np.asarray((curve.quality - curve.quality[0]) / gap, dtype=np.float64)
 
