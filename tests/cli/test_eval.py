@@ -66,6 +66,14 @@ def test_tables(vibe_router: CommandLine, tiny_bundle: Path, labelled: Path) -> 
     assert "0.9400" not in done.out
 
 
+def test_close_thresholds_have_a_row_each_in_every_table(
+    vibe_router: CommandLine, tiny_bundle: Path, labelled: Path
+) -> None:
+    done = vibe_router("eval", labelled, "-b", tiny_bundle, "--thresholds", "0.5000001 0.5000002", *QUICK)
+    first_cells = [line.split()[0] for line in done.out.splitlines() if line.split()]
+    assert [first_cells.count(name) for name in ("0.5000001", "0.5000002", "balanced")] == [2, 2, 2]
+
+
 def test_report_stands_alone_and_holds_no_prompts(
     vibe_router: CommandLine, tiny_bundle: Path, labelled: Path, tmp_path: Path
 ) -> None:

@@ -22,7 +22,7 @@ class Table:
 def tables(evaluation: Evaluation) -> tuple[Table, ...]:
     """Return all tables of an evaluation, in reading order."""
     profiles = tuple(_point_row(name, point) for name, point in evaluation.profiles.items())
-    sweep = tuple(_point_row(f"{point.threshold:g}", point) for point in evaluation.sweep)
+    sweep = tuple(_point_row(_sweep_name(point), point) for point in evaluation.sweep)
     by_source = (_source_table(evaluation),) if evaluation.sources else ()
     by_group = (_group_table(evaluation),) if evaluation.groups else ()
     return (
@@ -67,8 +67,14 @@ _POINT_COLUMNS = (
 )
 
 
+def _sweep_name(point: OperatingPoint) -> str:
+    """Return a threshold of the sweep with the digits that it was given with."""
+    return f"{point.threshold:.12g}"
+
+
 def _gain_table(evaluation: Evaluation) -> Table:
-    points = {**evaluation.profiles, **{f"{point.threshold:g}": point for point in evaluation.sweep}}
+    # Not a dictionary: a profile may have the name of a threshold.
+    points = [*evaluation.profiles.items(), *((_sweep_name(point), point) for point in evaluation.sweep)]
     rows = tuple(
         (
             name,
@@ -77,7 +83,7 @@ def _gain_table(evaluation: Evaluation) -> Table:
             f"{point.length_utility.value:.3f}",
             _cell(point.gain_over_length, sign=True),
         )
-        for name, point in points.items()
+        for name, point in points
     )
     columns = ("", "random utility", "gain over random", "length utility", "gain over length")
     return Table("Against baselines at the same cloud rate", columns, rows)
