@@ -17,6 +17,7 @@ from vibe_router.bundle.identity import model_identity
 from vibe_router.errors import EngineError, UsageError
 from vibe_router.integrations.arrow import OUTPUT, ROWS, ColumnOptions, output_schema, route_table
 from vibe_router.policy import sigmoid
+from vibe_router_tools.calibration.keyed import CountOptions, count_rows
 
 UNCUTTABLE = "\u0301" * 10_000
 CHAT = [
@@ -77,6 +78,35 @@ def test_conversations_are_routed_as_route_chat_does(router: Router) -> None:
         assert "messages[0].role" in errors[3]
     broken_json = route_table(router, pa.table({"messages": ["[", "{}"]})).column("error").to_pylist()
     assert all("JSON" in error for error in broken_json)
+
+
+@pytest.mark.parametrize(
+    ("kind", "time"),
+    [
+        (pa.timestamp("ns"), 1_234_567_891),
+        (pa.timestamp("us"), 2**62),
+        (pa.timestamp("us", "Nowhere/Zone"), 1),
+        (pa.timestamp("s", "Europe/Berlin"), 1),
+        (pa.date32(), 2**30),
+        (pa.duration("ns"), 1),
+    ],
+    ids=str,
+)
+def test_times_of_messages_need_no_value_in_python(router: Router, kind: pa.DataType, time: int) -> None:
+    times = pa.array([time], pa.int32() if kind.bit_width == 32 else pa.int64()).cast(kind)
+    parts = [pa.array(["user"]), pa.array(["hi"]), times]
+    message = pa.StructArray.from_arrays(parts, names=["role", "content", "at"])
+    table = pa.table({"messages": pa.ListArray.from_arrays([0, 1], message)})
+    routed = route_table(router, table)
+    assert routed.column("messages").equals(table.column("messages"))
+    assert routed.column("logit").to_pylist() == [router.route_chat([{"role": "user", "content": "hi"}]).decision.logit]
+    assert count_rows(routed, CountOptions(text="messages")).num_rows == 1
+
+
+def test_a_message_that_has_a_part_twice_costs_the_others_nothing(router: Router) -> None:
+    message = pa.StructArray.from_arrays([pa.array(["user"]), pa.array(["hi"])], names=["role", "role"])
+    table = pa.table({"messages": pa.ListArray.from_arrays([0, 1], message)})
+    assert "no value" in route_table(router, table).column("error")[0].as_py()
 
 
 def test_parts_that_some_messages_lack_are_none(router: Router) -> None:

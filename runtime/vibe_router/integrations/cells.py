@@ -19,6 +19,7 @@ class Unreadable:
 
 _NULL = Unreadable("the cell is null")
 _NOT_UTF8 = Unreadable("the cell is not UTF-8")
+_NOT_HELD = Unreadable("the cell holds what Python has no value for")
 
 
 def read_prompts(cells: pa.ChunkedArray) -> list[str | Unreadable]:
@@ -31,10 +32,35 @@ def read_conversations(cells: pa.ChunkedArray) -> list[list[Any] | Unreadable]:
     return [_conversation(cell) for cell in _values(cells)]
 
 
+def without_times(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column with integers in the place of dates and times, also of those within its lists and structs.
+
+    Python has no value for many of them: nanoseconds, years beyond 9999, time zones that this machine does not know.
+    """
+    plain = _without_times(cells.type)
+    try:
+        return cells if plain == cells.type else cells.cast(plain)
+    except pa.ArrowException:  # a struct that has a name twice, say
+        return cells
+
+
+def _without_times(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_temporal(kind) and not pa.types.is_interval(kind):
+        return pa.int32() if kind.bit_width == 32 else pa.int64()
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_without_times(field.type)) for field in kind])
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_without_times(kind.value_type)))
+    if pa.types.is_large_list(kind):
+        return pa.large_list(kind.value_field.with_type(_without_times(kind.value_type)))
+    return kind
+
+
 def _values(cells: pa.ChunkedArray) -> Sequence[Any]:
+    cells = without_times(cells)
     try:
         values = cells.to_pylist()
-    except UnicodeDecodeError:
+    except (ValueError, OverflowError):
         values = [_value(cell) for cell in cells]
     return [_NULL if value is None else value for value in values]
 
@@ -44,6 +70,8 @@ def _value(cell: pa.Scalar) -> Any:
         return cell.as_py()
     except UnicodeDecodeError:
         return _NOT_UTF8
+    except (ValueError, OverflowError):
+        return _NOT_HELD
 
 
 def _conversation(cell: Any) -> list[Any] | Unreadable:

@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vibe_router.errors import DataError, UsageError
+from vibe_router.integrations.cells import without_times
 from vibe_router_tools.calibration.histogram import BINS, ScoreHistogram, bins_of
 from vibe_router_tools.calibration.sample import Part, ScoreSample, is_for_checking
 from vibe_router_tools.evaluation.defaults import HELD_OUT_SHARE, MISS_BOUND
@@ -99,7 +100,7 @@ def count_rows(table: pa.Table, options: CountOptions, *, split: bool = True) ->
             raise _no_key(name)
     scored = table.filter(pc.is_valid(table.column("logit")))
     marks = Marks(_model(scored), options.miss_bound, options.by)
-    held_out = _held_out(scored, options.text) if split else np.zeros(scored.num_rows, bool)
+    held_out = rows_to_check_on(scored, options.text) if split else np.zeros(scored.num_rows, bool)
     label = _labels(scored, options.label) if options.label else pa.nulls(scored.num_rows, pa.float64())
     rows = {name: _keys(scored, name) for name in options.by}
     rows |= {
@@ -212,14 +213,22 @@ def _labels(scored: pa.Table, name: str) -> pa.ChunkedArray:
     return labels
 
 
-def _held_out(scored: pa.Table, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def rows_to_check_on(scored: pa.Table, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """Return which rows are of the part to check on, by the hash of the prompts or conversations in a column.
+
+    Raises:
+        UsageError: the column holds neither.
+    """
+    column = scored.column(name)
     try:
-        return np.array([is_for_checking(as_text(cell)) for cell in scored.column(name).to_pylist()], bool)
-    except (TypeError, ValueError, RecursionError) as error:
+        if pa.types.is_temporal(column.type):
+            raise TypeError(column.type)
+        return np.array([is_for_checking(_as_text(cell)) for cell in without_times(column).to_pylist()], bool)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise UsageError(f"{name!r} holds neither prompts nor conversations", hint="--text names the column") from error
 
 
-def as_text(cell: Any) -> str:
+def _as_text(cell: Any) -> str:
     """Return a prompt, or a conversation as JSON, for its hash."""
     return cell if isinstance(cell, str) else json.dumps(cell, sort_keys=True)
 

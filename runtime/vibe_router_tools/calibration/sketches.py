@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 
 from vibe_router.errors import DataError, UsageError
 from vibe_router_tools.calibration.histogram import ScoreHistogram, edge_logits
-from vibe_router_tools.calibration.keyed import CountOptions, Marks, as_text, read_marks
-from vibe_router_tools.calibration.sample import Part, ScoreSample, is_for_checking
+from vibe_router_tools.calibration.keyed import CountOptions, Marks, read_marks, rows_to_check_on
+from vibe_router_tools.calibration.sample import Part, ScoreSample
 from vibe_router_tools.calibration.table_check import checked_columns
 from vibe_router_tools.evaluation.defaults import HELD_OUT_SHARE
 
@@ -42,8 +42,7 @@ class Sketches:
         if not rows.num_rows:
             return
         self._model = rows.column("bundle")[0].as_py()
-        texts = rows.column(self._options.text).to_pylist()
-        held_out = np.array([is_for_checking(as_text(text)) for text in texts])
+        held_out = rows_to_check_on(rows, self._options.text)
         keys = [rows.column(name).cast(pa.string()).to_pylist() for name in self._options.by]
         logits = rows.column("logit").to_numpy()
         places: dict[tuple[str | bool | None, ...], list[int]] = {}
