@@ -37,10 +37,16 @@ def read_rows(lines: Iterable[bytes], *, name: str) -> Iterator[PromptRow]:
     Raises:
         DataError: a row is refused; the message begins with `name` and the line.
     """
+    for number, line in numbered(lines):
+        yield _row(line, number, f"{name}:{number}")
+
+
+def numbered(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines that are not empty with their numbers, from 1, without a byte order mark before the first."""
     for number, line in enumerate(lines, start=1):
         text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
         if text.strip():
-            yield _row(text, number, f"{name}:{number}")
+            yield number, text
 
 
 def read_file(path: Path) -> Iterator[PromptRow]:

@@ -56,3 +56,12 @@ def test_wrong_arguments_and_rows_are_named(vibe_router: CommandLine, chats: Pat
     other.write_text('{"messages": 3}')
     bad = vibe_router("eval", other, "--conversations")
     assert (bad.code, "other.jsonl:1" in bad.error) == (1, True)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_conversation(
+    vibe_router: CommandLine, tiny_bundle: Path, chats: Path
+) -> None:
+    chats.write_bytes(b"\xef\xbb\xbf" + chats.read_bytes())
+    done = vibe_router("eval", chats, "--conversations", "--bundle", tiny_bundle, "--threads", "1", "--json")
+    assert (done.code, done.error) == (0, "")
+    assert json.loads(done.out)["conversations"]["conversations"] == 2

@@ -21,6 +21,7 @@ from typing import Any
 from vibe_router.bundle.strict_json import load_strictly
 from vibe_router.conversation.messages import Chat, read_chat
 from vibe_router.errors import DataError, PromptError
+from vibe_router_tools.rows import numbered
 
 _SIDES: dict[str, float | None] = {"device": 0.0, "cloud": 1.0, "either": None}
 _HINT = 'each line is {"messages": [...], "cloud": [0.1, null, ...]} with one number a turn of the user'
@@ -43,8 +44,8 @@ def read_conversations(path: Path, *, harness_tags: tuple[str, ...]) -> Iterator
     """
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip() and (conversation := _read_row(line, f"{path}:{number}", number, harness_tags)):
+            for number, line in numbered(file):
+                if conversation := _read_row(line, f"{path}:{number}", number, harness_tags):
                     yield conversation
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}", hint="name a readable JSONL file") from error
