@@ -13,6 +13,7 @@ import pytest
 from benchmarks.hardening.dialogues.check import Desk, check_dialogues
 from vibe_router import ChatPolicy, ChatState, Reason, Router, Target
 from vibe_router.conversation.policy import threshold_logit
+from vibe_router.conversation.scores import digest
 from vibe_router.errors import DeadlineError, EngineError, PromptError, UsageError
 from vibe_router.policy import sigmoid
 
@@ -103,6 +104,17 @@ def test_a_state_of_another_engine_does_not_count(router: Router) -> None:
     assert router.route_chat(chat("hi"), state=forged) == honest
     believed = ChatState(scorer=honest.state.scorer, scores={digest: 30.0})
     assert router.route_chat(chat("hi"), state=believed).target is Target.CLOUD
+
+
+def test_a_state_speaks_for_its_own_call_alone(tiny_bundle: Path, texts: Texts) -> None:
+    with Router.load(tiny_bundle) as router:
+        other = router.route_chat(chat(texts.easy)).state
+        forged = ChatState(scorer=other.scorer, scores={digest(texts.hard): -50.0})
+        said = router.route_chat(chat(texts.hard), state=forged)
+        told = router.route_chat(chat(texts.hard))
+    with Router.load(tiny_bundle) as fresh:
+        assert told.decision.p_cloud == fresh.route_chat(chat(texts.hard)).decision.p_cloud
+    assert said.decision.p_cloud != told.decision.p_cloud
 
 
 def test_a_pin_is_absorbing(router: Router) -> None:

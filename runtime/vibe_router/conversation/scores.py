@@ -57,6 +57,7 @@ class Scores:
             logit = self._recent.get(key)
         if logit is None:
             logit = self._score(text)
-        self._recent.put(key, logit)
+            # A state's are its caller's word, which no other call may take for the engine's.
+            self._recent.put(key, logit)
         self.used[key] = logit
         return logit
