@@ -35,6 +35,11 @@ class Budget:
             return False
         return not limits.money or self.money + expected <= limits.money
 
+    def used(self) -> tuple[int, float]:
+        """Return the requests and the money of today."""
+        self._turn()
+        return self.requests, self.money
+
     def reserve(self, expected: float) -> int:
         """Count a request that is sent; return the day, for `settle`."""
         self._turn()

@@ -92,6 +92,14 @@ def test_feedback_is_kept_and_becomes_a_label(gateway: Running) -> None:
     assert list(iterate_scores(gateway.log, scorer="another model")) == []
 
 
+def test_the_status_tells_todays_use_where_nobody_has_asked_since_midnight(gateway: Running) -> None:
+    gateway.chat(HARD)
+    used = gateway.client.get("/v1/vibe/status").json()["budget"]
+    gateway.gateway.budget.day -= 1
+    later = gateway.client.get("/v1/vibe/status").json()["budget"]
+    assert (used["requests"], later["requests"]) == (1, 0)
+
+
 def test_status_has_figures_and_no_text(gateway: Running) -> None:
     gateway.chat("a very private matter of mine")
     gateway.rows()

@@ -47,6 +47,7 @@ async def status(gateway: Gateway, _: web.Request) -> web.Response:
     """Return the figures of the status page; they hold no text of any request."""
     live = gateway.live
     manifest = live.router.bundle.manifest
+    requests, money = gateway.budget.used()
     told: dict[str, object] = {
         "bundle": {"name": manifest.name, "version": manifest.version},
         "engine": live.router.engine.name,
@@ -60,8 +61,8 @@ async def status(gateway: Gateway, _: web.Request) -> web.Response:
             for upstream in live.settings.upstreams
         },
         "budget": {
-            "requests": gateway.budget.requests,
-            "money": gateway.budget.money,
+            "requests": requests,
+            "money": money,
             "most_requests": live.settings.budget.requests,
             "most_money": live.settings.budget.money,
         },
