@@ -62,6 +62,17 @@ def test_a_forbidden_cloud_gets_the_simplest_label(nano: Router, tmp_path: Path)
         assert choice(gateway) == "SIMPLE"
 
 
+@pytest.mark.parametrize(("context", "choice"), [(0, "SIMPLE"), (8192, "COMPLEX")])
+def test_a_long_text_is_too_much_only_for_the_context_of_the_settings(
+    nano: Router, tmp_path: Path, context: int, choice: str
+) -> None:
+    criteria = {"SIMPLE": "", "COMPLEX": ""}
+    body = {"state": "hi " * 20_000, "questions": {"tier": {"type": "choice", "criteria": criteria}}}
+    with running(nano, tmp_path, device={"context_tokens": context}, router={"timeout_s": 30.0}) as gateway:
+        told = gateway.client.post("/v1/systemone", json=body).json()
+    assert told["answers"]["tier"]["choice"] == choice
+
+
 def test_many_labels_cost_no_more_than_their_number() -> None:
     found = tier_probabilities([str(number) for number in range(200_000)], 0.7, 0.6)
     assert sum(found.values()) == pytest.approx(1)

@@ -89,6 +89,7 @@ async def system_one(gateway: Gateway, body: bytes, headers: Mapping[str, str], 
             live.loop,
             profile=None,
             allow_cloud=allowed,
+            policy=live.policy,
         )
     exchange.entry.score_ms = (time.perf_counter() - started) * 1000
     exchange.entry.p_cloud, exchange.entry.threshold = scored.p_cloud, scored.threshold
