@@ -198,8 +198,12 @@ def test_retry_after_is_waited_for_where_no_other_side_may_answer(nano: Router, 
         gateway.device.choose = lambda _: next(ways)
         gateway.device.retry_after = "0.3"
         started = time.monotonic()
-        assert gateway.chat(EASY, model="device").status_code == 200
+        answer = gateway.chat(EASY, model="device")
+        assert answer.status_code == 200
         assert time.monotonic() - started >= 0.3
+        # To wait for a side is no work of the gateway's.
+        (row,) = gateway.rows()
+        assert row["first_byte_ms"] - float(answer.headers["x-vibe-overhead-ms"]) >= 300
         assert len(gateway.device.seen) == 2
 
 

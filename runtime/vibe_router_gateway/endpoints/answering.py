@@ -80,7 +80,9 @@ async def _first_answer(
                 wait = max(_SHORTEST_WAIT_S * 2**number, fault.retry_after_s or 0.0)
                 if wait > min(deadline - time.monotonic(), faults.longest_wait_s):
                     break
+                started = time.perf_counter()
                 await asyncio.sleep(wait)
+                exchange.upstream_ms += (time.perf_counter() - started) * 1000
         if exchange.faults[-1].kind.value not in elsewhere or time.monotonic() >= deadline:
             break
     raise error_of_faults(exchange.faults)
