@@ -132,6 +132,13 @@ def test_heartbeats_are_no_first_byte_and_reach_the_client(quick: Running) -> No
     assert answer.text.endswith("data: [DONE]\n\n")
 
 
+def test_a_stream_may_begin_later_than_it_may_pause(nano: Router, tmp_path: Path) -> None:
+    with running(nano, tmp_path, device={"idle_s": 0.1, "first_byte_s": 30.0, "retries": 0}) as gateway:
+        gateway.device.choose, gateway.device.slow_s = lambda _: Way.SLOW, 0.5
+        answer = gateway.chat(EASY, stream=True)
+        assert (answer.headers["x-vibe-side"], answer.text.count("device")) == ("device", 7)
+
+
 def test_a_clients_own_mistake_is_passed_on_and_not_tried_elsewhere(quick: Running) -> None:
     quick.device.choose = lambda _: Way.BAD_REQUEST
     answer = quick.chat(EASY)

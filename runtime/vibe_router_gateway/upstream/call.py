@@ -44,6 +44,7 @@ class Answer:
     value: dict[str, Any] | None = None
     first: list[Event] = field(default_factory=list)
     seen: Seen = field(default_factory=Seen)
+    _idle_s: float | None = None
     _response: aiohttp.ClientResponse | None = None
     _cutter: EventCutter | None = None
 
@@ -56,7 +57,7 @@ class Answer:
         assert self._response is not None
         assert self._cutter is not None
         try:
-            async for chunk in self._response.content.iter_any():
+            while chunk := await self._next_chunk(self._response):
                 if events := self._cutter.feed(chunk):
                     yield events
                 self._cutter.check()
@@ -66,6 +67,11 @@ class Answer:
             raise UpstreamError(FaultKind.MALFORMED, self.side) from error
         except (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError) as error:
             raise _fault_of_error(error, self.side) from error
+
+    async def _next_chunk(self, response: aiohttp.ClientResponse) -> bytes:
+        """Return what has come, empty at the end; before the first event a side may pause for longer than here."""
+        async with timeout(self._idle_s):
+            return await response.content.readany()
 
     def close(self) -> None:
         """Drop the connection, which tells the upstream to stop; nothing where the answer is whole."""
@@ -104,12 +110,11 @@ async def ask(
                 data=replace_member(body, "model", model),
                 headers={**_JSON, **upstream_headers(upstream, headers), **context},
                 params=settings.query or None,
-                timeout=aiohttp.ClientTimeout(
-                    total=None, sock_connect=settings.connect_s, sock_read=settings.idle_s if stream else None
-                ),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_s),
                 allow_redirects=False,
             )
             answer = await _read(response, side, stream=stream, limits=limits)
+            answer._idle_s = settings.idle_s
             return answer
     except MalformedStreamError as error:
         raise UpstreamError(FaultKind.MALFORMED, side) from error
