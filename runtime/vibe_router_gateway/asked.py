@@ -116,15 +116,22 @@ class Asked:
 
     @property
     def choices(self) -> int:
-        """How many answers the client wants, each as long as it allows."""
-        value = self.fields.get("n")
-        if not isinstance(value, int) or isinstance(value, bool):
-            return 1
-        return max(1, min(value, _MOST_CHOICES))
+        """How many answers a side writes, each as long as the client allows, also where it throws some away."""
+        wanted = max(_count(self.fields.get("n")), _count(self.fields.get("best_of")))
+        prompts = self.fields.get("prompt") if self.path == "/v1/completions" else None
+        several = 1
+        # A list of numbers is the tokens of one prompt.
+        if isinstance(prompts, list) and not any(isinstance(item, int) for item in prompts):
+            several = max(1, len(prompts))
+        return min(wanted * several, _MOST_CHOICES)
 
     def _parts(self) -> list[dict[str, Any]]:
         contents = [message.get("content") for message in self.messages]
         return [part for parts in contents if isinstance(parts, list) for part in parts if isinstance(part, dict)]
+
+
+def _count(value: object) -> int:
+    return max(1, value) if isinstance(value, int) and not isinstance(value, bool) else 1
 
 
 def _length(part: dict[str, Any]) -> int:

@@ -46,3 +46,21 @@ def test_a_picture_may_be_nested_deeply() -> None:
     for _ in range(300):
         nested = {"inner": [nested]}
     assert 1000 <= _asked({"type": "image_url", "image_url": nested}) <= 1300
+
+
+@pytest.mark.parametrize(
+    ("fields", "answers"),
+    [
+        ({"prompt": "a"}, 1),
+        ({"prompt": ["a", "b", "c"]}, 3),
+        ({"prompt": ["a", "b", "c"], "n": 2}, 6),
+        ({"prompt": "a", "n": 2, "best_of": 5}, 5),
+        ({"prompt": [1, 2, 3]}, 1),
+        ({"prompt": [[1, 2], [3]]}, 2),
+        ({"prompt": []}, 1),
+        ({"prompt": "a", "n": -3, "best_of": True}, 1),
+    ],
+)
+def test_every_answer_that_is_paid_for_is_counted(fields: dict[str, object], answers: int) -> None:
+    body = json.dumps({"model": "cloud", **fields}).encode()
+    assert read_asked("/v1/completions", body, {}).choices == answers
