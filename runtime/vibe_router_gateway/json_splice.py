@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 
 _STARTS = re.compile(rb'["{}\[\],]')
+# Inside of a member's value no comma separates members; lists of numbers have a million.
+_STARTS_INSIDE = re.compile(rb'["{}\[\]]')
 _BACKSLASH = ord("\\")
 
 
@@ -31,11 +32,13 @@ def replace_member(body: bytes, name: str, value: str) -> bytes:
 def _value_spans(body: bytes, name: str) -> list[tuple[int, int]]:
     """Return start and end of the value of each top-level member `name`."""
     spans: list[tuple[int, int]] = []
-    depth = 0
+    depth = after = 0
     expects_name = False
     start: int | None = None
-    for begin, after in _tokens(body):
-        token = body[begin : begin + 1]
+    while (match := (_STARTS if depth <= 1 else _STARTS_INSIDE).search(body, after)) is not None:
+        (begin, after), token = match.span(), match.group()
+        if token == b'"':
+            after = _string_end(body, after)
         if token in (b"{", b"["):
             depth += 1
             expects_name = depth == 1
@@ -55,16 +58,6 @@ def _value_spans(body: bytes, name: str) -> list[tuple[int, int]]:
             if json.loads(body[begin:after]) == name:
                 start = body.index(b":", after) + 1
     return spans
-
-
-def _tokens(body: bytes) -> Iterator[tuple[int, int]]:
-    """Yield begin and end of each string, and of each character that changes the depth or separates members."""
-    after = 0
-    while (match := _STARTS.search(body, after)) is not None:
-        begin, after = match.span()
-        if match.group() == b'"':
-            after = _string_end(body, after)
-        yield begin, after
 
 
 def _string_end(body: bytes, place: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from hypothesis import given
@@ -27,6 +28,23 @@ def test_one_member_is_replaced_and_no_other(fields: dict[str, object], ascii_on
     assert json.loads(replaced) == {**fields, "model": 'the "new" one'}
     # A second time changes the value alone, so that the bytes around it are known to be kept.
     assert replace_member(replaced, "model", "") == replaced.replace(rb'"the \"new\" one"', b'""')
+
+
+def _steps(body: bytes) -> int:
+    """Return how many calls it takes to replace the model's name."""
+    events: list[str] = []
+    before = sys.getprofile()
+    sys.setprofile(lambda _frame, event, _value: events.append(event))
+    try:
+        replace_member(body, "model", "other")
+    finally:
+        sys.setprofile(before)
+    return events.count("c_call")
+
+
+def test_a_list_of_numbers_is_passed_at_once() -> None:
+    few, many = (json.dumps({"input": [list(range(count))], "model": "m"}).encode() for count in (3, 3000))
+    assert _steps(few) == _steps(many)
 
 
 def _asked(part: dict[str, object]) -> int:
