@@ -13,9 +13,8 @@ from vibe_router import ChatPolicy, Router, Target
 from vibe_router_gateway.config.settings import Settings, Upstream
 from vibe_router_gateway.problems import ApiError
 from vibe_router_gateway.scoring import Loop, Sampling, chat_policy, load_router, scores_quickly
-from vibe_router_gateway.upstream.call import upstream_headers
 from vibe_router_gateway.upstream.faults import FaultKind, UpstreamError
-from vibe_router_gateway.upstream.listed import read_listed
+from vibe_router_gateway.upstream.listed import list_models
 
 _LOGGER = logging.getLogger("vibe_router")
 _LISTED_FOR_S = 60.0
@@ -50,23 +49,11 @@ class Live:
 
     async def models(self, upstream: Upstream) -> tuple[str, ...]:
         """Return the names that the upstream lists, and those of the settings; only these where it does not answer."""
-        settings = upstream.settings
-        kept = _listed_names(upstream)
-        at, listed = self._listed.get(upstream.side, (0.0, ()))
-        if not listed or time.monotonic() - at > _LISTED_FOR_S:
-            try:
-                async with self.sessions[upstream.side].get(
-                    settings.url + "/models",
-                    headers=upstream_headers(upstream, {}),
-                    params=settings.query or None,
-                    timeout=aiohttp.ClientTimeout(total=max(settings.connect_s, 5.0)),
-                    allow_redirects=False,
-                ) as response:
-                    listed = tuple(item["id"] for item in await read_listed(response))
-                    self._listed[upstream.side] = (time.monotonic(), listed)
-            except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
-                _LOGGER.info("the %s does not list its models (%s)", upstream.side.value, type(error).__name__)
-        return tuple(dict.fromkeys((*kept, *listed)))
+        try:
+            listed = await self._names(upstream)
+        except UpstreamError:
+            listed = ()
+        return tuple(dict.fromkeys((*_listed_names(upstream), *listed)))
 
     async def default_model(self, upstream: Upstream) -> str:
         """Return the name that the side is asked by for the model `auto`.
@@ -74,12 +61,27 @@ class Live:
         Raises:
             UpstreamError: the settings name none, and the side lists none.
         """
-        if upstream.settings.model:
-            return upstream.settings.model
-        names = await self.models(upstream)
+        names = _listed_names(upstream) or await self._names(upstream)
         if not names:
-            raise UpstreamError(FaultKind.CONNECT, upstream.side)
+            raise UpstreamError(FaultKind.UNKNOWN_MODEL, upstream.side)
         return names[0]
+
+    async def _names(self, upstream: Upstream) -> tuple[str, ...]:
+        """Return the names that the upstream lists, those of the last time where it does not answer.
+
+        Raises:
+            UpstreamError: it does not answer, and never has.
+        """
+        at, listed = self._listed.get(upstream.side, (0.0, ()))
+        if not listed or time.monotonic() - at > _LISTED_FOR_S:
+            try:
+                listed = await list_models(self.sessions[upstream.side], upstream)
+                self._listed[upstream.side] = (time.monotonic(), listed)
+            except UpstreamError as fault:
+                _LOGGER.info("the %s does not list its models (%s)", upstream.side.value, fault.kind.value)
+                if not listed:
+                    raise
+        return listed
 
     async def find(self, name: str) -> Upstream | None:
         """Return the side that has a model of this name, the device first; None where neither has."""

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from benchmarks.gateway.scripted import Way
 from tests.support.gateway import EASY, HARD, Running, running
-from tests.support.raw_upstream import raw_upstream
+from tests.support.raw_upstream import http, raw_upstream
 from vibe_router import Router
 
 QUICK = {"first_byte_s": 0.15, "answer_s": 0.15, "idle_s": 0.15, "retries": 0}
@@ -172,6 +172,28 @@ def test_an_unreachable_side_is_quickly_replaced(nano: Router, tmp_path: Path) -
         with running(nano, tmp_path, device={"url": url, "model": "x"}) as gateway:
             answer = gateway.chat(EASY)
             assert (answer.headers["x-vibe-side"], answer.headers["x-vibe-faults"]) == ("cloud", "device:connect")
+
+
+@pytest.mark.parametrize(
+    ("models", "status", "code"),
+    [
+        (http(b'{"error": {}}', status=b"401 Unauthorized"), 502, "upstream_refused_key"),
+        (http(b"", status=b"404 Not Found"), 502, "upstream_unknown_model"),
+        (http(b"", status=b"429 Too Many Requests"), 429, "rate_limited"),
+        (http(b"", status=b"500 Internal Server Error"), 502, "upstream_server_error"),
+        (http(b"<html>"), 502, "upstream_malformed"),
+        (http(b'{"data": []}'), 502, "upstream_unknown_model"),
+        (b"", 502, "upstream_broken"),
+    ],
+)
+def test_a_side_that_lists_no_model_is_told_by_its_own_fault(
+    nano: Router, tmp_path: Path, models: bytes, status: int, code: str
+) -> None:
+    with raw_upstream() as upstream:
+        upstream.models = models
+        with running(nano, tmp_path, device={"url": upstream.url, "retries": 0}) as gateway:
+            refused = gateway.chat(EASY, model="device")
+            assert (refused.status_code, refused.json()["error"]["code"]) == (status, code)
 
 
 def test_faults_that_the_settings_do_not_name_are_not_answered_elsewhere(nano: Router, tmp_path: Path) -> None:

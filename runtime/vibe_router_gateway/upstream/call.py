@@ -66,7 +66,7 @@ class Answer:
         except MalformedStreamError as error:
             raise UpstreamError(FaultKind.MALFORMED, self.side) from error
         except (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError) as error:
-            raise _fault_of_error(error, self.side) from error
+            raise fault_of_error(error, self.side) from error
 
     async def _next_chunk(self, response: aiohttp.ClientResponse) -> bytes:
         """Return what has come, empty at the end; before the first event a side may pause for longer than here."""
@@ -119,7 +119,7 @@ async def ask(
     except MalformedStreamError as error:
         raise UpstreamError(FaultKind.MALFORMED, side) from error
     except (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError, UnicodeError) as error:
-        raise _fault_of_error(error, side) from error
+        raise fault_of_error(error, side) from error
     finally:
         if response is not None and (answer is None or answer.body is not None):
             # A whole answer has given its connection back already; anything else must not be read to its end.
@@ -213,7 +213,7 @@ def _headers_down(headers: Mapping[str, str]) -> dict[str, str]:
     return kept
 
 
-def _fault_of_error(error: BaseException, side: Target) -> UpstreamError:
+def fault_of_error(error: BaseException, side: Target) -> UpstreamError:
     """Return the fault of an exception of aiohttp; its own words may hold addresses and are dropped."""
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return UpstreamError(FaultKind.CONNECT, side)

@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import aiohttp
 
+from vibe_router_gateway.config.settings import Upstream
+from vibe_router_gateway.upstream.call import fault_of_error, upstream_headers
+from vibe_router_gateway.upstream.faults import FaultKind, UpstreamError, fault_of_status
+
 _MOST_BYTES = 8 * 2**20
 _CHUNK = 65536
+_LEAST_PATIENCE_S = 5.0
+
+
+async def list_models(session: aiohttp.ClientSession, upstream: Upstream) -> tuple[str, ...]:
+    """Return the names of the models that a side lists.
+
+    Raises:
+        UpstreamError: it does not, and why.
+    """
+    side, settings = upstream.side, upstream.settings
+    try:
+        async with session.get(
+            settings.url + "/models",
+            headers=upstream_headers(upstream, {}),
+            params=settings.query or None,
+            timeout=aiohttp.ClientTimeout(total=max(settings.connect_s, _LEAST_PATIENCE_S)),
+            allow_redirects=False,
+        ) as response:
+            if (fault := fault_of_status(response.status, response.headers, side)) is not None:
+                raise fault
+            return tuple(item["id"] for item in await read_listed(response))
+    except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+        raise fault_of_error(error, side) from error
+    except ValueError as error:
+        raise UpstreamError(FaultKind.MALFORMED, side) from error
 
 
 async def read_listed(response: aiohttp.ClientResponse) -> list[dict[str, Any]]:
