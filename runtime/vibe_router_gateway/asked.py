@@ -13,7 +13,6 @@ from vibe_router_gateway.problems import ApiError
 
 RESPONSES = "/v1/responses"
 EMBEDDINGS = "/v1/embeddings"
-CLOUD_HEADER = "x-vibe-allow-cloud"
 CLOUD_FIELD = "vibe_allow_cloud"
 _YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 _BYTES_PER_TOKEN = 3.5
@@ -199,7 +198,7 @@ def read_object(body: bytes) -> dict[str, Any]:
 
 
 def forbids_cloud(fields: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
-    """Return whether a header or the metadata forbids the cloud; one of them is enough.
+    """Return whether a header, the metadata or the body itself forbids the cloud; one of them is enough.
 
     Raises:
         ApiError: 400, a value that is neither yes nor no, because a guess could tell a secret.
@@ -208,8 +207,8 @@ def forbids_cloud(fields: Mapping[str, Any], headers: Mapping[str, str]) -> bool
     if metadata is not None and not isinstance(metadata, dict):
         raise ApiError(400, "metadata is not an object", param="metadata")
     # A header may come several times, and `get` would give the first.
-    values: list[object] = [value for name, value in headers.items() if name.lower() == CLOUD_HEADER]
-    values += [value for name, value in (metadata or {}).items() if _spells(name, CLOUD_FIELD)]
+    places = (headers, fields, metadata or {})
+    values: list[object] = [value for place in places for name, value in place.items() if _spells(name, CLOUD_FIELD)]
     forbidden = False
     for value in values:
         word = str(value).strip().lower() if isinstance(value, str | bool | int) else ""

@@ -110,8 +110,12 @@ def test_a_word_that_neither_allows_nor_forbids_is_refused(gateway: Running) -> 
 
 @pytest.mark.parametrize("name", ["Vibe_Allow_Cloud", "vibe-allow-cloud", "x-vibe-allow-cloud", " VIBE_ALLOW_CLOUD "])
 def test_the_cloud_is_forbidden_in_any_letters(gateway: Running, name: str) -> None:
-    refused = gateway.chat(HARD, model="cloud", metadata={name: "no", "vibe_allow_cloud": "yes"})
-    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "cloud_forbidden")
+    in_metadata = gateway.chat(HARD, model="cloud", metadata={name: "no", "vibe_allow_cloud": "yes"})
+    # As `extra_body` of OpenAI's client puts it.
+    in_body = gateway.chat(HARD, model="cloud", **{name: False})
+    in_header = gateway.chat(HARD, model="cloud", headers={name.strip(): "no"})
+    for refused in (in_metadata, in_body, in_header):
+        assert (refused.status_code, refused.json()["error"]["code"]) == (403, "cloud_forbidden")
     assert gateway.cloud.seen == []
 
 
