@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from vibe_router_gateway.config.settings import BudgetSettings, SideSettings
@@ -22,6 +22,8 @@ class Budget:
     day: int = 0
     requests: int = 0
     money: float = 0.0
+    _other_days: dict[int, tuple[int, float]] = field(default_factory=dict)
+    """A clock that is put back over midnight, and goes on, finds what each day has used."""
 
     def begin(self, requests: int, money: float) -> None:
         """Start from what the log says of today."""
@@ -56,8 +58,11 @@ class Budget:
             self.requests -= 1
 
     def _turn(self) -> None:
-        if self.day != _today():
-            self.day, self.requests, self.money = _today(), 0, 0.0
+        today = _today()
+        if self.day != today:
+            self._other_days[self.day] = self.requests, self.money
+            self.day = today
+            self.requests, self.money = self._other_days.pop(today, (0, 0.0))
 
 
 def cost_of(side: SideSettings, input_tokens: int, output_tokens: int) -> float:

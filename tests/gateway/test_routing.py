@@ -10,6 +10,8 @@ import pytest
 from benchmarks.gateway.scripted import Way
 from tests.support.gateway import EASY, HARD, Running, running
 from vibe_router import Router
+from vibe_router_gateway.budget import Budget
+from vibe_router_gateway.config.settings import BudgetSettings
 
 
 @pytest.mark.parametrize(("text", "side"), [(EASY, "device"), (HARD, "cloud")])
@@ -188,6 +190,17 @@ def test_requests_that_come_together_share_one_budget(nano: Router, tmp_path: Pa
             answers = list(pool.map(lambda number: gateway.chat(f"{long}{number}"), range(6)))
         assert sorted(answer.headers["x-vibe-side"] for answer in answers) == ["cloud", *["device"] * 5]
         assert len(gateway.cloud.seen) == 1
+
+
+def test_a_clock_that_is_put_back_over_midnight_gives_no_second_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    budget = Budget(BudgetSettings(requests=1))
+    left = []
+    for now in (86399.0, 86401.0, 86399.0, 86401.0, 86400.0 * 2):
+        monkeypatch.setattr("time.time", lambda now=now: now)
+        left.append(budget.left(0.0))
+        if left[-1]:
+            budget.reserve(0.0)
+    assert left == [True, True, False, False, True]
 
 
 def test_money_is_counted_by_the_price_table(nano: Router, tmp_path: Path) -> None:
