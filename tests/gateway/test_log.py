@@ -60,6 +60,20 @@ def test_a_full_disk_costs_rows_that_are_named_later(tmp_path: Path) -> None:
     assert [number for number in range(200) if f"req_{number:03}" not in known] == []
 
 
+def test_old_rows_that_a_full_disk_keeps_are_no_lost_rows(tmp_path: Path) -> None:
+    writer = LogWriter(tmp_path / "log.sqlite3")
+    writer.add(Entry(id="req_old", time=0.0))
+    writer.flush()
+    writer._connection.execute("PRAGMA query_only = ON")
+    writer.purge(keep_days=1.0, keep_prompts_days=1.0)
+    writer.flush()
+    assert writer.lost == 0
+    writer.add(Entry(id="req_lost", time=0.0))
+    writer.flush()
+    assert writer.lost == 1
+    writer.close()
+
+
 def test_text_that_waits_for_a_slow_disk_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vibe_router_gateway.log.writer._MOST_TEXT", 1000)
     writer = LogWriter(tmp_path / "log.sqlite3")

@@ -30,7 +30,7 @@ _LARGEST = 2**63 - 1
 """SQLite's integers have 64 bits."""
 
 Statement = tuple[str, tuple[object, ...], str]
-"""SQL, its values and the id of the request that it belongs to."""
+"""SQL, its values and the id of the request that it belongs to, "" where it deletes old rows."""
 
 
 class LogWriter:
@@ -169,13 +169,15 @@ class LogWriter:
             _LOGGER.debug("nothing to roll back")
 
     def _lose(self, batch: list[Statement], reason: str) -> None:
+        # Without a name it deletes, which is no row, and comes again in an hour.
+        names = [name for _, _, name in batch if name]
         with self._lock:
-            if not self._lost_count:
+            if names and not self._lost_count:
                 _LOGGER.warning("the decision log loses rows: %s", reason)
             self._text_waiting -= _text_in(batch)
-            self._lost_count += len(batch)
+            self._lost_count += len(names)
             self._reason = reason
-            self._lost += [name for _, _, name in batch][: _MOST_NAMES - len(self._lost)]
+            self._lost += names[: _MOST_NAMES - len(self._lost)]
 
 
 def _text_in(batch: list[Statement]) -> int:
