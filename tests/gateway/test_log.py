@@ -182,6 +182,17 @@ def test_text_is_forgotten_while_the_gateway_runs(
                 time.sleep(0.02)
 
 
+def test_text_that_is_forgotten_is_in_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "log.sqlite3"
+    writer = LogWriter(path)
+    writer.add_prompt("req_1", b"a very private matter " * 500)
+    writer.flush()
+    writer.purge(keep_days=1.0, keep_prompts_days=0.0)
+    writer.flush()
+    assert [file.name for file in tmp_path.iterdir() if b"very private" in file.read_bytes()] == []
+    writer.close()
+
+
 def test_only_its_owner_may_read_the_log(gateway: Running) -> None:
     assert gateway.log.stat().st_mode & 0o077 == 0
 

@@ -94,7 +94,6 @@ def delete_rows(path: Path, *, before: float | None, only_prompts: bool) -> int:
     tables = ("prompts",) if only_prompts else ("prompts", "feedback", "decisions", "losses")
     deleted = 0
     with reading(path) as log:
-        log.execute("PRAGMA secure_delete = ON")
         for table in tables:
             condition, values = ("", ()) if before is None else (" WHERE time < ?", (before,))
             deleted += log.execute(f"DELETE FROM {table}{condition}", values).rowcount

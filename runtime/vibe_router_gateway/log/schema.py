@@ -80,6 +80,8 @@ def open_log(path: Path, *, create: bool = False) -> sqlite3.Connection:
                 )
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
+            # What is deleted is overwritten, whatever this SQLite was built to do.
+            connection.execute("PRAGMA secure_delete = ON")
             migrate(connection, path)
         except BaseException:
             connection.close()

@@ -143,13 +143,15 @@ class LogWriter:
         with self._lock:
             names, count, reason = self._lost, self._lost_count, self._reason
             unnoted = count - self._noted
+        deleted = 0
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             if unnoted:
                 values = (time.time(), self._run, unnoted, reason, json.dumps(names))
                 self._connection.execute("INSERT INTO losses VALUES (?, ?, ?, ?, ?)", values)
             for sql, row, _ in batch:
-                self._connection.execute(sql, row)
+                changed = self._connection.execute(sql, row).rowcount
+                deleted += changed if sql.startswith("DELETE") else 0
             self._connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - one that ended this thread would lose all later rows
             self._roll_back()
@@ -160,6 +162,15 @@ class LogWriter:
             self._noted = count
             if self._lost_count == count:
                 self._lost = []
+        if deleted:
+            self._overwrite()
+
+    def _overwrite(self) -> None:
+        """Bring the write-ahead log into the file: it still has the text of what was deleted."""
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            _LOGGER.info("the log's deleted rows are overwritten later: %s", error)
 
     def _roll_back(self) -> None:
         try:
