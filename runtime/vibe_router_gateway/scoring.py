@@ -9,6 +9,7 @@ from typing import Any
 
 from vibe_router import ChatDecision, ChatPolicy, Reason, Router, Target
 from vibe_router.bundle.manifest import Manifest
+from vibe_router.conversation.messages import text_of
 from vibe_router.errors import EngineError, PromptError, UsageError
 from vibe_router_gateway.config.settings import RouterSettings, Settings
 from vibe_router_gateway.plan import Scored, Why
@@ -160,10 +161,4 @@ def _is_short(messages: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def _scored_text(decided: ChatDecision, messages: Sequence[Mapping[str, Any]]) -> str:
-    pieces = []
-    for span in decided.scored:
-        content = messages[span.message].get("content")
-        if isinstance(content, list):
-            content = "\n".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
-        pieces.append(str(content or "")[span.start : span.end])
-    return "\n".join(pieces)
+    return "\n".join(text_of(messages[span.message])[span.start : span.end] for span in decided.scored)

@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from vibe_router import Router
+from vibe_router import ChatPolicy, Router
 from vibe_router.conversation.calls import ChatCalls
 from vibe_router_gateway.config.settings import RouterSettings
 from vibe_router_gateway.plan import Scored
-from vibe_router_gateway.scoring import Loop, score
+from vibe_router_gateway.scoring import Loop, Sampling, score
 
 LONG = "why? " * 100
 
@@ -39,6 +39,29 @@ def test_threads_score_what_could_hold_the_loop(
     loop = Loop(quick)
     asyncio.run(ask(router, content, loop, timeout_s))
     assert loop.in_threads == 0
+
+
+def test_the_same_text_is_on_one_side_of_the_split_with_a_picture_or_without(router: Router) -> None:
+    text, picture = "What is it?", {"type": "image_url", "image_url": {"url": "data:"}}
+    judged: list[str] = []
+    sampling = Sampling(identify=lambda _: "", is_held_out=lambda seen: bool(judged.append(seen)))
+    part = {"type": "text", "text": text}
+    for content in (text, [part], [picture, part], [part, picture], [picture, text]):
+        messages = [{"role": "user", "content": content}]
+        policy = ChatPolicy(device_vision=True)
+        asyncio.run(
+            score(
+                router,
+                messages,
+                RouterSettings(timeout_s=60),
+                Loop(False),
+                profile=None,
+                allow_cloud=True,
+                policy=policy,
+                sampling=sampling,
+            )
+        )
+    assert judged == [text] * 5
 
 
 def test_threads_score_many_messages_without_text(router: Router, monkeypatch: pytest.MonkeyPatch) -> None:

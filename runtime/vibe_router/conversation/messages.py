@@ -124,6 +124,15 @@ def read_chat(messages: object, *, tools: object = None, harness_tags: Sequence[
     )
 
 
+def text_of(message: Mapping[str, object]) -> str:
+    """Return the text of a user's message, in which spans are counted.
+
+    Raises:
+        PromptError: its content is of the wrong form.
+    """
+    return _read_content(message.get("content"), Role.USER, "content")[0]
+
+
 def _read_message(message: object, where: str) -> _Message:
     if not isinstance(message, Mapping):
         raise _wrong(where, f"must be an object, not {type(message).__name__}")
