@@ -64,6 +64,26 @@ def test_init_writes_a_file_that_serves_and_overwrites_none(tmp_path: Path) -> N
     assert "no connection" in checked.stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--device", "http://127.0.0.1:1/v1", "--cloud-model", "m", "--cloud-key-env", "K"), "give --cloud its url"),
+        (("--cloud", "http://127.0.0.1:1/v1", "--device-model", "m"), "give --device its url"),
+        (("--device", "http://127.0.0.1:1/v1", "--no-log", "--log", "log.sqlite3"), "leave one of them out"),
+        (("--init", "--device", "http://127.0.0.1:1/v1"), "edit the file"),
+        (("--init", "--check"), "edit the file"),
+    ],
+)
+def test_no_option_is_taken_and_ignored(tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
+    file = tmp_path / "gateway.toml"
+    if "--init" not in arguments:
+        file.write_text("")
+    # Nothing of this listens: whoever ignores the option ends at this check of both sides.
+    refused = run(*arguments, "--config", str(file), *(() if "--init" in arguments else ("--check",)))
+    assert (refused.returncode, told in " ".join(refused.stderr.split())) == (2, True)
+    assert "--init" not in arguments or not file.exists()
+
+
 def test_a_port_that_is_taken_is_one_error(gateway: Running) -> None:
     port = gateway.url.rpartition(":")[2]
     refused = run("--no-log", "--port", port, "--device", sides(gateway)[0])

@@ -59,6 +59,7 @@ def load_settings(
         }
         changed[section] = read_section(type(defaults), given, section, defaults)
     settings = replace(settings, **changed, **_others(tables))
+    _check_sides(settings, options or {})
     settings = replace(
         settings, upstreams=_upstreams(settings, environment), token=_token(settings, token, environment)
     )
@@ -100,6 +101,14 @@ def _others(tables: dict[str, Any]) -> dict[str, Any]:
     if embeddings not in [target.value for target in Target]:
         raise UsageError(f"embeddings is {embeddings!r}, not a side", hint='write embeddings = "device" or "cloud"')
     return {"aliases": dict(aliases), "embeddings": embeddings}
+
+
+def _check_sides(settings: Settings, options: Options) -> None:
+    """Check that no option is given for a side that nobody is asked on; a file may keep its settings for later."""
+    for side in (target.value for target in Target):
+        if options.get(side) and not getattr(settings, side).url:
+            names = ", ".join(options[side])
+            raise UsageError(f"the {side} has no url, and is given: {names}", hint=f"give --{side} its url too")
 
 
 def _upstreams(settings: Settings, environment: Mapping[str, str]) -> tuple[Upstream, ...]:

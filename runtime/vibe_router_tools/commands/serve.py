@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vibe_router.errors import UsageError
 from vibe_router.extras import require_extra
 from vibe_router_tools.console.output import print_line
 
@@ -47,11 +48,6 @@ def serve(
     from vibe_router_gateway.config.reading import load_settings
     from vibe_router_gateway.places import default_settings_file
 
-    if init:
-        from vibe_router_gateway.config.template import write_template
-
-        print_line(f"wrote {write_template(config or default_settings_file())}")
-        return
     options = _options(
         device={"url": device, "model": device_model},
         cloud={"url": cloud, "model": cloud_model, "key_env": cloud_key_env},
@@ -59,6 +55,15 @@ def serve(
         server={"host": host, "port": port},
         log={"path": None if log is None else str(log), "enabled": False if no_log else None},
     )
+    if no_log and log is not None:
+        raise UsageError("--no-log keeps no log, and --log names its file", hint="leave one of them out")
+    if init:
+        from vibe_router_gateway.config.template import write_template
+
+        if check or any(options.values()):
+            raise UsageError("--init writes the same file for all", hint="give it --config alone, and edit the file")
+        print_line(f"wrote {write_template(config or default_settings_file())}")
+        return
     file = config if config is not None or not default_settings_file().is_file() else default_settings_file()
 
     def read() -> Settings:
