@@ -52,6 +52,7 @@ export interface Profile {
   readonly isDefault: boolean;
 }
 
+/** An option of another name is a `bad-argument`. */
 export interface LoadOptions {
   /**
    * vibe_router.wasm, where it does not lie next to this module: its URL, its bytes, or a WebAssembly.Module, which

@@ -1,9 +1,10 @@
 // A router: calls of the C library in its module's memory.
-import { VibeRouterError, codeOf } from "./errors.js";
+import { VibeRouterError, badArgument, checkNames, codeOf } from "./errors.js";
 import { instantiate, readFile } from "./load.js";
 
 const TARGETS = ["device", "cloud"];
 const REASONS = ["score", "pinned", "fallback"];
+const OPTIONS = ["module", "progress", "cache", "signal"];
 const KINDS = { profile: "string", threshold: "number", allowCloud: "boolean", fallback: "string" };
 // Sizes and places of the structures of vibe_router.h, with pointers of 4 bytes.
 const TERMS = 32;
@@ -31,6 +32,7 @@ export class Router {
    *   cache?: boolean, signal?: AbortSignal}} [options]
    */
   static async load(source, options = {}) {
+    checkNames(options, "option", OPTIONS);
     // At the same time: a page waits for the slower of the two, not for both.
     const [wasm, file] = await Promise.all([instantiate(options.module), readFile(source, options)]);
     try {
@@ -195,10 +197,8 @@ function readText(wasm, at) {
 
 /** Refuse terms of another kind: read as JavaScript reads them, 0 would allow the cloud, and null be a threshold. */
 function checkTerms(terms) {
-  if (terms === null || typeof terms !== "object") throw badArgument("the terms are not an object");
   const names = Object.keys(KINDS);
-  const unknown = Object.keys(terms).find((name) => !names.includes(name));
-  if (unknown !== undefined) throw badArgument(`there is no term ${unknown}: the terms are ${names.join(", ")}`);
+  checkNames(terms, "term", names);
   const wrong = names.find((name) => terms[name] !== undefined && typeof terms[name] !== KINDS[name]);
   if (wrong !== undefined) throw badArgument(`${wrong} is not a ${KINDS[wrong]}`);
   // In C, a name ends there.
@@ -209,10 +209,6 @@ function checkTerms(terms) {
 export function listOf(prompts) {
   if (typeof prompts === "string" || !prompts?.[Symbol.iterator]) throw badArgument("the prompts are no list of strings");
   return Array.from(prompts);
-}
-
-function badArgument(message) {
-  return new VibeRouterError("bad-argument", message);
 }
 
 /** Encode text as UTF-8, each lone surrogate as U+FFFD, which is how the library reads it. */

@@ -1,5 +1,5 @@
 // A router in a worker, from the page's side.
-import { VibeRouterError } from "./errors.js";
+import { VibeRouterError, badArgument, checkNames } from "./errors.js";
 import { locate } from "./load.js";
 import { listOf } from "./router.js";
 
@@ -23,7 +23,9 @@ export class WorkerRouter {
   }
 
   /** Load a router in a worker of its own; `source` is a URL. */
-  static async load(source, { cache = false } = {}) {
+  static async load(source, options = {}) {
+    checkNames(options, "option", ["cache"]);
+    const { cache = false } = options;
     const router = new WorkerRouter(startWorker());
     try {
       return Object.assign(router, await router.#call("load", (await locate(source)).href, { cache }));
@@ -69,7 +71,7 @@ export class WorkerRouter {
         this.#worker.postMessage({ id, name, values });
       } catch (error) {
         // A function, say, which cannot be sent to a worker.
-        throw new VibeRouterError("bad-argument", error.message);
+        throw badArgument(error.message);
       }
       this.#calls.set(id, { resolve, reject });
     });

@@ -112,6 +112,15 @@ test("what cannot be loaded has a code, and a download that its caller ends that
   site.close();
 });
 
+test("options that would be ignored are refused", async () => {
+  for (const options of [{ cached: true }, { onProgress() {} }, { profile: "balanced" }, null, "cache"]) {
+    await assert.rejects(Router.load(file, options), code("bad-argument"));
+  }
+  for (const options of [{ progress() {} }, { module: file }, { signal: AbortSignal.abort() }, null]) {
+    await assert.rejects(WorkerRouter.load("http://127.0.0.1/", options), code("bad-argument"));
+  }
+});
+
 test("a router that has been closed holds no memory, whoever keeps it", async () => {
   const bytes = () => (collect(), process.memoryUsage().arrayBuffers + process.memoryUsage().external);
   const kept = [];
