@@ -124,21 +124,27 @@ export async function readFile(source, { progress, cache = false, signal } = {})
   if (url.protocol === "file:") return { bytes: await readFromDisk(url) };
   const { store, bytes: kept } = cache && globalThis.caches ? await cached(url) : {};
   if (kept) return { bytes: kept, forget: () => store.delete(url) };
-  const bytes = await readStream(await fetched(url, { signal }), progress).catch((error) => unread(url, error, signal));
+  const bytes = await readStream(await fetched(url, { signal }), url, progress, signal);
   // Nobody waits for the cache, and a full one is no reason to have no router.
   return { bytes, keep: () => store?.put(url, new Response(bytes)).catch(() => {}) };
 }
 
-async function readStream(response, progress) {
+async function readStream(response, url, progress, signal) {
   // The length of a compressed answer is not that of the file.
   const total = response.headers.get("content-encoding") ? 0 : Number(response.headers.get("content-length")) || 0;
   const parts = [];
   let loaded = 0;
   const reader = response.body.getReader();
-  for (let part = await reader.read(); !part.done; part = await reader.read()) {
-    parts.push(part.value);
-    loaded += part.value.byteLength;
-    progress?.(loaded, total);
+  const next = () => reader.read().catch((error) => unread(url, error, signal));
+  try {
+    for (let part = await next(); !part.done; part = await next()) {
+      parts.push(part.value);
+      loaded += part.value.byteLength;
+      progress?.(loaded, total);
+    }
+  } finally {
+    // What the caller's own `progress` throws is the caller's, and nobody reads the rest.
+    reader.cancel().catch(() => {});
   }
   const bytes = new Uint8Array(loaded);
   let at = 0;

@@ -109,6 +109,10 @@ test("what cannot be loaded has a code, and a download that its caller ends that
   const ended = Router.load(address, { signal: stop.signal, progress: () => stop.abort(new Error("enough")) });
   await assert.rejects(ended, { message: "enough" });
   await assert.rejects(Router.load(address, { progress: () => site.closeAllConnections() }), code("not-found"));
+  const mistake = new TypeError("of the caller");
+  const left = new Promise((resolve) => site.once("connection", (socket) => socket.once("close", resolve)));
+  await assert.rejects(Router.load(address, { progress() { throw mistake; } }), (error) => error === mistake);
+  await left;
   site.close();
 });
 
