@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.gateway import EASY, HARD, Running, running
-from vibe_router import Router
+from vibe_router import Router, Target
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 pytestmark = [
@@ -144,3 +144,21 @@ def test_the_proxys_hook_renames_auto() -> None:
     assert asyncio.run(rename("auto", HARD)) == "cloud"
     assert asyncio.run(rename("auto", EASY)) == "device"
     assert asyncio.run(rename("other", HARD)) == "other"
+
+
+def test_the_proxys_hook_reads_every_kind_of_request() -> None:
+    from vibe_router.integrations.litellm import PreCall
+
+    hook = PreCall(timeout=30.0, fallback=Target.DEVICE)
+
+    async def side(**data: object) -> str:
+        changed = await hook.async_pre_call_hook(None, None, {"model": "auto", **data}, None)
+        return str(changed["model"])
+
+    reasoning = {"type": "reasoning", "summary": []}
+    for text, expected in ((HARD, "cloud"), (EASY, "device")):
+        for data in ({"input": text}, {"input": [reasoning, *ask(text)]}, {"prompt": text}, {"prompt": [text]}):
+            assert asyncio.run(side(**data)) == expected
+    # What is no conversation has the fallback.
+    for nothing in ({}, {"input": [reasoning]}, {"messages": [3]}, {"prompt": 3}):
+        assert asyncio.run(side(**nothing)) == "device"

@@ -95,10 +95,10 @@ class PreCall(CustomLogger, Chooser):  # type: ignore[misc]  # LiteLLM comes wit
 
     alias = "auto"
 
-    def __init__(self, bundle: str | None = None, *, profile: str | None = None) -> None:
+    def __init__(self, bundle: str | None = None, **options: Any) -> None:
         """Take what `Chooser` takes."""
         CustomLogger.__init__(self)
-        Chooser.__init__(self, bundle, profile=profile)
+        Chooser.__init__(self, bundle, **options)
 
     async def async_pre_call_hook(
         self,
@@ -109,8 +109,19 @@ class PreCall(CustomLogger, Chooser):  # type: ignore[misc]  # LiteLLM comes wit
     ) -> dict[str, Any]:
         """Return the request with its model chosen."""
         if data.get("model") == self.alias:
-            data["model"] = (await self.target(data.get("messages"))).value
+            data["model"] = (await self.target(_messages_of(data))).value
         return data
+
+
+def _messages_of(data: Mapping[str, Any]) -> Any:
+    """Return the conversation of a request: a chat's, or what the responses API and completions have in its place."""
+    if data.get("messages") is not None:
+        return data["messages"]
+    given = data.get("input") or data.get("prompt")
+    items = [given] if isinstance(given, str) else given if isinstance(given, list) else []
+    messages = [{"role": "user", "content": item} if isinstance(item, str) else item for item in items]
+    # Reasoning and calls of tools have no role, and are no wish of the user's.
+    return [message for message in messages if isinstance(message, Mapping) and "role" in message]
 
 
 classifier = Classifier()
