@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +46,19 @@ def test_the_body_is_passed_on_byte_for_byte_but_for_the_model(gateway: Running)
     assert seen.body == body.replace(b'"model" : "auto"', b'"model" : "device-model"')
     # The client's key is the gateway's, not the upstream's.
     assert not {"Authorization", "Cookie"} & set(seen.headers)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_the_example_with_curl_sends_any_text(gateway: Running) -> None:
+    script = Path(__file__).parents[2] / "examples" / "gateway" / "stream.sh"
+    for text in ('say "hi" \\ now', "$HOME `ls` $(ls) 'x' é 你好", "two\nlines"):
+        answer = subprocess.run(
+            ["sh", script, text], capture_output=True, check=True, env={**os.environ, "GATEWAY": gateway.url}
+        )
+        assert answer.stdout.endswith(b"data: [DONE]\n\n")
+        seen = max(gateway.device.seen + gateway.cloud.seen, key=lambda one: one.at)
+        (message,) = seen.fields["messages"]
+        assert message["content"] == text.replace("\n", " ")
 
 
 def test_a_side_is_told_of_json_and_of_the_settings_headers_once(nano: Router, tmp_path: Path) -> None:
