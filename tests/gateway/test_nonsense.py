@@ -189,10 +189,16 @@ def test_a_storm_of_signals_is_two_reloads(gateway: Running, monkeypatch: pytest
     assert gateway.chat(EASY).status_code == 200
 
 
-@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
-def test_events_are_cut_alike_however_they_arrive(end: bytes) -> None:
-    sent = b"".join(b"data: {}" + end + b"x: y" + end + end for _ in range(3)) + b"data: [DONE]" + end + end
-    whole = [event.raw for event in EventCutter(most_bytes=1000).feed(sent)]
+@pytest.mark.parametrize(
+    ("end", "blank"), [(b"\n", b"\n"), (b"\r", b"\r"), (b"\r\n", b"\r\n"), (b"\n", b"\r\n"), (b"\r\n", b"\n")]
+)
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_events_are_cut_alike_however_they_arrive(end: bytes, blank: bytes, mark: bytes) -> None:
+    sent = b"".join(b"data: {}" + end + b"x: y" + end + blank for _ in range(3)) + b"data: [DONE]" + end + blank
+    sent = mark + sent
+    events = EventCutter(most_bytes=1000).feed(sent)
+    assert [event.data for event in events] == [{}] * 4
+    whole = [event.raw for event in events]
     assert b"".join(whole) == sent
     for size in (1, 2, 3, 5):
         cutter = EventCutter(most_bytes=1000)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
-# The three line ends that the standard allows, twice in a row.
-_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
-_LONGEST_END = 4
+# The three line ends that the standard allows, two in a row, which need not be the same.
+_END = re.compile(rb"\n\r?\n|\r\r")
+_LONGEST_END = 3
 _LINES = re.compile(rb"\r\n|\n|\r")
 DONE = b"[DONE]"
 
@@ -84,7 +85,9 @@ def read_event(raw: bytes) -> Event:
     Raises:
         MalformedStreamError: its data is neither a JSON object nor [DONE].
     """
-    values = [line[5:].strip() for line in _LINES.split(raw) if line.startswith(b"data:")]
+    # The standard lets a stream begin with a mark of its encoding.
+    lines = _LINES.split(raw.removeprefix(codecs.BOM_UTF8))
+    values = [line[5:].strip() for line in lines if line.startswith(b"data:")]
     if not values:
         return Event(raw, None)
     data = b"\n".join(values)
