@@ -139,6 +139,19 @@ def test_a_stream_may_begin_later_than_it_may_pause(nano: Router, tmp_path: Path
         assert (answer.headers["x-vibe-side"], answer.text.count("device")) == ("device", 7)
 
 
+@pytest.mark.parametrize("name", [b"event: error", b"event:error", b"id: 1\r\nevent: error"])
+def test_an_error_may_be_in_the_name_of_its_event_alone(nano: Router, tmp_path: Path, name: bytes) -> None:
+    error = name + b'\r\ndata: {"message": "out of memory"}\r\n\r\n'
+    piece = b'data: {"choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": null}]}\n\n'
+    with raw_upstream() as upstream, running(nano, tmp_path, device={"url": upstream.url, "model": "m"}) as gateway:
+        upstream.answer = http(error, kind=b"text/event-stream")
+        assert gateway.chat(EASY, stream=True).headers["x-vibe-faults"] == "device:server_error"
+        upstream.answer = http(piece + error, kind=b"text/event-stream")
+        # OpenAI's clients raise on what is in the data.
+        assert data_events(gateway.chat(EASY, stream=True).text)[-1]["error"]
+        assert [row["outcome"] for row in gateway.rows()] == ["answered", "broken"]
+
+
 def test_a_clients_own_mistake_is_passed_on_and_not_tried_elsewhere(quick: Running) -> None:
     quick.device.choose = lambda _: Way.BAD_REQUEST
     answer = quick.chat(EASY)

@@ -185,8 +185,7 @@ async def _read_first(
             raise UpstreamError(FaultKind.BROKEN, side, status=response.status)
         answer.first += answer._cutter.feed(chunk)
         answer._cutter.check()
-    opening = next(event.data for event in answer.first if event.data is not None)
-    if opening.get("error") or opening.get("type") == "error":
+    if next(event for event in answer.first if event.data is not None).failed:
         raise UpstreamError(FaultKind.SERVER_ERROR, side, status=response.status)
     return answer
 

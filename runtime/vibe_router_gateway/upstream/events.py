@@ -26,6 +26,8 @@ class Event:
     raw: bytes
     data: dict[str, Any] | None
     done: bool = False
+    failed: bool = False
+    """Whether it tells of an error, by its name or in its data."""
 
 
 class EventCutter:
@@ -99,7 +101,12 @@ def read_event(raw: bytes) -> Event:
         raise MalformedStreamError from error
     if not isinstance(value, dict):
         raise MalformedStreamError
-    return Event(raw, value)
+    named = any(line.startswith(b"event:") and line[6:].strip() == b"error" for line in lines)
+    return Event(raw, value, failed=named or _is_error(value))
+
+
+def _is_error(data: dict[str, Any]) -> bool:
+    return bool(data.get("error")) or data.get("type") in ("error", "response.failed")
 
 
 @dataclass
@@ -125,7 +132,8 @@ class Seen:
         if event.done:
             self.complete = True
             return
-        if data.get("error") or data.get("type") in ("error", "response.failed"):
+        # Of an error that only its event's name tells, clients do not raise: another event has to say it.
+        if _is_error(data):
             self.failed = True
         response = data.get("response")
         usage = data.get("usage") or (response.get("usage") if isinstance(response, dict) else None)
