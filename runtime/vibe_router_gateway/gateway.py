@@ -90,6 +90,7 @@ class Gateway:
             router = await asyncio.to_thread(load_router, settings.router)
             quick = await asyncio.to_thread(scores_quickly, router)
             old, self.live = self.live, live_of(settings, router, self.live.sampling, quick=quick)
+            self.live.keep_rests(old)
             self.budget.settings = settings.budget
             old.retired = True
             if not old.users:

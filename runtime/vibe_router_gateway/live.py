@@ -43,6 +43,13 @@ class Live:
         if fault.retry_after_s:
             self.rests[fault.side] = time.monotonic() + fault.retry_after_s
 
+    def keep_rests(self, before: Live) -> None:
+        """Leave alone what has asked the settings before for it, where it is the same server and key."""
+        for now in self.settings.upstreams:
+            then = before.settings.upstream(now.side)
+            if then is not None and (then.settings.url, then.key) == (now.settings.url, now.key):
+                self.rests[now.side] = before.rests.get(now.side, 0.0)
+
     def resting_s(self, side: Target) -> float:
         """Return for how long the side still wants to be left alone."""
         return max(0.0, self.rests.get(side, 0.0) - time.monotonic())

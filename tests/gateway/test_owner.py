@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.gateway.scripted import Way
 from tests.support.gateway import EASY, HARD, Running, read, running
-from vibe_router import Router
+from vibe_router import Router, Target
 from vibe_router_gateway.endpoints.decisions import tier_probabilities
 from vibe_router_gateway.log.rows import iterate_scores
 
@@ -60,6 +61,23 @@ def test_a_forbidden_cloud_gets_the_simplest_label(nano: Router, tmp_path: Path)
         assert choice(gateway, **{"x-vibe-allow-cloud": "no"}) == "SIMPLE"
     with running(nano, tmp_path, router={"allow_cloud": False}) as gateway:
         assert choice(gateway) == "SIMPLE"
+
+
+def test_a_side_that_asked_to_be_left_alone_is_so_after_a_reload(gateway: Running) -> None:
+    gateway.device.choose, gateway.device.retry_after = lambda _: Way.RATE_LIMITED, "60"
+    assert gateway.chat(EASY, model="device").status_code == 429
+    assert gateway.client.post("/admin/reload").status_code == 200
+    assert gateway.chat(EASY, model="device").status_code == 429
+    assert len(gateway.device.seen) == 1
+    before = gateway.gateway._read_settings
+    assert before is not None
+    settings = before()
+    moved = [
+        replace(item, settings=replace(item.settings, url=item.settings.url + "/other")) for item in settings.upstreams
+    ]
+    gateway.gateway._read_settings = lambda: replace(settings, upstreams=tuple(moved))
+    gateway.client.post("/admin/reload")
+    assert gateway.gateway.live.resting_s(Target.DEVICE) == 0
 
 
 @pytest.mark.parametrize(("context", "choice"), [(0, "SIMPLE"), (8192, "COMPLEX")])
