@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 
 from aiohttp import web
@@ -42,7 +43,8 @@ class ApiError(VibeRouterError):
         """Return the error as a whole answer."""
         sent = dict(headers)
         if self.retry_after_s is not None:
-            sent["Retry-After"] = str(max(1, round(self.retry_after_s)))
+            # Whole seconds, and not too few: whoever comes back too early is refused again.
+            sent["Retry-After"] = str(max(1, math.ceil(self.retry_after_s)))
         if self.may_retry is not None:
             # Clients of OpenAI try again by themselves; where the first try may have cost money, they should not.
             sent["x-should-retry"] = "true" if self.may_retry else "false"

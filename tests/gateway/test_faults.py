@@ -249,6 +249,13 @@ def test_retry_after_is_waited_for_where_no_other_side_may_answer(nano: Router, 
         assert len(gateway.device.seen) == 2
 
 
+@pytest.mark.parametrize(("asked", "told"), [("0.2", "1"), ("6.2", "7"), ("8", "8")])
+def test_no_shorter_wait_is_told_than_a_side_has_asked_for(nano: Router, tmp_path: Path, asked: str, told: str) -> None:
+    with running(nano, tmp_path, device={"retries": 0}) as gateway:
+        gateway.device.choose, gateway.device.retry_after = lambda _: Way.RATE_LIMITED, asked
+        assert gateway.chat(EASY, model="device").headers["retry-after"] == told
+
+
 def test_a_long_retry_after_is_told_and_the_side_is_left_alone(nano: Router, tmp_path: Path) -> None:
     with running(nano, tmp_path) as gateway:
         gateway.device.choose = lambda _: Way.RATE_LIMITED
