@@ -129,6 +129,22 @@ def test_other_addresses_need_a_token() -> None:
     assert read({**DEVICE, "server": {"host": "0.0.0.0"}}, "a-long-enough-token").token is not None
 
 
+def test_a_token_is_one_that_clients_can_send() -> None:
+    named = {**DEVICE, "server": {"token_env": "MY_TOKEN"}}
+    for token in (" a-long-enough-token\n", "a-long-enough-token"):
+        for settings in (
+            load_settings(None, options=DEVICE, token=token, environment={}),
+            load_settings(None, options=named, environment={"MY_TOKEN": token}),
+        ):
+            assert settings.token is not None
+            assert settings.token.matches("a-long-enough-token")
+    for token in ("short", " " * 20, "ein-schlüssel-mit-umlaut", "a-long-enough\ntoken"):
+        with pytest.raises(UsageError):
+            load_settings(None, options=DEVICE, token=token, environment={})
+        with pytest.raises(UsageError):
+            load_settings(None, options=named, environment={"MY_TOKEN": token})
+
+
 def test_keys_come_from_variables_and_are_never_shown(tmp_path: Path) -> None:
     file = tmp_path / "gateway.toml"
     file.write_text('[cloud]\nurl = "https://cloud.example/v1"\nkey_env = "MY_KEY"\n')

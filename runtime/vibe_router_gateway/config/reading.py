@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from vibe_router.errors import UsageError
 from vibe_router.policy import Target, suggest
-from vibe_router_gateway.config.secrets import Secret, read_key
+from vibe_router_gateway.config.secrets import Secret, checked_secret, read_key
 from vibe_router_gateway.config.settings import FAULTS, Settings, SideSettings, Upstream
 from vibe_router_gateway.config.tables import read_environment, read_section
 from vibe_router_gateway.header_text import is_name
@@ -126,10 +126,13 @@ def _upstreams(settings: Settings, environment: Mapping[str, str]) -> tuple[Upst
 
 def _token(settings: Settings, token: str | None, environment: Mapping[str, str]) -> Secret | None:
     if token is not None:
-        if len(token) < _SHORTEST_TOKEN:
-            raise UsageError("the token is too short", hint=f"give at least {_SHORTEST_TOKEN} characters")
-        return Secret(token)
-    return read_key(variable=settings.server.token_env, keyring_entry="", where="server", environment=environment)
+        # As clients' headers are read: without spaces around it, which a file or a shell may have left.
+        found: Secret | None = checked_secret(token.strip(), "server")
+    else:
+        found = read_key(variable=settings.server.token_env, keyring_entry="", where="server", environment=environment)
+    if found is not None and len(found.reveal()) < _SHORTEST_TOKEN:
+        raise UsageError("the token is too short", hint=f"give at least {_SHORTEST_TOKEN} characters")
+    return found
 
 
 _SHORTEST_TOKEN = 16

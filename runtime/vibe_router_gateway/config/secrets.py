@@ -41,13 +41,18 @@ def read_key(
         value = (os.environ if environment is None else environment).get(variable, "").strip()
         if not value:
             raise UsageError(f"{where}: the variable {variable} is not set", hint=f"export {variable}=...")
-        return _checked(value, where)
+        return checked_secret(value, where)
     if keyring_entry:
-        return _checked(_from_keyring(keyring_entry, where), where)
+        return checked_secret(_from_keyring(keyring_entry, where), where)
     return None
 
 
-def _checked(value: str, where: str) -> Secret:
+def checked_secret(value: str, where: str) -> Secret:
+    """Return `value`, which a header can carry.
+
+    Raises:
+        UsageError: it has other characters.
+    """
     if not value.isascii() or not value.isprintable():
         raise UsageError(f"{where}: the key has characters that a header cannot carry", hint="copy it again")
     return Secret(value)
