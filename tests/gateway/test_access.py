@@ -172,6 +172,8 @@ def test_keys_come_from_variables_and_are_never_shown(tmp_path: Path) -> None:
         '[device]\nurl = "http://127.0.0.1:1/v1"\nidle_s = -1\n',
         '[device]\nurl = "http://me:pass@127.0.0.1:1/v1"\n',
         '[device]\nurl = "http://127.0.0.1:1/v1"\n[faults]\ndevice_to_cloud = ["conect"]\n',
+        # Without prices nothing would ever be spent.
+        '[cloud]\nurl = "http://127.0.0.1:1/v1"\n[budget]\nmoney = 5\n',
         "not toml",
         "",
     ],

@@ -180,6 +180,12 @@ def _check(settings: Settings) -> None:
         for name in (*side.headers, side.key_header):
             if not is_name(name):
                 raise UsageError(f"{name!r} is not the name of a header", hint="write letters, digits and hyphens")
+    cloud = settings.cloud
+    if settings.budget.money and cloud.url and not (cloud.input_price or cloud.output_price):
+        raise UsageError(
+            "budget.money limits nothing: the cloud has no prices",
+            hint="give input_price and output_price in [cloud], or count requests instead",
+        )
     if settings.router.fallback not in [target.value for target in Target]:
         raise UsageError("router.fallback is not a side", hint='write "device" or "cloud"')
     for name in ("device_to_cloud", "cloud_to_device"):
