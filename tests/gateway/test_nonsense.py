@@ -205,3 +205,15 @@ def test_events_are_cut_alike_however_they_arrive(end: bytes, blank: bytes, mark
         pieces = [cutter.feed(sent[place : place + size]) for place in range(0, len(sent), size)]
         assert [event.raw for events in pieces for event in events] == whole
         assert b"".join(event.raw for events in pieces for event in events) == sent
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+def test_nothing_after_the_end_of_a_stream_is_read(size: int) -> None:
+    cutter, sent = EventCutter(most_bytes=1000), b"data: {}\n\ndata: [DONE]\n\ndata: {trash\n\n"
+    found = []
+    for place in range(0, len(sent), size):
+        found += cutter.feed(sent[place : place + size])
+        if found and found[-1].done:
+            break
+    cutter.check()
+    assert [event.done for event in found] == [False, True]

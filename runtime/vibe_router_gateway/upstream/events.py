@@ -39,7 +39,7 @@ class EventCutter:
         self._rest = bytearray()
 
     def feed(self, chunk: bytes) -> list[Event]:
-        """Return the events that `chunk` completes, up to the first that is malformed; `check` tells of that.
+        """Return the events that `chunk` completes, up to [DONE] or the first that is malformed, told by `check`.
 
         Raises:
             MalformedStreamError: an event is larger than allowed.
@@ -57,6 +57,9 @@ class EventCutter:
                 self._malformed = True
                 break
             start = match.end()
+            if events[-1].done:
+                # What comes after is not read, whether it comes with this chunk or later.
+                break
         del buffered[:start]
         if len(self._rest) > self._most_bytes:
             raise MalformedStreamError
