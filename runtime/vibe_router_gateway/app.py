@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Middleware
 
 from vibe_router.errors import VibeRouterError
@@ -38,7 +38,7 @@ def build_app(gateway: Gateway) -> web.Application:
     app = web.Application(client_max_size=2**40, middlewares=[_guarding(gateway)])
     app.on_response_prepare.append(_completing(gateway))
     for path in ANSWERED:
-        app.router.add_post(path, _answering(gateway))
+        app.router.add_post(path, _answering(gateway), expect_handler=_expected)
     for path, endpoint in (
         ("/v1/models", models.list_models),
         ("/healthz", health.health),
@@ -47,11 +47,22 @@ def build_app(gateway: Gateway) -> web.Application:
         ("/", owner.page),
         ("/v1/vibe/status", owner.status),
     ):
-        app.router.add_get(path, partial(endpoint, gateway))
-    app.router.add_post("/admin/reload", partial(owner.reload, gateway))
+        app.router.add_get(path, partial(endpoint, gateway), expect_handler=_expected)
+    app.router.add_post("/admin/reload", partial(owner.reload, gateway), expect_handler=_expected)
     for path in ("/v1/decision", "/v1/systemone", "/v1/feedback"):
-        app.router.add_post(path, _owned(gateway))
+        app.router.add_post(path, _owned(gateway), expect_handler=_expected)
     return app
+
+
+async def _expected(request: web.Request) -> web.StreamResponse | None:
+    """Ask for a body that its client holds back, as curl does with a large one; refuse what else is expected."""
+    if request.headers["Expect"].lower() != "100-continue":
+        return ApiError(417, "only 100-continue may be expected", code="expectation_failed").reply({})
+    if request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # What is written so is no part of the answer.
+        request.writer.output_size = 0
+    return None
 
 
 def _answering(gateway: Gateway) -> Handler:
@@ -160,7 +171,9 @@ def _guarding(gateway: Gateway) -> Middleware:
         except ApiError as error:
             response = error.reply({})
         except web.HTTPException as error:
-            response = ApiError(error.status, f"{error.reason}: {request.method} {request.path}").reply({})
+            # The methods that a path has: HTTP wants them told with a 405.
+            allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+            response = ApiError(error.status, f"{error.reason}: {request.method} {request.path}").reply(allowed)
         except ConnectionError:
             # The client has gone; nobody reads what is returned.
             raise

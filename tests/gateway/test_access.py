@@ -50,6 +50,9 @@ def test_this_machine_may_be_named_in_any_letters_or_not_at_all(
         ("GET", "/v1/chat/completions", {}, 405),
         ("GET", "/v1/nothing", {}, 404),
         ("POST", "/v1/decision", {}, 400),
+        ("POST", "/v1/chat/completions", {"Expect": "a miracle"}, 417),
+        ("GET", "/v1/models", {"Expect": "a miracle"}, 417),
+        ("GET", "/v1/models", {"Expect": "100-Continue"}, 200),
         ("GET", "/v1/models", {}, 200),
     ],
 )
@@ -61,6 +64,8 @@ def test_every_answer_has_an_id_whoever_gives_it(
     ids = {answer.headers["x-request-id"] for answer in answers}
     assert len(ids) == 2
     assert all(name.startswith("req_") for name in ids)
+    assert all(("error" in answer.json()) == (status != 200) for answer in answers)
+    assert (answers[0].headers.get("allow") == "POST") == (status == 405)
 
 
 def test_a_request_that_the_gateway_fails_has_the_id_of_its_row(
