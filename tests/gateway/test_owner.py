@@ -129,6 +129,14 @@ def test_the_status_tells_todays_use_where_nobody_has_asked_since_midnight(gatew
     assert (used["requests"], later["requests"]) == (1, 0)
 
 
+def test_the_status_counts_the_requests_of_others(gateway: Running) -> None:
+    assert gateway.client.get("/v1/vibe/status").json()["open_requests"] == 0
+    gateway.device.choose = lambda _: Way.NEVER
+    body = {"model": "device", "stream": True, "messages": [{"role": "user", "content": EASY}]}
+    with gateway.client.stream("POST", "/v1/chat/completions", json=body):
+        assert gateway.client.get("/v1/vibe/status").json()["open_requests"] == 1
+
+
 def test_status_has_figures_and_no_text(gateway: Running) -> None:
     gateway.chat("a very private matter of mine")
     gateway.rows()

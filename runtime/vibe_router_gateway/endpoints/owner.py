@@ -66,7 +66,8 @@ async def status(gateway: Gateway, _: web.Request) -> web.Response:
             "most_requests": live.settings.budget.requests,
             "most_money": live.settings.budget.money,
         },
-        "open_requests": gateway.open_requests,
+        # Without the one that asks.
+        "open_requests": gateway.open_requests - 1,
         "log": None,
     }
     if gateway.log is not None:
