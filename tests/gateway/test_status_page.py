@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from tests.support.browser import browser_or_skip, run_script
 from tests.support.gateway import EASY, HARD, Running, running
 from vibe_router import Router
+from vibe_router_gateway.log.entry import Entry
 
 pytestmark = pytest.mark.slow
 
@@ -51,6 +53,17 @@ def test_every_form_shows_the_same_figures(browser: Mapping[str, str], gateway: 
         assert len(form["rows"]) == 5
         assert form["markup"] == 0
     assert len({form["background"] for form in seen}) == 2
+
+
+def test_what_has_not_ended_is_not_without_an_answer(browser: Mapping[str, str], gateway: Running) -> None:
+    send_some(gateway)
+    assert gateway.gateway.log is not None
+    gateway.gateway.log.add(Entry(id="req_open", time=time.time()))
+    gateway.gateway.log.flush()
+    seen = json.loads(run_script(browser, SCRIPT, gateway.url + "/"))
+    counts = "3 device, 1 cloud, 1 without an answer, 1 that have not ended"
+    assert [form["counts"] for form in seen] == [counts] * 4
+    assert all(form["problems"] == [] and form["overflow"] == 0 for form in seen)
 
 
 def test_a_token_is_asked_for(browser: Mapping[str, str], nano: Router, tmp_path: Path) -> None:
