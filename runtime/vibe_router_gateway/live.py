@@ -13,6 +13,7 @@ from vibe_router import ChatPolicy, Router, Target
 from vibe_router_gateway.config.settings import Settings, Upstream
 from vibe_router_gateway.problems import ApiError
 from vibe_router_gateway.scoring import Loop, Sampling, chat_policy, load_router, scores_quickly
+from vibe_router_gateway.upstream.call import noting_kept_connections
 from vibe_router_gateway.upstream.faults import FaultKind, UpstreamError
 from vibe_router_gateway.upstream.listed import list_models
 
@@ -158,6 +159,7 @@ def _session(upstream: Upstream) -> aiohttp.ClientSession:
         # Bytes are passed on as they are, so the upstream must not compress them.
         headers={"Accept-Encoding": "identity", "User-Agent": "vibe-router"},
         skip_auto_headers=("Accept",),
+        trace_configs=[noting_kept_connections()],
         auto_decompress=False,
         # A local server is never reached through a company's proxy; the cloud may be.
         trust_env=upstream.side is Target.CLOUD,

@@ -15,7 +15,7 @@ from aiohttp import web
 from benchmarks.gateway.scripted import Way
 from tests.support.gateway import EASY, HARD, Running, running
 from tests.support.raw_upstream import http, raw_upstream
-from vibe_router import Router
+from vibe_router import Router, Target
 
 QUICK = {"first_byte_s": 0.15, "answer_s": 0.15, "idle_s": 0.15, "retries": 0}
 BEFORE = [
@@ -130,6 +130,31 @@ def test_heartbeats_are_no_first_byte_and_reach_the_client(quick: Running) -> No
     answer = quick.chat(EASY, stream=True)
     assert answer.text.startswith(": still here\n\n")
     assert answer.text.endswith("data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_kept_connection_that_has_ended_is_asked_for_anew_on_its_side(
+    nano: Router, tmp_path: Path, stream: bool
+) -> None:
+    with running(nano, tmp_path, device={"model": "m", "retries": 0}) as gateway:
+        assert gateway.chat(EASY).headers["x-vibe-side"] == "device"
+        ways = iter([Way.EARLY, Way.WELL, Way.EARLY, Way.EARLY])
+        gateway.device.choose = lambda _: next(ways)
+        answer = gateway.chat(EASY, stream=stream)
+        assert (answer.headers["x-vibe-side"], answer.headers["x-vibe-faults"]) == ("device", "device:broken")
+        # On a new connection it is one.
+        gateway.run(_close_kept(gateway))
+        assert gateway.chat(EASY, stream=stream).headers["x-vibe-side"] == "cloud"
+        assert len(gateway.device.seen) == 4
+
+
+async def _close_kept(gateway: Running) -> None:
+    connector = gateway.gateway.live.sessions[Target.DEVICE].connector
+    assert connector is not None
+    for connections in connector._conns.values():
+        while connections:
+            protocol, _ = connections.popleft()
+            protocol.close()
 
 
 def test_a_stream_may_begin_later_than_it_may_pause(nano: Router, tmp_path: Path) -> None:

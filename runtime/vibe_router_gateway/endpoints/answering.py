@@ -130,6 +130,7 @@ async def _ask_once(
             context=context,
             limits=live.settings.limits,
             within_s=max(0.0, deadline - time.monotonic()),
+            faults=exchange.faults,
         )
         answered = True
         return got

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,10 +91,12 @@ async def ask(
     context: Mapping[str, str],
     limits: LimitSettings,
     within_s: float,
+    faults: list[UpstreamError],
 ) -> Answer:
     """Return the side's answer, whole, or as a stream whose first event is here; cancelling it cancels the upstream.
 
-    Of the client's `headers` few are passed on; all of `context` is, the headers of a trace.
+    Of the client's `headers` few are passed on; all of `context` is, the headers of a trace. `faults` gets one for each
+    kept connection that ends just when it is used again: its side is not broken, and is asked on a new one.
 
     Raises:
         UpstreamError: no answer that a client could use; the connection is closed then.
@@ -105,13 +107,14 @@ async def ask(
     answer: Answer | None = None
     try:
         async with timeout(patience):
-            response = await session.post(
+            response = await _post(
+                session,
                 settings.url + path.removeprefix("/v1"),
+                lost=lambda: faults.append(UpstreamError(FaultKind.BROKEN, side)),
                 data=replace_member(body, "model", model),
                 headers={**_JSON, **upstream_headers(upstream, headers), **context},
                 params=settings.query or None,
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_s),
-                allow_redirects=False,
             )
             answer = await _read(response, side, stream=stream, limits=limits)
             answer._idle_s = settings.idle_s
@@ -124,6 +127,32 @@ async def ask(
         if response is not None and (answer is None or answer.body is not None):
             # A whole answer has given its connection back already; anything else must not be read to its end.
             response.close()
+
+
+async def _post(
+    session: aiohttp.ClientSession, url: str, *, lost: Callable[[], None], **options: Any
+) -> aiohttp.ClientResponse:
+    """Return the response to a request; `lost` is called for each kept connection that ends before it answers."""
+    while True:
+        kept: list[str] = []
+        try:
+            return await session.post(url, trace_request_ctx=kept, allow_redirects=False, **options)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            if not kept:
+                raise
+            lost()
+
+
+def noting_kept_connections() -> aiohttp.TraceConfig:
+    """Return what a session needs to tell `_post` that a connection has been used before."""
+
+    async def note(_: aiohttp.ClientSession, context: Any, __: aiohttp.TraceConnectionReuseconnParams) -> None:
+        if context.trace_request_ctx is not None:
+            context.trace_request_ctx.append("kept")
+
+    config = aiohttp.TraceConfig()
+    config.on_connection_reuseconn.append(note)
+    return config
 
 
 def upstream_headers(upstream: Upstream, headers: Mapping[str, str]) -> dict[str, str]:
