@@ -41,6 +41,7 @@ def build_app(gateway: Gateway) -> web.Application:
         app.router.add_post(path, _answering(gateway), expect_handler=_expected)
     for path, endpoint in (
         ("/v1/models", models.list_models),
+        ("/v1/models/{name:.+}", models.one_model),
         ("/healthz", health.health),
         ("/readyz", health.ready),
         ("/metrics", health.metrics),

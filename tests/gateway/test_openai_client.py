@@ -76,6 +76,14 @@ def test_models_and_embeddings(client: openai.OpenAI) -> None:
     assert made.data[0].embedding == [0.25, 0.5]
 
 
+def test_each_model_of_the_list_is_found_by_its_name(client: openai.OpenAI) -> None:
+    for listed in client.models.list():
+        assert client.models.retrieve(listed.id) == listed
+    with pytest.raises(openai.NotFoundError) as missing:
+        client.models.retrieve("some/other model")
+    assert missing.value.code == "model_not_found"
+
+
 def test_a_token_is_the_clients_key(nano: Router, tmp_path: Path) -> None:
     with running(nano, tmp_path, token="a-long-enough-token") as gateway:
         for key, allowed in (("a-long-enough-token", True), ("a-long-enough-tokem", False)):
