@@ -13,7 +13,7 @@ from vibe_router import ChatPolicy, Router, Target
 from vibe_router_gateway.config.settings import Settings, Upstream
 from vibe_router_gateway.problems import ApiError
 from vibe_router_gateway.scoring import Loop, Sampling, chat_policy, load_router, scores_quickly
-from vibe_router_gateway.upstream.call import noting_kept_connections
+from vibe_router_gateway.upstream.connections import Connections
 from vibe_router_gateway.upstream.faults import FaultKind, UpstreamError
 from vibe_router_gateway.upstream.listed import list_models
 
@@ -154,12 +154,11 @@ def _listed_names(upstream: Upstream) -> tuple[str, ...]:
 
 def _session(upstream: Upstream) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
+        connector=Connections(),
         cookie_jar=aiohttp.DummyCookieJar(),
         # Bytes are passed on as they are, so the upstream must not compress them.
         headers={"Accept-Encoding": "identity", "User-Agent": "vibe-router"},
         skip_auto_headers=("Accept",),
-        trace_configs=[noting_kept_connections()],
         auto_decompress=False,
         # A local server is never reached through a company's proxy; the cloud may be.
         trust_env=upstream.side is Target.CLOUD,

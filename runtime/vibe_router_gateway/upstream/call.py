@@ -16,6 +16,7 @@ from vibe_router_gateway.config.settings import LimitSettings, Upstream
 from vibe_router_gateway.header_text import is_sendable
 from vibe_router_gateway.json_splice import replace_member
 from vibe_router_gateway.problems import ApiError
+from vibe_router_gateway.upstream.connections import Connections
 from vibe_router_gateway.upstream.events import Event, EventCutter, MalformedStreamError, Seen
 from vibe_router_gateway.upstream.faults import FaultKind, UpstreamError, fault_of_status
 
@@ -134,25 +135,12 @@ async def _post(
 ) -> aiohttp.ClientResponse:
     """Return the response to a request; `lost` is called for each kept connection that ends before it answers."""
     while True:
-        kept: list[str] = []
         try:
-            return await session.post(url, trace_request_ctx=kept, allow_redirects=False, **options)
+            return await session.post(url, allow_redirects=False, **options)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-            if not kept:
+            if not (isinstance(session.connector, Connections) and session.connector.is_on_used()):
                 raise
             lost()
-
-
-def noting_kept_connections() -> aiohttp.TraceConfig:
-    """Return what a session needs to tell `_post` that a connection has been used before."""
-
-    async def note(_: aiohttp.ClientSession, context: Any, __: aiohttp.TraceConnectionReuseconnParams) -> None:
-        if context.trace_request_ctx is not None:
-            context.trace_request_ctx.append("kept")
-
-    config = aiohttp.TraceConfig()
-    config.on_connection_reuseconn.append(note)
-    return config
 
 
 def upstream_headers(upstream: Upstream, headers: Mapping[str, str]) -> dict[str, str]:
