@@ -1,4 +1,7 @@
-"""The result file of consumers: rows by bundle, precision and consumer, of which later ones replace earlier ones."""
+"""The result file of consumers: rows by bundle, precision and consumer, of which later ones replace earlier ones.
+
+`machine` is that of the last run; every row names the processor that it was measured on.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,9 @@ def add_rows(path: Path, kind: str, rows: Sequence[dict[str, Any]]) -> None:
     content = read_result(path) or {"rows": [], "coverage": []}
     new = {_name(row) for row in rows}
     kept = [row for row in content[kind] if _name(row) not in new]
-    facts = {"command": "consumers", "machine": machine(threads=1)}
+    here = machine(threads=1)
+    rows = [row | {"cpu": here["cpu"]} for row in rows]
+    facts = {"command": "consumers", "machine": here}
     write_result(path, facts | {"rows": content["rows"], "coverage": content["coverage"]} | {kind: [*kept, *rows]})
 
 

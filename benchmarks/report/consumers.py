@@ -20,11 +20,12 @@ def _consumers(content: Mapping[str, Any]) -> str:
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in sorted(content["rows"], key=lambda row: _ORDER.get(row["key"], len(_ORDER))):
         groups.setdefault((row["bundle"], row["precision"]), []).append(row)
-    machine = content["machine"]
-    parts = [f"On {machine['cpu']}, {machine['system']}, one thread.\n"]
+    parts = [f"{content['machine']['system']}, one thread.\n"]
     for (bundle, precision), rows in groups.items():
         measured = [row for row in rows if row["status"] != "not here"]
-        parts.append(f"{bundle}, {precision}:\n\n{markdown((_HEADER, [_row(row) for row in measured]))}")
+        cpus = " and ".join(sorted({row["cpu"] for row in measured}))
+        where = f", on {cpus}" if cpus else ""
+        parts.append(f"{bundle}, {precision}{where}:\n\n{markdown((_HEADER, [_row(row) for row in measured]))}")
         parts.extend(_reasons(rows))
         parts.extend(_coverage(content["coverage"], bundle, precision))
     return "\n".join(parts)

@@ -76,7 +76,7 @@ def test_later_rows_replace_earlier_ones_of_the_same_name(tmp_path: Path) -> Non
 
 
 def test_the_table_names_what_fails_and_what_was_not_tried() -> None:
-    name = {"bundle": "nano, mean", "precision": "fp32"}
+    name = {"bundle": "nano, mean", "precision": "fp32", "cpu": "Some CPU"}
     numbers = {
         "prompts": 304,
         "other_ids": 0,
@@ -93,8 +93,10 @@ def test_the_table_names_what_fails_and_what_was_not_tried() -> None:
     coverage = [
         name | {"key": "CoreML", "nodes": 211, "supported": 208, "partitions": 2, "unsupported": ["ai.onnx:Erf"]}
     ]
-    machine = {"cpu": "Some CPU", "system": "Linux x86_64"}
+    rows.append(rows[0] | {"key": "d", "cpu": "Another CPU"})
+    machine = {"cpu": "The last CPU", "system": "Linux x86_64"}
     text = SECTIONS["consumers"]({"rows": rows, "coverage": coverage, "machine": machine})
+    assert "nano, mean, fp32, on Another CPU and Some CPU:" in text
     assert "| A | 1.0 | yes | 304 | 0 | 1.5e-07 | 0 | 12 | 0.46 |" in text
     assert "| B | 2.0 | no |" in text
     assert "- B (2.0) fails: no operator" in text
