@@ -25,7 +25,8 @@ typedef struct {
     float *logits;
 } Request;
 
-/* Bytes that one activation takes. WebAssembly has no product of signed bytes: kernel/wasm.h says what it stores. */
+/* Bytes that one activation takes at most. WebAssembly has a product of signed bytes on some processors only:
+ * kernel/wasm.h says what is stored. */
 #if defined(__wasm__)
 #define ACTIVATION_BYTES 2
 #else

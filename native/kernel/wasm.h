@@ -37,6 +37,7 @@ INLINE v128_t fma4(v128_t a, v128_t b, v128_t c) {
     return wasm_i64x2_shuffle(fma2(a, b, c), fma2(HIGH_TWO(a), HIGH_TWO(b), HIGH_TWO(c)), 0, 2);
 }
 
+/* Without relaxed instructions it is never called. */
 INLINE v128_t relaxed_dot(v128_t a, v128_t b, v128_t sums) {
     (void)a, (void)b;
     return sums;

@@ -95,10 +95,17 @@ class PreCall(CustomLogger, Chooser):  # type: ignore[misc]  # LiteLLM comes wit
 
     alias = "auto"
 
-    def __init__(self, bundle: str | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        bundle: str | None = None,
+        *,
+        profile: str | None = None,
+        fallback: Target = Target.DEVICE,
+        timeout: float = _TIMEOUT_S,
+    ) -> None:
         """Take what `Chooser` takes."""
         CustomLogger.__init__(self)
-        Chooser.__init__(self, bundle, **options)
+        Chooser.__init__(self, bundle, profile=profile, fallback=fallback, timeout=timeout)
 
     async def async_pre_call_hook(
         self,

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 
 from vibe_router.policy import Target
-from vibe_router_gateway.config.settings import LimitSettings, Upstream
+from vibe_router_gateway.config.settings import LimitSettings, SideSettings, Upstream
 from vibe_router_gateway.header_text import is_sendable
 from vibe_router_gateway.json_splice import replace_member
 from vibe_router_gateway.problems import ApiError
@@ -111,11 +111,10 @@ async def ask(
             response = await _post(
                 session,
                 settings.url + path.removeprefix("/v1"),
-                lost=lambda: faults.append(UpstreamError(FaultKind.BROKEN, side)),
-                data=replace_member(body, "model", model),
+                body=replace_member(body, "model", model),
                 headers={**_JSON, **upstream_headers(upstream, headers), **context},
-                params=settings.query or None,
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_s),
+                settings=settings,
+                lost=lambda: faults.append(UpstreamError(FaultKind.BROKEN, side)),
             )
             answer = await _read(response, side, stream=stream, limits=limits)
             answer._idle_s = settings.idle_s
@@ -131,12 +130,25 @@ async def ask(
 
 
 async def _post(
-    session: aiohttp.ClientSession, url: str, *, lost: Callable[[], None], **options: Any
+    session: aiohttp.ClientSession,
+    url: str,
+    *,
+    body: bytes,
+    headers: Mapping[str, str],
+    settings: SideSettings,
+    lost: Callable[[], None],
 ) -> aiohttp.ClientResponse:
     """Return the response to a request; `lost` is called for each kept connection that ends before it answers."""
     while True:
         try:
-            return await session.post(url, allow_redirects=False, **options)
+            return await session.post(
+                url,
+                data=body,
+                headers=headers,
+                params=settings.query or None,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_s),
+                allow_redirects=False,
+            )
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
             if not (isinstance(session.connector, Connections) and session.connector.is_on_used()):
                 raise

@@ -17,6 +17,7 @@ from vibe_router_tools.commands.options import (
     JsonOption,
     PrecisionOption,
     ThreadsOption,
+    check_unused,
 )
 from vibe_router_tools.evaluation.defaults import (
     BINS,
@@ -82,7 +83,9 @@ def evaluate_bundle(
     if conversations:
         from vibe_router_tools.commands.eval_conversations import evaluate_conversations
 
-        _check_unused(
+        check_unused(
+            "is not for --conversations",
+            "leave it out",
             thresholds=thresholds != _SWEEP,
             report=report is not None,
             plots=plots is not None,
@@ -157,17 +160,6 @@ def _evaluate(
         _print_facts(manifest, scored, evaluation, data)
     else:
         _print_tables(title, scored, evaluation)
-
-
-def _check_unused(**given: bool) -> None:
-    """Check that no option is given that only labelled prompts obey.
-
-    Raises:
-        UsageError: one is.
-    """
-    for name, is_given in given.items():
-        if is_given:
-            raise UsageError(f"--{name.replace('_', '-')} is not for --conversations", hint="leave it out")
 
 
 def check_confidence_and_tau(confidence: float, tau: float) -> None:

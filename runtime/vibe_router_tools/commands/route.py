@@ -23,6 +23,7 @@ from vibe_router_tools.commands.options import (
     JsonOption,
     PrecisionOption,
     ThreadsOption,
+    check_unused,
 )
 from vibe_router_tools.console.input import standard_input
 from vibe_router_tools.console.output import decision_fields, print_json, print_line, progress_bar
@@ -108,7 +109,16 @@ def route(
         raise UsageError("--timeout is for one prompt, not for --input", hint="leave it out")
     _check_form(input_file, output)
     if output is None:
-        _check_unused(prompts=prompts, messages=messages, rows=rows != _ROWS, share=share != _SHARE, force=force)
+        # They are for Parquet files alone: a share of a JSONL file would be all of it.
+        check_unused(
+            "needs --output",
+            "vibe-router route -i logs/ -o decisions/",
+            prompts=prompts is not None,
+            messages=messages is not None,
+            rows=rows != _ROWS,
+            share=share != _SHARE,
+            force=force,
+        )
     terms = _Terms(profile=profile, threshold=threshold, allow_cloud=not no_cloud, fallback=fallback)
     usage = Usage.REPEATEDLY if prompt is None else Usage.ONCE
     with Router.load(bundle, engine=engine, precision=precision, threads=threads, usage=usage) as router:
@@ -178,17 +188,6 @@ def _check_form(input_file: str | None, output: str | None) -> None:
         raise UsageError(
             "Parquet files need a folder for the results", hint=f"vibe-router route -i {input_file} -o out"
         )
-
-
-def _check_unused(**given: object) -> None:
-    """Check that no option is given that only Parquet files obey; a share of a JSONL file would be all of it.
-
-    Raises:
-        UsageError: one is.
-    """
-    for name, value in given.items():
-        if value:
-            raise UsageError(f"--{name} needs --output", hint="vibe-router route -i logs/ -o decisions/")
 
 
 def _print_stream(
