@@ -106,6 +106,8 @@ int32_t vr_logits(VrEngine *engine, const int64_t *ids, const int32_t *lengths, 
     if (!starts) return VR_NO_MEMORY;
     Job job = {.request = {.ids = ids, .starts = starts, .sequences = sequences, .stop = stop, .logits = logits}};
     VrStatus status = read_request(&engine->model, lengths, starts, &job.request);
+    /* The other threads, which do not read `stop`, may compute all of a short call before the caller does anything. */
+    if (status == VR_OK && atomic_load_explicit(stop, memory_order_relaxed)) status = VR_STOPPED;
     if (status == VR_OK) {
         /* In the background, a call waits for the one before it, because none may compute at the caller's priority. */
         bool waits = engine->threads == 0;

@@ -126,6 +126,25 @@ def test_a_call_ends_where_it_is_asked_to_and_the_next_one_is_whole(
 
 
 @needs_native_engine
+def test_a_call_that_was_stopped_before_never_has_a_score(engine: NativeEngine) -> None:
+    stop = Stop()
+    stop.set()
+    computed: list[object] = []
+
+    def call() -> None:
+        CURRENT_STOP.set(stop)
+        with contextlib.suppress(EngineError):
+            computed.append(engine.logits([np.ones(3, np.int64)]))
+
+    # Each from a new thread, which may wait for a processor while the engine's own threads compute.
+    for _ in range(500):
+        thread = threading.Thread(target=call)
+        thread.start()
+        thread.join()
+    assert computed == []
+
+
+@needs_native_engine
 def test_a_stop_at_any_time_leaves_no_thread_waiting(engine: NativeEngine, checkpoint: Checkpoint) -> None:
     ids, mask = padded_sequences(checkpoint.config, lengths=[128] * 8)
     expected = engine.logits(unpadded(ids, mask)).tobytes()
